@@ -1,6 +1,3 @@
-"""Open-vocabulary 3D instance mapping: posed RGB-D in, a map of objects that answers questions out.
-
-The library imports no ROS package; the nodes around it live in ``om3d_ros``.
-"""
+"""om3d: open-vocabulary 3D instance mapping for robots, free of ROS."""
 
 __version__ = "0.1.0"

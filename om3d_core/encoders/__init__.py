@@ -1,0 +1,3 @@
+"""Image and text encoders, one file a model family."""
+
+REGISTRY = {"lite": "om3d_core.encoders.lite:LiteEncoder"}

@@ -1,0 +1,70 @@
+"""What an encoder is, and how to get one by name. See the README of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.errors import expect
+
+
+@dataclass(frozen=True)
+class FeatureSpace:
+    """A vector space in which features are compared by cosine.
+
+    name: model and version, for example ``lite-text@1``; features of two names never mix.
+    dim: length of a vector. text, image: the kinds of query that can be encoded into it.
+    """
+
+    name: str
+    dim: int
+    text: bool
+    image: bool
+
+    def __post_init__(self) -> None:
+        expect(bool(self.name) and "@" in self.name, "a space name like model@version", self.name)
+        expect(self.dim > 0, "a positive dimension", self.dim)
+        expect(self.text or self.image, "a space for text, image or both", "neither")
+
+
+class Encoder(Protocol):
+    """Turns crops and texts into unit vectors.
+
+    One network pass may fill several spaces (see ``lite``); a model with one joint space, such as
+    CLIP, has a single entry in ``spaces``.
+    """
+
+    @property
+    def spaces(self) -> tuple[FeatureSpace, ...]:
+        """The spaces that :meth:`encode_images` fills."""
+
+    def encode_images(
+        self, crops: Sequence[npt.NDArray[np.uint8]]
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """Map B RGB crops (h, w, 3) uint8 of any size to (B, dim) unit rows per space name.
+
+        A row depends on its own crop only, bit for bit, whatever the batch.
+        """
+
+    def encode_texts(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """Map B texts to (B, dim) unit rows for every space whose ``text`` is true."""
+
+
+EncoderFactory = Callable[[], Encoder]
+
+
+def create_encoder(name: str) -> Encoder:
+    """The encoder registered under ``name``; its weights load here.
+
+    Raises :class:`SettingsError` for an unknown name and :class:`ModelError` if weights are
+    missing.
+    """
+    from om3d_core.encoders import REGISTRY
+    from om3d_core.registry import lookup
+
+    factory: EncoderFactory = lookup(REGISTRY, name, "encoder")
+    return factory()

@@ -1,0 +1,45 @@
+"""Typed errors of the library: each says what was expected and what came."""
+
+from __future__ import annotations
+
+
+class Om3dError(Exception):
+    """Base class of every error that om3d raises on purpose."""
+
+
+class InputError(Om3dError, ValueError):
+    """An input is malformed: wrong shape, dtype, range or unit."""
+
+
+class SettingsError(Om3dError, ValueError):
+    """A setting is unknown or out of its range."""
+
+
+class SourceError(Om3dError):
+    """A recorded scene (folder, bag, data set) cannot be read."""
+
+
+class MapFormatError(Om3dError):
+    """A saved map is missing, truncated, of another version, or not a map."""
+
+
+class ModelError(Om3dError):
+    """A model or its weights are missing, damaged or of the wrong kind."""
+
+
+class UnsupportedQueryError(Om3dError):
+    """The map holds no features that this kind of query can be compared with."""
+
+
+class EmptyMapError(Om3dError):
+    """A question was asked before the first map was built."""
+
+
+class CanceledError(Om3dError):
+    """A long operation was canceled between two of its steps."""
+
+
+def expect(condition: bool, expected: str, got: object) -> None:
+    """Raise :class:`InputError` naming what was expected and what came."""
+    if not condition:
+        raise InputError(f"expected {expected}, got {got}")

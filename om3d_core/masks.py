@@ -1,0 +1,181 @@
+"""Class-agnostic instance masks over the points of a cloud, stored sparsely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from om3d_core.errors import expect
+
+
+@dataclass(frozen=True)
+class InstanceMasks:
+    """N masks over P points.
+
+    indptr: (N + 1,) int64 and indices: (nnz,) int32 hold the point indices of mask i, ascending,
+    in ``indices[indptr[i]:indptr[i + 1]]`` (the CSR layout). scores: (N,) float32 in 0..1.
+    structure: (N,) bool, true for floor, walls and ceiling. Masks may overlap.
+    """
+
+    indptr: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
+    structure: npt.NDArray[np.bool_]
+    n_points: int
+
+    def __post_init__(self) -> None:
+        n = len(self.scores)
+        expect(
+            self.indptr.shape == (n + 1,) and self.indptr.dtype == np.int64,
+            f"indptr of shape {(n + 1,)} and dtype int64",
+            (self.indptr.shape, self.indptr.dtype),
+        )
+        expect(
+            self.indices.ndim == 1 and self.indices.dtype == np.int32,
+            "indices of shape (nnz,) and dtype int32",
+            (self.indices.shape, self.indices.dtype),
+        )
+        expect(
+            int(self.indptr[0]) == 0
+            and int(self.indptr[-1]) == len(self.indices)
+            and bool((np.diff(self.indptr) >= 0).all()),
+            "indptr ascending from 0 to nnz",
+            "something else",
+        )
+        expect(
+            self.scores.dtype == np.float32 and bool(np.isfinite(self.scores).all()),
+            "finite scores of dtype float32",
+            self.scores.dtype,
+        )
+        expect(
+            self.structure.shape == (n,) and self.structure.dtype == np.bool_,
+            f"structure of shape {(n,)} and dtype bool",
+            (self.structure.shape, self.structure.dtype),
+        )
+        if len(self.indices):
+            expect(
+                0 <= int(self.indices.min()) and int(self.indices.max()) < self.n_points,
+                f"point indices in 0..{self.n_points - 1}",
+                (int(self.indices.min()), int(self.indices.max())),
+            )
+            step = np.diff(self.indices.astype(np.int64))
+            starts = self.indptr[1:-1]
+            inside = np.ones(len(step), bool)
+            inside[starts[(starts > 0) & (starts < len(self.indices))] - 1] = False
+            expect(bool((step[inside] > 0).all()), "ascending, unique indices a mask", "disorder")
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, i: int) -> npt.NDArray[np.int32]:
+        """The ascending point indices of mask ``i``."""
+        return self.indices[self.indptr[i] : self.indptr[i + 1]]
+
+    @property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """(N,) number of points a mask."""
+        return np.diff(self.indptr)
+
+    @classmethod
+    def empty(cls, n_points: int) -> InstanceMasks:
+        """No masks over ``n_points`` points."""
+        return cls.from_lists([], n_points)
+
+    @classmethod
+    def from_lists(
+        cls,
+        members: Sequence[npt.NDArray[np.integer[Any]]],
+        n_points: int,
+        scores: npt.ArrayLike | None = None,
+        structure: npt.ArrayLike | None = None,
+    ) -> InstanceMasks:
+        """Build from one array of point indices a mask, in any order, duplicates allowed."""
+        unique = [np.unique(np.asarray(m, dtype=np.int64)) for m in members]
+        n = len(unique)
+        indptr = np.zeros(n + 1, np.int64)
+        np.cumsum([len(m) for m in unique], out=indptr[1:])
+        indices = np.concatenate(unique) if n else np.zeros(0, np.int64)
+        expect(
+            not len(indices) or (indices.min() >= 0 and indices.max() < n_points),
+            f"point indices in 0..{n_points - 1}",
+            "an index outside",
+        )
+        return cls(
+            indptr,
+            indices.astype(np.int32),
+            np.ones(n, np.float32) if scores is None else np.asarray(scores, np.float32),
+            np.zeros(n, bool) if structure is None else np.asarray(structure, bool),
+            n_points,
+        )
+
+    @classmethod
+    def from_dense(
+        cls, dense: npt.NDArray[Any], scores: npt.ArrayLike | None = None
+    ) -> InstanceMasks:
+        """Build from an OpenMask3D array (P, N), non-zero where a point belongs to a mask."""
+        expect(dense.ndim == 2, "a dense mask array of shape (P, N)", dense.shape)
+        if np.issubdtype(dense.dtype, np.floating):
+            expect(bool(np.isfinite(dense).all()), "finite mask values", "NaN or infinity")
+        columns = [np.flatnonzero(dense[:, i]) for i in range(dense.shape[1])]
+        return cls.from_lists(columns, dense.shape[0], scores)
+
+    def to_dense(self) -> npt.NDArray[np.bool_]:
+        """The OpenMask3D layout: (P, N) bool."""
+        dense = np.zeros((self.n_points, len(self)), bool)
+        for i in range(len(self)):
+            dense[self[i], i] = True
+        return dense
+
+    def to_csr(self) -> sparse.csr_matrix:
+        """(N, P) sparse matrix of float32 ones."""
+        data = np.ones(len(self.indices), np.float32)
+        return sparse.csr_matrix(
+            (data, self.indices, self.indptr), shape=(len(self), self.n_points)
+        )
+
+    def select(self, keep: npt.NDArray[Any]) -> InstanceMasks:
+        """The masks at ``keep`` (indices or a boolean mask), in that order."""
+        chosen = np.arange(len(self))[keep]
+        members = [self[int(i)] for i in chosen]
+        return InstanceMasks.from_lists(
+            members, self.n_points, self.scores[chosen], self.structure[chosen]
+        )
+
+    def labels(self) -> npt.NDArray[np.int32]:
+        """(P,) index of the smallest mask that holds each point, -1 where there is none."""
+        result = np.full(self.n_points, -1, np.int32)
+        for i in np.argsort(-self.sizes, kind="stable"):
+            result[self[int(i)]] = i
+        return result
+
+
+def intersection_counts(a: InstanceMasks, b: InstanceMasks) -> npt.NDArray[np.int64]:
+    """(N_a, N_b) number of shared points of every pair of masks over the same cloud."""
+    expect(a.n_points == b.n_points, f"masks over {a.n_points} points", b.n_points)
+    shared: npt.NDArray[np.float32] = (a.to_csr() @ b.to_csr().T).toarray()
+    return np.rint(shared).astype(np.int64)
+
+
+def iou_matrix(a: InstanceMasks, b: InstanceMasks) -> npt.NDArray[np.float64]:
+    """(N_a, N_b) intersection over union of every pair; 0 where both are empty."""
+    shared = intersection_counts(a, b)
+    union = a.sizes[:, None] + b.sizes[None, :] - shared
+    result: npt.NDArray[np.float64] = shared / np.maximum(union, 1)
+    return result
+
+
+def suppress_duplicates(masks: InstanceMasks, max_iou: float) -> InstanceMasks:
+    """Greedy non-maximum suppression: keep a mask unless a better one overlaps it more.
+
+    Order is by score, then by index; the kept masks stay in their original order.
+    """
+    overlap = iou_matrix(masks, masks)
+    keep = np.zeros(len(masks), bool)
+    for i in np.argsort(-masks.scores, kind="stable"):
+        keep[i] = not bool((overlap[i, keep] > max_iou).any())
+    return masks.select(keep)

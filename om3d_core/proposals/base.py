@@ -1,0 +1,16 @@
+"""What a proposer is: a cloud in, class-agnostic instance masks out."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from om3d_core.cloud import Cloud
+from om3d_core.masks import InstanceMasks
+from om3d_core.progress import Job
+
+
+class Proposer(Protocol):
+    """Proposes object masks on a cloud; deterministic, without state between calls."""
+
+    def propose(self, cloud: Cloud, job: Job) -> InstanceMasks:
+        """Masks over the cloud's points; structure (floor, walls, ceiling) is flagged as such."""

@@ -1,0 +1,1 @@
+"""Recorded scenes, one file a format; each is an iterator of Frames."""
