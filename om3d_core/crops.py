@@ -1,0 +1,71 @@
+"""Image crops of an instance's view: several levels of context, background faded on request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.errors import expect
+from om3d_core.settings import Settings, setting
+
+Image = npt.NDArray[np.uint8]
+FAR_GRAY = 128
+
+
+@dataclass(frozen=True)
+class CropSettings(Settings):
+    """How crops are cut."""
+
+    levels: int = setting(3, "crops a view, each wider than the last", low=1, high=16)
+    expansion_ratio: float = setting(
+        0.1, "growth of a side at each level, as a part of the box", low=0.0, high=2.0
+    )
+    fade: float = setting(
+        0.0, "how far the background is faded to gray: 0 keeps it, 1 removes it",
+        low=0.0, high=1.0,
+    )
+    fade_radius_px: int = setting(
+        4, "reach of a visible point when the mask is filled for fading (px)", low=1, high=64
+    )
+
+
+def multi_level_boxes(
+    box: npt.NDArray[np.int32], width: int, height: int, settings: CropSettings
+) -> npt.NDArray[np.int32]:
+    """(L, 4) boxes around ``box`` (x1, y1, x2, y2 exclusive), clipped to the image.
+
+    Level l grows every side by ``int(side * expansion_ratio) * l`` (OpenMask3D, mask2box).
+    """
+    expect(
+        bool(box[0] < box[2] and box[1] < box[3]), "a box with x1 < x2 and y1 < y2", box.tolist()
+    )
+    grow = (box[2:] - box[:2]).astype(np.float64) * settings.expansion_ratio
+    step = grow.astype(np.int32)
+    level = np.arange(settings.levels, dtype=np.int32)[:, None]
+    low = np.maximum(box[:2] - step * level, 0)
+    high = np.minimum(box[2:] + step * level, [width, height])
+    return np.concatenate([low, high], axis=1).astype(np.int32)
+
+
+def cut(image: Image, boxes: npt.NDArray[np.int32]) -> list[Image]:
+    """The crops of ``image`` (H, W, 3) in ``boxes`` (L, 4)."""
+    return [image[y1:y2, x1:x2] for x1, y1, x2, y2 in boxes]
+
+
+def fade_background(image: Image, pixels: npt.NDArray[np.int32], settings: CropSettings) -> Image:
+    """``image`` with everything but the instance blended towards gray.
+
+    pixels: flat indices of the instance's visible points; the mask is their dilation by
+    ``fade_radius_px``, since points are sparser than pixels.
+    """
+    height, width = image.shape[:2]
+    seed = np.zeros((height, width), np.uint8)
+    seed.reshape(-1)[pixels] = 1
+    side = 2 * settings.fade_radius_px + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    mask = cv2.dilate(seed, kernel).astype(bool)
+    faded = image.astype(np.float32) * (1 - settings.fade) + FAR_GRAY * settings.fade
+    return np.where(mask[:, :, None], image, np.rint(faded).astype(np.uint8))
