@@ -1,0 +1,1 @@
+"""How good masks and answers are, measured against ground truth."""

@@ -1,0 +1,129 @@
+"""Ground truth of labeled scenes, and the way of a map's masks onto its points."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.spatial import cKDTree
+
+from om3d_core.errors import SourceError, expect
+from om3d_core.masks import InstanceMasks
+
+POINTS_FILE = "ground_truth.npz"
+SCENE_FILE = "scene.json"
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """Labeled points of a scene, in the map frame.
+
+    points: (P, 3) float32 meters. masks: the instances over them, structure flagged.
+    void: (P,) bool, points of no listed instance. ids: (N,) instance id and classes: (N,) class
+    name of each mask.
+    """
+
+    points: npt.NDArray[np.float32]
+    masks: InstanceMasks
+    void: npt.NDArray[np.bool_]
+    ids: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+
+
+def read_ground_truth(folder: Path) -> GroundTruth:
+    """Read ``ground_truth.npz`` (points, instance) and ``scene.json`` (instances) of a folder.
+
+    Raises :class:`SourceError` for a missing or damaged file.
+    """
+    instances = _read_instances(folder / SCENE_FILE)
+    points, instance = _read_points(folder / POINTS_FILE)
+    ids = np.array([entry["id"] for entry in instances], np.int64)
+    order = np.argsort(instance, kind="stable")
+    low = np.searchsorted(instance, ids, side="left", sorter=order)
+    high = np.searchsorted(instance, ids, side="right", sorter=order)
+    masks = InstanceMasks.from_lists(
+        [order[a:b] for a, b in zip(low, high, strict=True)],
+        len(points),
+        structure=[entry["structure"] for entry in instances],
+    )
+    return GroundTruth(
+        points, masks, ~np.isin(instance, ids), ids, tuple(entry["class"] for entry in instances)
+    )
+
+
+def transfer_masks(
+    masks: InstanceMasks,
+    source_points: npt.NDArray[np.floating],
+    target_points: npt.NDArray[np.floating],
+    tolerance_m: float,
+) -> InstanceMasks:
+    """The masks over ``target_points`` (Q, 3): each takes the masks of its nearest source point.
+
+    source_points: (P, 3) meters, those of ``masks``. A target point with no source point within
+    ``tolerance_m`` gets none. A mask may end up empty; the number and order of masks stay.
+    """
+    expect(source_points.shape == (masks.n_points, 3), f"source points {(masks.n_points, 3)}",
+           source_points.shape)
+    expect(target_points.ndim == 2 and target_points.shape[1] == 3, "target points (Q, 3)",
+           target_points.shape)
+    near, nearest = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    if len(source_points) and len(target_points):
+        tree = cKDTree(source_points)
+        distance, found = tree.query(target_points, distance_upper_bound=tolerance_m + 1e-9)
+        near = np.flatnonzero(np.isfinite(distance))
+        nearest = found[near]
+    columns = sparse.csr_matrix(masks.to_csr().tocsc()[:, nearest])
+    columns.sort_indices()
+    return InstanceMasks(
+        columns.indptr.astype(np.int64),
+        near[columns.indices].astype(np.int32),
+        masks.scores,
+        masks.structure,
+        len(target_points),
+    )
+
+
+def _read_instances(path: Path) -> list[dict[str, Any]]:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["instances"]
+        result = [
+            {"id": entry["id"], "class": entry["class"], "structure": entry["structure"]}
+            for entry in entries
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SourceError(f"{path}: expected instances with id, class, structure: {error!r}") from (
+            error
+        )
+    kinds = [("id", int), ("class", str), ("structure", bool)]
+    if any(type(entry[key]) is not kind for entry in result for key, kind in kinds):
+        raise SourceError(f"{path}: expected an integer id, a text class and a boolean structure")
+    if len({entry["id"] for entry in result}) != len(result):
+        raise SourceError(f"{path}: expected unique instance ids")
+    return result
+
+
+def _read_points(path: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            points, instance = arrays["points"], arrays["instance"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise SourceError(f"{path}: cannot read points and instance: {error!r}") from error
+    if (
+        points.ndim != 2
+        or points.shape[1:] != (3,)
+        or instance.shape != points.shape[:1]
+        or not np.issubdtype(points.dtype, np.floating)
+        or not np.issubdtype(instance.dtype, np.integer)
+        or not np.isfinite(points).all()
+    ):
+        raise SourceError(
+            f"{path}: expected finite points (P, 3) and integer instance (P,), got "
+            f"{points.dtype} {points.shape} and {instance.dtype} {instance.shape}"
+        )
+    return points.astype(np.float32), instance.astype(np.int64)

@@ -1,0 +1,101 @@
+"""Query files: questions about a scene with the positions of their right answers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.errors import SourceError
+
+
+@dataclass(frozen=True)
+class LabeledQuery:
+    """One question and what answers it.
+
+    positions: (K, 3) float64 meters in the map frame, K >= 1, or K = 0 if the thing is absent.
+    radius_m: how far a position may lie from a point of the right instance. max_extent_m: the
+    longest side that the box of a right instance may have. Both are 0 if absent.
+    """
+
+    text: str
+    positions: npt.NDArray[np.float64]
+    radius_m: float = 0.0
+    max_extent_m: float = 0.0
+
+    @property
+    def absent(self) -> bool:
+        """Whether the scene holds no such thing."""
+        return not len(self.positions)
+
+
+def read_queries(path: Path) -> tuple[LabeledQuery, ...]:
+    """Read a query file; keys that it does not know are left alone.
+
+    Raises :class:`SourceError` that names the query and what is wrong with it.
+    """
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["queries"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SourceError(f"{path}: expected JSON with a list of queries: {error!r}") from error
+    if not isinstance(entries, list) or not entries:
+        raise SourceError(f"{path}: expected a list of at least one query")
+    return tuple(_parse(entry, f"{path}: query {i}") for i, entry in enumerate(entries))
+
+
+def queries_to_json(queries: Iterable[LabeledQuery]) -> list[dict[str, Any]]:
+    """The ``queries`` list of a query file."""
+    return [
+        {"text": query.text, "absent": True}
+        if query.absent
+        else {
+            "text": query.text,
+            "positions": query.positions.tolist(),
+            "radius": query.radius_m,
+            "max_extent": query.max_extent_m,
+        }
+        for query in queries
+    ]
+
+
+def _parse(entry: Any, where: str) -> LabeledQuery:
+    if not isinstance(entry, dict):
+        raise SourceError(f"{where}: expected an object, got {type(entry).__name__}")
+    text, absent = entry.get("text"), entry.get("absent", False)
+    if not isinstance(text, str) or not text.strip():
+        raise SourceError(f"{where}: expected a text, got {text!r}")
+    if not isinstance(absent, bool):
+        raise SourceError(f"{where}: expected absent to be true or false, got {absent!r}")
+    if absent:
+        if entry.get("positions"):
+            raise SourceError(f"{where}: expected no positions of an absent thing")
+        return LabeledQuery(text, np.zeros((0, 3)))
+    return LabeledQuery(
+        text,
+        _positions(entry.get("positions"), where),
+        _length(entry.get("radius"), f"{where}: radius"),
+        _length(entry.get("max_extent"), f"{where}: max_extent"),
+    )
+
+
+def _positions(value: Any, where: str) -> npt.NDArray[np.float64]:
+    try:
+        positions = np.array(value, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        positions = np.zeros(0)
+    if positions.ndim != 2 or positions.shape[1] != 3 or not np.isfinite(positions).all():
+        raise SourceError(f"{where}: expected positions [[x, y, z], ...] in meters, got {value!r}")
+    return positions
+
+
+def _length(value: Any, where: str) -> float:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value <= 0:
+        raise SourceError(f"{where}: expected a positive length in meters, got {value!r}")
+    return float(value)

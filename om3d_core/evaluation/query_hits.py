@@ -1,0 +1,203 @@
+"""How often a query's first matches are right, and absent things said to be absent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from om3d_core.errors import InputError, expect
+from om3d_core.evaluation.query_file import LabeledQuery
+from om3d_core.masks import InstanceMasks
+from om3d_core.scene import Scene
+
+
+class RankedMatch(Protocol):
+    """What this module needs of a match: the row of the instance, its id and a verdict."""
+
+    @property
+    def index(self) -> int:
+        """Row of the instance in the scene."""
+
+    @property
+    def instance_id(self) -> int:
+        """Id of the instance."""
+
+    @property
+    def similarity(self) -> float:
+        """Similarity of the query and the instance."""
+
+    @property
+    def present(self) -> bool:
+        """Whether the match is called present."""
+
+
+class RankedAnswer(Protocol):
+    """What this module needs of an answer: its matches, best first."""
+
+    @property
+    def matches(self) -> Sequence[RankedMatch]:
+        """Matches by falling score."""
+
+
+@dataclass(frozen=True)
+class QueryResult:
+    """Outcome of one query.
+
+    absent: whether the thing is absent in truth. rank: place of the first right match, from 1, or
+    None. matched: id of the first match, similarity: its similarity, None without any match.
+    present: whether the first match is called present. right: a hit at the first place, or an
+    absent thing not called present. attainable: whether any instance of the map is a hit.
+    """
+
+    text: str
+    absent: bool
+    rank: int | None
+    matched: int | None
+    similarity: float | None
+    present: bool
+    right: bool
+    attainable: bool
+
+
+@dataclass(frozen=True)
+class QueryQuality:
+    """The outcomes of a query file, and the fractions that sum them up."""
+
+    results: tuple[QueryResult, ...]
+
+    def top(self, k: int) -> float | None:
+        """Part of the present things with a hit among the first ``k`` matches, or None."""
+        ranks = [result.rank for result in self.results if not result.absent]
+        return _fraction([rank is not None and rank <= k for rank in ranks])
+
+    @property
+    def absent(self) -> float | None:
+        """Part of the absent things that are not called present, or None."""
+        return _fraction([result.right for result in self.results if result.absent])
+
+    @property
+    def attainable(self) -> float | None:
+        """Part of the present things that some instance of the map would answer, or None."""
+        return _fraction([result.attainable for result in self.results if not result.absent])
+
+    def to_json(self) -> dict[str, Any]:
+        """top1, top3, top5, absent and attainable as fractions or None, and each query."""
+        fractions = {f"top{k}": self.top(k) for k in (1, 3, 5)}
+        return {
+            **fractions,
+            "absent": self.absent,
+            "attainable": self.attainable,
+            "queries": [asdict(result) for result in self.results],
+        }
+
+
+def evaluate_queries(
+    answers_for: Callable[[str], RankedAnswer], scene: Scene, queries: Sequence[LabeledQuery]
+) -> QueryQuality:
+    """Ask each query and judge the answer.
+
+    A match is a hit when one of the query's positions lies within its radius of a point of the
+    matched instance and the longest side of the instance's box is at most its maximum extent;
+    structure is never a hit. Raises :class:`InputError` for no queries, and if the queries fail
+    against an oracle.
+    """
+    expect(len(queries) > 0, "at least one query", 0)
+    self_check(queries)
+    extents = np.array([box.size.max() for box in scene.boxes]).reshape(-1)
+    judge = _Judge(scene.cloud.points, scene.masks, scene.ids, extents)
+    return QueryQuality(tuple(judge.result(query, answers_for(query.text)) for query in queries))
+
+
+def self_check(queries: Sequence[LabeledQuery]) -> None:
+    """Raise :class:`InputError` unless an oracle on a perfect map gets every query right.
+
+    The perfect map holds one small instance at the positions of each query; the oracle ranks it
+    first, and calls nothing present for what is absent.
+    """
+    positions = [query.positions for query in queries]
+    points = np.concatenate(positions)
+    owner = np.repeat(np.arange(len(queries)), [len(p) for p in positions])
+    masks = InstanceMasks.from_lists(
+        [np.flatnonzero(owner == i) for i in range(len(queries))], len(points)
+    )
+    judge = _Judge(points, masks, np.arange(len(queries)) + 1, np.zeros(len(queries)))
+    results = [
+        judge.result(query, _OracleAnswer((_OracleMatch(i, i + 1, 1.0, not query.absent),)))
+        for i, query in enumerate(queries)
+    ]
+    wrong = [result.text for result in results if not result.right]
+    if wrong:
+        raise InputError(f"expected queries that an oracle answers, got {wrong}")
+
+
+@dataclass(frozen=True)
+class _OracleMatch:
+    index: int
+    instance_id: int
+    similarity: float
+    present: bool
+
+
+@dataclass(frozen=True)
+class _OracleAnswer:
+    matches: tuple[_OracleMatch, ...]
+
+
+class _Judge:
+    """Decides which instances of a map are hits; one spatial index for all queries."""
+
+    def __init__(
+        self,
+        points: npt.NDArray[np.floating],
+        masks: InstanceMasks,
+        ids: npt.NDArray[np.int64],
+        extents_m: npt.NDArray[np.float64],
+    ) -> None:
+        self._tree = cKDTree(points.astype(np.float64))
+        self._masks = masks
+        self._membership = masks.to_csr()
+        self._ids = ids
+        self._extents_m = extents_m
+
+    def hits(self, query: LabeledQuery) -> npt.NDArray[np.bool_]:
+        """(N,) whether each instance is a right answer."""
+        near = np.zeros(self._masks.n_points, np.float32)
+        for found in self._tree.query_ball_point(query.positions, query.radius_m):
+            near[found] = 1
+        touches = self._membership @ near > 0
+        result: npt.NDArray[np.bool_] = (
+            touches & (self._extents_m <= query.max_extent_m) & ~self._masks.structure
+        )
+        return result
+
+    def result(self, query: LabeledQuery, answer: RankedAnswer) -> QueryResult:
+        """The outcome of one query."""
+        hits = self.hits(query)
+        matches = list(answer.matches)
+        for match in matches:
+            if not 0 <= match.index < len(hits) or self._ids[match.index] != match.instance_id:
+                raise InputError(
+                    f"expected matches of this map, got id {match.instance_id} at {match.index}"
+                )
+        rank = next((i for i, match in enumerate(matches, 1) if hits[match.index]), None)
+        first = matches[0] if matches else None
+        present = first is not None and bool(first.present)
+        return QueryResult(
+            text=query.text,
+            absent=query.absent,
+            rank=rank,
+            matched=None if first is None else int(first.instance_id),
+            similarity=None if first is None else float(first.similarity),
+            present=present,
+            right=not present if query.absent else rank == 1,
+            attainable=bool(hits.any()),
+        )
+
+
+def _fraction(verdicts: Sequence[bool]) -> float | None:
+    return sum(verdicts) / len(verdicts) if verdicts else None
