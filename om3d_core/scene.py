@@ -80,6 +80,7 @@ class Scene:
     up: (3,) float64 unit vector against gravity, in the map frame. features: one table a space.
     thumbnails: for each instance one JPEG file content a view, in the order of ``views``.
     labels: a name for each instance, empty where it has none.
+    next_id: the id of the next new instance, above every id that was ever given.
     """
 
     revision: int
@@ -91,9 +92,12 @@ class Scene:
     features: tuple[FeatureTable, ...]
     thumbnails: tuple[tuple[bytes, ...], ...]
     labels: tuple[str, ...]
+    next_id: int = 1
 
     def __post_init__(self) -> None:
         n = len(self.ids)
+        expect(not n or int(self.ids.min()) >= 1, "ids of at least 1", self.ids)
+        object.__setattr__(self, "next_id", max(self.next_id, int(self.ids.max(initial=0)) + 1))
         expect(self.revision >= 0, "a revision of at least 0", self.revision)
         expect(self.masks.n_points == len(self.cloud), f"masks over {len(self.cloud)} points",
                self.masks.n_points)

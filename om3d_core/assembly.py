@@ -1,0 +1,37 @@
+"""Puts a Mapper together from its settings: proposer and encoders by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from om3d_core.encoders.base import Encoder, create_encoder
+from om3d_core.errors import SettingsError
+from om3d_core.map_settings import MapSettings
+from om3d_core.mapper import Mapper
+from om3d_core.proposals import REGISTRY
+from om3d_core.proposals.base import Proposer
+from om3d_core.registry import lookup
+
+
+def create_encoders(names: str) -> tuple[Encoder, ...]:
+    """The encoders named in a comma-separated list; their weights load here."""
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if not wanted:
+        raise SettingsError("encoders: expected at least one name, got none")
+    return tuple(create_encoder(name) for name in dict.fromkeys(wanted))
+
+
+def create_proposer(settings: MapSettings) -> Proposer:
+    """The proposer that ``settings.proposals`` names."""
+    if settings.proposals.method == "precomputed":
+        return lookup(REGISTRY, "precomputed", "proposer")(settings.proposals.path)  # type: ignore[no-any-return]
+    return lookup(REGISTRY, settings.proposals.method, "proposer")(settings.geometric)  # type: ignore[no-any-return]
+
+
+def create_mapper(settings: MapSettings, encoders: Sequence[Encoder] | None = None) -> Mapper:
+    """A Mapper with everything loaded; ``encoders`` may be shared with other users."""
+    return Mapper(
+        settings,
+        create_proposer(settings),
+        create_encoders(settings.features.encoders) if encoders is None else encoders,
+    )

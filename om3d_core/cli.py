@@ -1,0 +1,69 @@
+"""The ``om3d`` command: each sub-command lives in a module of its own, imported when asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+from om3d_core import __version__
+from om3d_core.errors import CanceledError, Om3dError
+
+COMMANDS = {
+    "run": ("om3d_core.commands.run", "build a map from a recorded scene or bag"),
+    "query": ("om3d_core.commands.query", "ask a map where something is"),
+    "synth": ("om3d_core.commands.synth", "render a labeled synthetic room"),
+    "bag": ("om3d_core.commands.bag", "write a recorded scene as a ROS 2 bag"),
+    "eval-masks": ("om3d_core.commands.eval_masks", "score a map's masks against ground truth"),
+    "eval-queries": ("om3d_core.commands.eval_queries", "score a map's answers to known queries"),
+    "replay": ("om3d_ros.commands.replay", "play a bag through the ROS 2 nodes and ask them"),
+    "demo": ("om3d_ros.commands.demo", "render, record, replay and ask, in one go"),
+}
+EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one sub-command; return the exit status. Errors are one line on stderr."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = arguments[0] if arguments else "--help"
+    if name in {"-h", "--help"}:
+        print(_usage())
+        return 0
+    if name == "--version":
+        print(f"om3d {__version__}")
+        return 0
+    if name not in COMMANDS:
+        return _fail(f"unknown command {name!r}\n\n{_usage()}")
+    try:
+        return _command(name)(arguments[1:])
+    except (KeyboardInterrupt, CanceledError):
+        print("om3d: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except (Om3dError, OSError) as error:
+        return _fail(str(error))
+
+
+def _command(name: str) -> Callable[[Sequence[str]], int]:
+    module = COMMANDS[name][0]
+    try:
+        command: Callable[[Sequence[str]], int] = importlib.import_module(module).main
+    except ModuleNotFoundError as error:
+        raise Om3dError(
+            f"{name} needs the Python module {error.name!r}, which is not installed here"
+            + (": source a ROS 2 workspace with om3d" if module.startswith("om3d_ros") else "")
+        ) from error
+    return command
+
+
+def _usage() -> str:
+    rows = "\n".join(f"  {name:<14}{text}" for name, (_, text) in COMMANDS.items())
+    return f"usage: om3d COMMAND [options]; om3d COMMAND --help says more\n\n{rows}"
+
+
+def _fail(message: str) -> int:
+    print(f"om3d: error: {message}", file=sys.stderr)
+    return EXIT_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""What the commands share: progress bars, settings as flags, interrupts."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from om3d_core.progress import Report
+from om3d_core.settings import FlatSetting, Value, build, flatten
+
+T = TypeVar("T")
+TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+
+
+@contextmanager
+def progress_report() -> Iterator[Report]:
+    """A report that draws one bar a stage on stderr."""
+    with Progress(
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    ) as progress:
+        tasks: dict[str, Any] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            for name, task in tasks.items():
+                if name != stage and not progress.tasks[task].finished:
+                    progress.update(task, completed=progress.tasks[task].total)
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total)
+            progress.update(tasks[stage], completed=done, total=total)
+
+        yield report
+        for task in tasks.values():
+            progress.update(task, completed=progress.tasks[task].total)
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into an event; the second one raises KeyboardInterrupt."""
+    event = threading.Event()
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    previous = signal.signal(signal.SIGINT, handle)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def add_setting_flags(parser: argparse.ArgumentParser, tree: type[Any], prefix: str = "") -> None:
+    """Give ``parser`` one flag for every leaf of a settings tree, such as ``--views.top_k``."""
+    group = parser.add_argument_group("settings")
+    for leaf in flatten(tree):
+        group.add_argument(
+            f"--{prefix}{leaf.name}",
+            dest=leaf.name,
+            default=argparse.SUPPRESS,
+            type=_parser_of(leaf),
+            metavar=leaf.kind.__name__.upper(),
+            help=_help_of(leaf),
+        )
+
+
+def settings_from(args: argparse.Namespace, tree: type[T], **fixed: Value) -> T:
+    """The settings tree that the flags of :func:`add_setting_flags` describe."""
+    values = {
+        leaf.name: getattr(args, leaf.name) for leaf in flatten(tree) if hasattr(args, leaf.name)
+    }
+    return build(tree, values | fixed)
+
+
+def _parser_of(leaf: FlatSetting) -> Any:
+    return _parse_bool if leaf.kind is bool else leaf.kind
+
+
+def _parse_bool(text: str) -> bool:
+    if text.lower() not in TRUE | FALSE:
+        raise argparse.ArgumentTypeError(f"expected true or false, got {text!r}")
+    return text.lower() in TRUE
+
+
+def _help_of(leaf: FlatSetting) -> str:
+    c = leaf.constraint
+    allowed = ""
+    if c.choices:
+        allowed = f"; one of {', '.join(c.choices)}"
+    elif c.low is not None or c.high is not None:
+        allowed = f"; {c.low} .. {c.high}"
+    return f"{c.description} (default {leaf.default}{allowed})".replace("%", "%%")

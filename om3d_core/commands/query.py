@@ -1,0 +1,113 @@
+"""``om3d query MAP "text"`` or ``--image FILE``: ask a saved map where something is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from om3d_core.assembly import create_encoders
+from om3d_core.commands.console import add_setting_flags, settings_from
+from om3d_core.encoders.base import Encoder
+from om3d_core.errors import UnsupportedQueryError
+from om3d_core.images import read_image
+from om3d_core.map_store import load_scene
+from om3d_core.query import Answer, Match, QuerySettings, SceneQuery
+from om3d_core.scene import Scene
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the best matches; exit status 0 also when the thing is said to be absent."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if (args.text is None) == (args.image is None):
+        parser.error("expected a text or --image FILE, and not both")
+    scene = load_scene(args.map)
+    query = SceneQuery(scene, encoder_of(scene), settings_from(args, QuerySettings))
+    if args.image is not None:
+        answer = query.image(read_image(args.image), args.top)
+    else:
+        answer = query.text(args.text, args.top)
+    if args.picture is not None:
+        from om3d_core.pictures import render_answer, save_png
+
+        save_png(args.picture, render_answer(scene, answer))
+    if args.json:
+        print(json.dumps(answer_to_json(answer)))
+    else:
+        _print_table(answer)
+    return 0
+
+
+def encoder_of(scene: Scene) -> Encoder:
+    """The encoder that filled the scene's first feature space (``lite-text@1`` is of lite)."""
+    if not scene.features:
+        raise UnsupportedQueryError("expected a map with features, this one has none")
+    name = scene.features[0].space.name.partition("@")[0].partition("-")[0]
+    return create_encoders(name)[0]
+
+
+def answer_to_json(answer: Answer) -> dict[str, Any]:
+    """The answer as plain JSON values."""
+    return {
+        "query": answer.query,
+        "present": answer.present,
+        "revision": answer.revision,
+        "matches": [match_to_json(match) for match in answer.matches],
+    }
+
+
+def match_to_json(match: Match) -> dict[str, Any]:
+    """One match as plain JSON values: lengths in meters, in the map frame."""
+    return {
+        "id": match.instance_id,
+        "rank": match.rank,
+        "label": match.label,
+        "similarity": match.similarity,
+        "score": match.score,
+        "probability": match.probability,
+        "present": match.present,
+        "centroid": match.centroid.tolist(),
+        "box": {
+            "center": match.box.center.tolist(),
+            "size": match.box.size.tolist(),
+            "map_from_box": match.box.map_from_box.tolist(),
+        },
+        "n_points": match.n_points,
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("om3d query", description=__doc__)
+    parser.add_argument("map", type=Path, help="a map folder")
+    parser.add_argument("text", nargs="?", help='what to find, such as "a white mug"')
+    parser.add_argument("--image", type=Path, help="find what this picture shows")
+    parser.add_argument("--top", type=int, default=None, help="how many matches to give")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--picture", type=Path, help="write a picture of the answer (PNG)")
+    add_setting_flags(parser, QuerySettings)
+    return parser
+
+
+def _print_table(answer: Answer) -> None:
+    verdict = "present" if answer.present else "not present"
+    table = Table(title=f"{answer.query}: {verdict}")
+    for column in ("rank", "id", "similarity", "score", "probability", "center (m)", "size (m)"):
+        table.add_column(column, justify="right")
+    for m in answer.matches:
+        table.add_row(
+            str(m.rank), str(m.instance_id), f"{m.similarity:.3f}", f"{m.score:+.2f}",
+            f"{m.probability:.2f}", _vector(m.box.center), _vector(m.box.size),
+        )
+    Console().print(table)
+
+
+def _vector(values: Any) -> str:
+    return " ".join(f"{v:.2f}" for v in values)
+
+

@@ -1,0 +1,92 @@
+"""``om3d run SCENE_OR_BAG -o MAP``: build a map without ROS."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from om3d_core.assembly import create_mapper
+from om3d_core.commands.console import (
+    add_setting_flags,
+    interruptible,
+    progress_report,
+    settings_from,
+)
+from om3d_core.errors import SourceError
+from om3d_core.map_settings import MapSettings
+from om3d_core.map_store import check_writable, save_scene
+from om3d_core.mapper import Mapper
+from om3d_core.progress import Job, Report
+from om3d_core.scene import Scene
+from om3d_core.sources.base import Source
+from om3d_core.sources.open import open_source
+
+
+def main(argv: Sequence[str]) -> int:
+    """Build and save a map; Ctrl-C while frames are read keeps what was read so far."""
+    args = _parser().parse_args(argv)
+    settings = settings_from(args, MapSettings)
+    check_writable(args.output)
+    source = open_source(args.scene)
+    mapper = create_mapper(settings)
+    with progress_report() as report:
+        with interruptible() as stop:
+            read_frames(source, mapper, report, stop.is_set)
+        scene = mapper.refresh(Job(report))
+        save_scene(scene, args.output)
+    _summarize(args, source, mapper, scene)
+    return 0
+
+
+def read_frames(
+    source: Source, mapper: Mapper, report: Report, stopped: Callable[[], bool]
+) -> None:
+    """Feed every frame, and the source's cloud if it has one, to the mapper."""
+    cloud = source.cloud()
+    if cloud is not None:
+        mapper.set_cloud(cloud)
+    total = len(source)
+    for done, frame in enumerate(source, start=1):
+        mapper.add_frame(frame)
+        report("read", done, total)
+        if stopped():
+            print("om3d: stopped reading; mapping what was read", file=sys.stderr)
+            return
+    if not mapper.n_keyframes:
+        raise SourceError(f"expected at least one usable frame, all were skipped: "
+                          f"{source.skipped.reasons or 'the scene is empty'}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("om3d run", description=__doc__)
+    parser.add_argument("scene", type=Path, help="a scene folder, or a bag (.mcap, .db3, folder)")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the map folder to write")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    add_setting_flags(parser, MapSettings)
+    return parser
+
+
+def _summarize(args: argparse.Namespace, source: Source, mapper: Mapper, scene: Scene) -> None:
+    summary = {
+        "map": str(args.output),
+        "points": len(scene.cloud),
+        "instances": int((~scene.masks.structure).sum()),
+        "structure": int(scene.masks.structure.sum()),
+        "frames": mapper.counts.frames_offered,
+        "keyframes": mapper.n_keyframes,
+        "skipped": source.skipped.reasons,
+        "crops_encoded": mapper.counts.crops_encoded,
+    }
+    if args.json:
+        print(json.dumps(summary))
+        return
+    print(
+        f"{summary['map']}: {summary['instances']} objects and {summary['structure']} structure "
+        f"masks on {summary['points']} points, from {summary['keyframes']} keyframes of "
+        f"{summary['frames']} frames"
+        + (f", {source.skipped.total} skipped {source.skipped.reasons}" if source.skipped.total
+           else "")
+    )

@@ -1,0 +1,46 @@
+"""Every setting of a map in one tree: CLI flags and ROS parameters have these dotted names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from om3d_core.crops import CropSettings
+from om3d_core.fusion import FusionSettings
+from om3d_core.keyframes import KeyframeSettings
+from om3d_core.proposals.geometric import GeometricSettings
+from om3d_core.settings import Settings, setting
+from om3d_core.tracking import TrackingSettings
+from om3d_core.views import ViewSettings
+from om3d_core.visibility import VisibilitySettings
+
+
+@dataclass(frozen=True)
+class ProposalSettings(Settings):
+    """Where the 3D masks come from."""
+
+    method: str = setting(
+        "geometric", "source of the 3D masks", choices=("geometric", "precomputed")
+    )
+    path: str = setting("", "mask file of the precomputed method (.npz or .pt)")
+
+
+@dataclass(frozen=True)
+class FeatureSettings(Settings):
+    """What encodes the views."""
+
+    encoders: str = setting("lite", "encoders by name, separated by commas")
+
+
+@dataclass(frozen=True)
+class MapSettings:
+    """The settings of a :class:`~om3d_core.mapper.Mapper` and of what it is made of."""
+
+    keyframes: KeyframeSettings = field(default_factory=KeyframeSettings)
+    fusion: FusionSettings = field(default_factory=FusionSettings)
+    proposals: ProposalSettings = field(default_factory=ProposalSettings)
+    geometric: GeometricSettings = field(default_factory=GeometricSettings)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    visibility: VisibilitySettings = field(default_factory=VisibilitySettings)
+    views: ViewSettings = field(default_factory=ViewSettings)
+    crops: CropSettings = field(default_factory=CropSettings)
+    features: FeatureSettings = field(default_factory=FeatureSettings)
