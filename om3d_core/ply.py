@@ -55,17 +55,18 @@ def _vertices(file: BinaryIO, size: int) -> npt.NDArray[np.void]:
     count = int(lines[elements[0]].split()[2])
     stop = elements[1] if len(elements) > 1 else len(lines)
     dtype = _dtype(lines[elements[0] + 1 : stop], BYTE_ORDERS[encoding])
+    names = dtype.names or ()
     text = encoding == "ascii"
-    least = count * (2 * len(dtype) if text else dtype.itemsize)
+    least = count * (2 * len(names) if text else dtype.itemsize)
     if not 0 <= count <= MAX_VERTICES or least > size - file.tell() + 1:
         raise ValueError(f"{count} vertices in a file of {size} bytes")
     if not text:
         return np.frombuffer(file.read(least), dtype)
     rows = np.loadtxt(file, np.float64, max_rows=count, ndmin=2) if count else np.zeros((0, 0))
-    if len(rows) != count or (count and rows.shape[1] != len(dtype)):
-        raise ValueError(f"{rows.shape} numbers for {count} vertices of {len(dtype)} properties")
+    if len(rows) != count or (count and rows.shape[1] != len(names)):
+        raise ValueError(f"{rows.shape} numbers for {count} vertices of {len(names)} properties")
     vertices = np.zeros(count, dtype)
-    for column, name in enumerate(dtype.names or ()):
+    for column, name in enumerate(names):
         if count:
             vertices[name] = rows[:, column]
     return vertices

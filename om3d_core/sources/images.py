@@ -8,7 +8,7 @@ allocates and raises :class:`~om3d_core.errors.InputError` naming the field at f
 - compressed to array: :func:`decode_compressed_color`, :func:`decode_compressed_depth`
 - array to fields: :func:`encode_image`, :func:`encode_compressed_color`,
   :func:`encode_compressed_depth`
-- encoded files: :func:`decode_file` (JPEG or PNG), :func:`encoded_size`
+- encoded files: :func:`decode_file` (JPEG or PNG), :func:`encoded_size`; :func:`resize_color`
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def decode_compressed_depth(
 
 
 def encode_image(pixels: npt.NDArray[Any], encoding: str) -> ImageFields:
-    """The fields of a raw image of (H, W) or (H, W, C) ``pixels`` that lie as ``encoding`` says."""
+    """The fields of a raw image of (H, W) or (H, W, C) pixels that lie as ``encoding`` says."""
     expect(encoding in PIXEL_FORMATS, f"encoding of {', '.join(PIXEL_FORMATS)}", repr(encoding))
     pixel = PIXEL_FORMATS[encoding]
     expect(
@@ -229,6 +229,17 @@ def decode_file(data: Buffer, color: bool) -> npt.NDArray[Any]:
     if pixels is None or pixels.shape[:2] != (height, width):
         raise InputError("expected data of a readable image, got damaged pixels")
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if color else pixels
+
+
+def resize_color(rgb: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
+    """(height, width, 3) uint8: ``rgb`` averaged down, or interpolated up, to another size."""
+    import cv2
+
+    if rgb.shape[:2] == (height, width):
+        return rgb
+    shrinks = width * height < rgb.shape[0] * rgb.shape[1]
+    mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(rgb, (width, height), interpolation=mode), np.uint8)
 
 
 def encoded_size(data: Buffer) -> tuple[int, int]:

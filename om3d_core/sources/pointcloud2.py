@@ -25,10 +25,12 @@ NORMALS = ("normal_x", "normal_y", "normal_z")
 class FieldLike(Protocol):
     """What is read of a sensor_msgs/PointField."""
 
-    name: str
-    offset: int
-    datatype: int
-    count: int
+    @property
+    def name(self) -> str: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def datatype(self) -> int: ...
 
 
 @dataclass(frozen=True)

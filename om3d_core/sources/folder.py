@@ -1,0 +1,244 @@
+"""Scenes in the OpenMask3D layout: color/N.jpg, depth/N.png, pose/N.txt, intrinsics, a .ply."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.cloud import Cloud
+from om3d_core.errors import InputError, SourceError
+from om3d_core.frame import Frame, Intrinsics, clean_depth
+from om3d_core.ply import read_ply
+from om3d_core.settings import Settings, setting
+from om3d_core.sources.base import SkipCount
+from om3d_core.sources.images import MAX_ENCODED_BYTES, decode_file, encoded_size, resize_color
+from om3d_core.sources.poses import NS_PER_S, nearest_rigid
+
+LAYOUT = (
+    "color/N.jpg or .png, depth/N.png, pose/N.txt (4x4 map_from_camera), "
+    "intrinsics.txt (3x3 or 4x4), optionally scene.ply"
+)
+INTRINSICS_FILES = (
+    "intrinsics.txt",
+    "intrinsic.txt",
+    "intrinsic/intrinsic_color.txt",
+    "intrinsic/intrinsic_depth.txt",
+    "data/intrinsic/intrinsic_color.txt",
+    "data/intrinsic/intrinsic_depth.txt",
+)
+SUFFIXES = {
+    "color": (".jpg", ".jpeg", ".png"),
+    "depth": (".png",),
+    "pose": (".txt",),
+}
+MAX_DIGITS = 9
+MAX_TEXT_BYTES = 64 * 1024
+SIZE_SAMPLES = 32
+WORKERS = 2
+READ_AHEAD = 4
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+
+@dataclass(frozen=True)
+class FolderSettings(Settings):
+    """How a scene folder is read."""
+
+    depth_units_per_m: float = setting(
+        1000.0, "stored depth units per meter (1000: millimeters)", low=1e-3, high=1e6
+    )
+    step: int = setting(1, "use every step-th frame", low=1)
+    rate_hz: float = setting(
+        30.0, "frames per second, for the stamps, where scene.json names none", low=1e-3, high=1e4
+    )
+    intrinsics_width: int = setting(
+        0, "image width in pixels that the intrinsics are for; 0: that of the color images", low=0
+    )
+    intrinsics_height: int = setting(
+        0, "image height in pixels that the intrinsics are for; 0: that of the color images", low=0
+    )
+    cloud_file: str = setting("", "reconstruction to use; empty: scene.ply or the only .ply")
+
+
+class FolderSource:
+    """A scene folder. Frames have the size of the depth images; color is resized to it.
+
+    Numbers in file names need not be consecutive; number N is stamped ``N / rate``. Poses are
+    projected onto exact rotations. Raises SourceError where no frame could ever be read.
+    """
+
+    def __init__(self, path: Path, settings: FolderSettings | None = None) -> None:
+        self._settings = settings or FolderSettings()
+        self._path = Path(path)
+        self.skipped = SkipCount()
+        if not self._path.is_dir():
+            found = "a file" if self._path.exists() else "nothing"
+            raise SourceError(f"{path}: expected a scene folder ({LAYOUT}), found {found}")
+        self._files = {kind: self._numbered(kind) for kind in SUFFIXES}
+        missing = [f"{kind}/N{SUFFIXES[kind][0]}" for kind in SUFFIXES if not self._files[kind]]
+        if missing:
+            raise SourceError(f"{path}: no {', no '.join(missing)}; expected {LAYOUT}")
+        numbers = sorted(set().union(*self._files.values()))
+        self._numbers = numbers[:: self._settings.step]
+        self._color_size = self._common_size("color")
+        self._depth_size = self._common_size("depth")
+        self._intrinsics = self._read_intrinsics()
+        self._rate_hz = self._read_rate()
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.skipped.reasons.clear()
+        ahead: deque[Future[Frame | str]] = deque()
+        with ThreadPoolExecutor(WORKERS) as pool:
+            try:
+                for number in self._numbers:
+                    ahead.append(pool.submit(self._read, number))
+                    if len(ahead) > READ_AHEAD:
+                        yield from self._usable(ahead.popleft())
+                while ahead:
+                    yield from self._usable(ahead.popleft())
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def cloud(self) -> Cloud | None:
+        """The vertices of the scene's .ply, or None where there is none. Raises SourceError."""
+        name = self._settings.cloud_file
+        if name:
+            path = (self._path / name).resolve()
+            if not path.is_relative_to(self._path.resolve()):
+                raise SourceError(f"cloud_file {name!r}: expected a file inside {self._path}")
+            return read_ply(path)
+        found = sorted(self._path.glob("*.ply"))
+        chosen = [path for path in found if path.name == "scene.ply"] or found
+        if len(chosen) > 1:
+            names = ", ".join(path.name for path in chosen)
+            raise SourceError(f"{self._path}: set cloud_file to one of {names}")
+        return read_ply(chosen[0]) if chosen else None
+
+    def _usable(self, result: Future[Frame | str]) -> Iterator[Frame]:
+        frame = result.result()
+        if isinstance(frame, str):
+            self.skipped.add(frame)
+        else:
+            yield frame
+
+    def _read(self, number: int) -> Frame | str:
+        """The frame of a number, or the reason why there is none."""
+        for kind, files in self._files.items():
+            if number not in files:
+                return f"{kind} missing"
+        color, depth, pose = (files[number] for files in self._files.values())
+        try:
+            map_from_camera = nearest_rigid(_read_matrix(pose, {(4, 4)}))
+        except (InputError, OSError):
+            return "pose invalid"
+        try:
+            rgb = decode_file(_read_bytes(color, MAX_ENCODED_BYTES), color=True)
+        except (InputError, OSError):
+            return "color unreadable"
+        try:
+            stored = decode_file(_read_bytes(depth, MAX_ENCODED_BYTES), color=False)
+            depth_m = clean_depth(stored, self._settings.depth_units_per_m)
+        except (InputError, OSError):
+            return "depth unreadable"
+        width, height = self._depth_size
+        if rgb.shape[1::-1] != self._color_size or depth_m.shape != (height, width):
+            return "size differs"
+        rgb = resize_color(rgb, width, height)
+        stamp_ns = round(number * NS_PER_S / self._rate_hz)
+        return Frame(rgb, depth_m, self._intrinsics, map_from_camera, stamp_ns)
+
+    def _numbered(self, kind: str) -> dict[int, Path]:
+        """The files of one kind by number; the first by name where two share a number."""
+        files: dict[int, Path] = {}
+        folder = self._path / kind
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            stem, digits = path.stem, path.stem.isascii() and path.stem.isdigit()
+            if digits and len(stem) <= MAX_DIGITS and path.suffix.lower() in SUFFIXES[kind]:
+                files.setdefault(int(stem), path)
+        return files
+
+    def _common_size(self, kind: str) -> Size:
+        """The most frequent image size among evenly spaced files."""
+        files = list(self._files[kind].values())
+        sizes: Counter[Size] = Counter()
+        for path in files[:: max(1, len(files) // SIZE_SAMPLES)]:
+            try:
+                sizes[encoded_size(_read_bytes(path, MAX_ENCODED_BYTES))] += 1
+            except (InputError, OSError):
+                continue
+        if not sizes:
+            raise SourceError(f"{self._path / kind}: no readable image; expected {LAYOUT}")
+        return sizes.most_common(1)[0][0]
+
+    def _read_intrinsics(self) -> Intrinsics:
+        """The intrinsics at the size of the depth images."""
+        path = next((self._path / f for f in INTRINSICS_FILES if (self._path / f).is_file()), None)
+        if path is None:
+            raise SourceError(
+                f"{self._path}: no intrinsics; expected one of {', '.join(INTRINSICS_FILES)} "
+                "with a 3x3 or 4x4 matrix"
+            )
+        own = self._depth_size if path.stem.endswith("_depth") else self._color_size
+        width = self._settings.intrinsics_width or own[0]
+        height = self._settings.intrinsics_height or own[1]
+        try:
+            given = Intrinsics.from_matrix(_read_matrix(path, {(3, 3), (4, 4)}), width, height)
+            if not (0 < given.cx < width and 0 < given.cy < height):
+                raise InputError(
+                    f"expected the principal point within {width}x{height}, got "
+                    f"({given.cx:g}, {given.cy:g}); set intrinsics_width and intrinsics_height "
+                    "to the image size that the matrix is for"
+                )
+            return (
+                given if (width, height) == self._depth_size else given.resized(*self._depth_size)
+            )
+        except (InputError, OSError) as error:
+            raise SourceError(f"{path}: {error}") from error
+
+    def _read_rate(self) -> float:
+        path = self._path / "scene.json"
+        if not path.is_file():
+            return self._settings.rate_hz
+        try:
+            scene = json.loads(_read_bytes(path, MAX_TEXT_BYTES))
+            rate = scene.get("rate_hz", self._settings.rate_hz)
+            if isinstance(rate, bool) or not isinstance(rate, (int, float)):
+                raise InputError(f"expected a number, got {rate!r}")
+            if not 1e-3 <= rate <= 1e4:
+                raise InputError(f"expected 0.001 .. 10000, got {rate!r}")
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
+            raise SourceError(f"{path}: rate_hz not readable: {error}") from error
+        return float(rate)
+
+
+def _read_bytes(path: Path, limit: int) -> bytes:
+    """A regular file whole, unless it is larger than ``limit`` bytes."""
+    if not path.is_file():
+        raise InputError(f"expected a file, got {path}")
+    size = path.stat().st_size
+    if size > limit:
+        raise InputError(f"expected at most {limit} bytes, got {size} in {path}")
+    return path.read_bytes()
+
+
+def _read_matrix(path: Path, shapes: set[tuple[int, int]]) -> npt.NDArray[np.float64]:
+    """A matrix of one of ``shapes`` from white-space or comma separated text."""
+    words = _read_bytes(path, MAX_TEXT_BYTES).decode("utf-8", "replace").replace(",", " ").split()
+    for rows, columns in shapes:
+        if len(words) == rows * columns:
+            try:
+                return np.array([float(word) for word in words]).reshape(rows, columns)
+            except ValueError as error:
+                raise InputError(f"expected numbers, got {error}") from error
+    raise InputError(f"expected {sorted(shapes)} numbers, got {len(words)} words")
