@@ -1,0 +1,42 @@
+# `make demo` and `make test` do all the set-up that they need; `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+.PHONY: setup demo test test-slow lint clean help
+
+# The interpreter to build the environment from (default: a python3 of version 3.11 or 3.12).
+PYTHON ?=
+export PYTHON
+# A scene folder for `make demo`; without one a furnished room is rendered.
+SCENE ?=
+
+# Tests run side by side on two cores, those with nodes (test/conftest.py groups them) one after
+# another at the end. Plug-ins are those that pyproject.toml names: ROS installs outdated ones.
+PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+setup: ## Build the Python environment and the ROS 2 workspace
+	@scripts/setup.sh
+
+demo: setup ## Map a scene through the nodes, ask questions, leave pictures in demo_out/
+	@. ./activate
+	om3d demo --out demo_out $(if $(SCENE),--scene "$(SCENE)")
+
+lint: setup ## Check style (ruff) and types (mypy)
+	@. ./activate
+	ruff check .
+	mypy
+
+test: lint ## Check style and types, then run the tests but the slow ones
+	@. ./activate
+	$(PYTEST) -m "not slow"
+
+test-slow: setup ## Run the slow tests
+	@. ./activate
+	$(PYTEST) -m slow
+
+clean: ## Remove all that was built or set up
+	rm -rf .venv build install log demo_out .mypy_cache .pytest_cache .ruff_cache .setup.lock
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
