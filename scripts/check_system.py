@@ -21,6 +21,8 @@ LIBRARIES = {
     "libEGL.so.1": "libegl1",
     "libgomp.so.1": "libgomp1",
 }
+OLDEST_PYTHON = (3, 11)
+FIRST_PYTHON_UNTESTED_WITH_WHEELS = (3, 13)
 PROGRAMS = {"g++": "g++", "make": "make", "git": "git"}
 
 
@@ -50,11 +52,11 @@ def missing_packages(with_ros: bool) -> list[str]:
 def unusable(with_ros: bool) -> str:
     """Why this interpreter or machine cannot be used; empty when it can."""
     version = platform.python_version()
-    if sys.version_info < (3, 11):
+    if sys.version_info < OLDEST_PYTHON:
         return f"expected Python 3.11 or 3.12, got {version} ({sys.executable})"
     if with_ros:
         return ""
-    if sys.version_info >= (3, 13):
+    if sys.version_info >= FIRST_PYTHON_UNTESTED_WITH_WHEELS:
         return f"expected Python 3.11 or 3.12, got {version} ({sys.executable})"
     if platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
         machine = f"{platform.machine()} {platform.system()}"

@@ -103,11 +103,11 @@ write_constraints() {
 }
 
 make_venv() {
-    local -a options=() files=(core models synth test)
+    local -a options=() names=(core models synth test)
     if [[ $OM3D_ROS == installed ]]; then
         options+=(--system-site-packages)
     else
-        files+=(ros-wheels)
+        names+=(ros-wheels)
     fi
     rm -rf "$venv"
     logged "$python" -m venv "${options[@]}" "$venv"
@@ -115,7 +115,8 @@ make_venv() {
     local -a pip=("$venv/bin/python" -m pip --disable-pip-version-check install
         --constraint "$venv/constraints.txt")
     logged "${pip[@]}" pip setuptools wheel
-    logged "${pip[@]}" "${files[@]/#/--requirement=requirements/}"
+    local -a files=("${names[@]/#/--requirement=requirements/}")
+    logged "${pip[@]}" "${files[@]/%/.txt}"
     if [[ $OM3D_ROS == wheels ]]; then
         logged "$venv/bin/python" scripts/repair_ros_wheels.py
     fi

@@ -76,7 +76,7 @@ def test_core_imports_neither_ros_nor_heavy_libraries() -> None:
         [sys.executable, "-c", IMPORT_CORE_WITHOUT_ROS], capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
-    modules = [path for path in (ROOT / "om3d_core").rglob("*.py")]
+    modules = list((ROOT / "om3d_core").rglob("*.py"))
     assert int(result.stdout) == len(modules) - 1
 
 
