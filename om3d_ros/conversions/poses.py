@@ -1,0 +1,41 @@
+"""geometry_msgs poses to (4, 4) transforms and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+
+from om3d_core.boxes import Box
+from om3d_core.sources.poses import quaternion_of, transform_from
+
+
+def to_matrix(pose: Pose) -> npt.NDArray[np.float64]:
+    """The (4, 4) rigid transform of a pose; raises InputError unless it is finite and unit."""
+    p, q = pose.position, pose.orientation
+    return transform_from((p.x, p.y, p.z), (q.x, q.y, q.z, q.w))
+
+
+def from_matrix(matrix: npt.NDArray[np.float64]) -> Pose:
+    """The pose of a (4, 4) rigid transform."""
+    x, y, z, w = quaternion_of(matrix).tolist()
+    return Pose(position=point(matrix[:3, 3]), orientation=Quaternion(x=x, y=y, z=z, w=w))
+
+
+def point(xyz: npt.NDArray[np.float64]) -> Point:
+    """A point from (3,) meters."""
+    x, y, z = map(float, xyz)
+    return Point(x=x, y=y, z=z)
+
+
+def vector(xyz: npt.NDArray[np.float64]) -> Vector3:
+    """A vector from (3,)."""
+    x, y, z = map(float, xyz)
+    return Vector3(x=x, y=y, z=z)
+
+
+def box_pose(box: Box) -> Pose:
+    """The pose of a box's center and axes."""
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = box.map_from_box, box.center
+    return from_matrix(matrix)

@@ -1,0 +1,30 @@
+"""builtin_interfaces/Time to nanoseconds and back."""
+
+from __future__ import annotations
+
+from builtin_interfaces.msg import Time
+from std_msgs.msg import Header
+
+from om3d_core.errors import expect
+
+NS_PER_S = 1_000_000_000
+MAX_STAMP_NS = (2**31 - 1) * NS_PER_S
+
+
+def stamp_ns(stamp: Time) -> int:
+    """Nanoseconds of a stamp; raises InputError for a negative one."""
+    value = stamp.sec * NS_PER_S + stamp.nanosec
+    expect(value >= 0, "header.stamp of at least 0 ns", value)
+    return int(value)
+
+
+def to_time(stamp_ns: int) -> Time:
+    """The stamp of ``stamp_ns`` nanoseconds."""
+    expect(0 <= stamp_ns <= MAX_STAMP_NS, f"a stamp of 0..{MAX_STAMP_NS} ns", stamp_ns)
+    sec, nanosec = divmod(int(stamp_ns), NS_PER_S)
+    return Time(sec=sec, nanosec=nanosec)
+
+
+def header(frame_id: str, stamp_ns: int) -> Header:
+    """A header of a frame and a stamp."""
+    return Header(frame_id=frame_id, stamp=to_time(stamp_ns))

@@ -1,0 +1,142 @@
+"""What can be set of the nodes themselves; the settings of the map are those of the core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from om3d_core.settings import Settings, setting
+
+
+@dataclass(frozen=True)
+class LifecycleSettings(Settings):
+    """Start-up, common to both nodes."""
+
+    autostart: bool = setting(False, "configure and activate without a lifecycle manager")
+    map_frame: str = setting("map", "frame of the poses, the cloud and all results")
+
+
+@dataclass(frozen=True)
+class DiagnosticsSettings(Settings):
+    """The messages on /diagnostics."""
+
+    period_s: float = setting(1.0, "time between two messages (s)", low=0.1, high=60.0)
+
+
+@dataclass(frozen=True)
+class PoseSettings(Settings):
+    """Where the camera's pose in the map frame comes from."""
+
+    source: str = setting(
+        "odometry",
+        "odometry: nav_msgs/Odometry on `odometry`, pose: geometry_msgs/PoseStamped on `pose`; "
+        "either is the pose of the camera's optical frame",
+        choices=("odometry", "pose"),
+    )
+    max_gap_s: float = setting(
+        0.5, "longest time between two poses that is interpolated (s)", low=0.001, high=10.0
+    )
+
+
+@dataclass(frozen=True)
+class SyncSettings(Settings):
+    """Pairing of color, depth and camera_info."""
+
+    slop_s: float = setting(
+        0.01, "largest difference of stamps within a frame (s); less than half a frame period",
+        low=0.0, high=1.0,
+    )
+    wait_s: float = setting(
+        1.0, "time by stamps that an image waits for partners and pose (s)", low=0.05, high=10.0
+    )
+    capacity: int = setting(
+        30, "most images a topic that wait for partners or pose", low=2, high=1000
+    )
+
+
+@dataclass(frozen=True)
+class SensorSettings(Settings):
+    """The camera topics."""
+
+    qos_depth: int = setting(5, "history of the camera subscriptions (messages)", low=1, high=1000)
+    depth_units_per_m: float = setting(
+        1000.0, "units per meter of 16UC1 depth images (REP 118: 1000)", low=1.0, high=1e6
+    )
+
+
+@dataclass(frozen=True)
+class QueueSettings(Settings):
+    """The queue before the worker."""
+
+    capacity: int = setting(
+        30, "most frames that wait for the worker; the oldest is dropped for a new one",
+        low=1, high=10_000,
+    )
+
+
+@dataclass(frozen=True)
+class RefreshSettings(Settings):
+    """When the map is refreshed without being asked."""
+
+    period_s: float = setting(
+        5.0, "time between two refreshes (s, node clock); 0 refreshes on demand only",
+        low=0.0, high=86_400.0,
+    )
+    on_cloud: bool = setting(True, "refresh whenever a cloud arrives")
+
+
+@dataclass(frozen=True)
+class ServiceSettings(Settings):
+    """Requests that wait for the worker."""
+
+    timeout_s: float = setting(
+        30.0, "longest wait of load and clear for the worker (s)", low=0.1, high=3600.0
+    )
+
+
+@dataclass(frozen=True)
+class MapperNodeSettings(LifecycleSettings):
+    """The settings of the mapper node."""
+
+    map_root: str = setting(
+        "~/.ros/om3d", "folder below which maps are saved and loaded; ~ is the home folder"
+    )
+    pose: PoseSettings = field(default_factory=PoseSettings)
+    sync: SyncSettings = field(default_factory=SyncSettings)
+    sensor: SensorSettings = field(default_factory=SensorSettings)
+    queue: QueueSettings = field(default_factory=QueueSettings)
+    refresh: RefreshSettings = field(default_factory=RefreshSettings)
+    services: ServiceSettings = field(default_factory=ServiceSettings)
+    diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
+
+
+@dataclass(frozen=True)
+class MarkerSettings(Settings):
+    """The markers of an answer."""
+
+    max_points: int = setting(
+        5000, "most points drawn of a match, evenly thinned; 0 draws none", low=0, high=1_000_000
+    )
+    point_size_m: float = setting(0.01, "size of a drawn point (m)", low=0.001, high=1.0)
+    line_width_m: float = setting(0.01, "width of the lines of a box (m)", low=0.001, high=1.0)
+    text_height_m: float = setting(0.08, "height of a label (m)", low=0.01, high=10.0)
+
+
+@dataclass(frozen=True)
+class AnswerSettings(Settings):
+    """The answers to queries."""
+
+    top_k: int = setting(5, "matches in an answer when the request does not say", low=1, high=1000)
+    thumbnails: int = setting(3, "most view pictures sent with a match", low=0, high=100)
+    max_text_bytes: int = setting(
+        4096, "longest text that is accepted (bytes of UTF-8)", low=1, high=1_000_000
+    )
+
+
+@dataclass(frozen=True)
+class QueryNodeSettings(LifecycleSettings):
+    """The settings of the query node."""
+
+    encoder: str = setting("lite", "encoder of the queries; it must be the mapper's")
+    answer: AnswerSettings = field(default_factory=AnswerSettings)
+    markers: MarkerSettings = field(default_factory=MarkerSettings)
+    diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)

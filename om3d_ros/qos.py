@@ -1,0 +1,64 @@
+"""The four quality-of-service profiles of the nodes; each can be overridden by parameters."""
+
+from __future__ import annotations
+
+from rclpy.duration import Duration
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSPolicyKind,
+    QoSProfile,
+    ReliabilityPolicy,
+)
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+LIVELINESS_LEASE_S = 2.0
+
+
+def sensor(depth: int = 5) -> QoSProfile:
+    """Camera streams: the newest ``depth`` messages, losses allowed."""
+    return _profile(ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE, depth)
+
+
+def poses() -> QoSProfile:
+    """Pose streams: small and frequent, so that a longer history costs nothing."""
+    return _profile(ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE, 200)
+
+
+def results() -> QoSProfile:
+    """Results and diagnostics: nothing is lost between peers that are there."""
+    return _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, 10)
+
+
+def latched() -> QoSProfile:
+    """Scene topics: the last message also reaches those who come late."""
+    return _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL, 1)
+
+
+def leased(profile: QoSProfile) -> QoSProfile:
+    """The profile of a publisher whose end its subscribers notice within seconds."""
+    profile.liveliness_lease_duration = Duration(seconds=LIVELINESS_LEASE_S)
+    return profile
+
+
+def overridable() -> QoSOverridingOptions:
+    """Parameters ``qos_overrides.<topic>.<publisher or subscription>.<policy>``."""
+    return QoSOverridingOptions(
+        (
+            QoSPolicyKind.HISTORY,
+            QoSPolicyKind.DEPTH,
+            QoSPolicyKind.RELIABILITY,
+            QoSPolicyKind.DURABILITY,
+        )
+    )
+
+
+def _profile(
+    reliability: ReliabilityPolicy, durability: DurabilityPolicy, depth: int
+) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=reliability,
+        durability=durability,
+    )
