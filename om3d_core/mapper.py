@@ -22,7 +22,7 @@ from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
 from om3d_core.scene import Scene, ViewTable
 from om3d_core.tracking import match_ids, voxel_iou
-from om3d_core.views import most_visible
+from om3d_core.views import Cameras, select_views
 from om3d_core.visibility import Observation, observe, visible_pixels
 
 
@@ -152,9 +152,13 @@ class Mapper:
                 self._observe(self._frames[stamp], cloud, masks, observations)
         if not stamps:
             return ViewTable.empty(len(masks), self._settings.views.top_k)
-        return most_visible(
-            np.array(stamps, np.int64), [observations[s] for s in stamps], self._settings.views
+        poses = np.stack([self._frames.pose(stamp) for stamp in stamps])
+        centers = [cloud.points[masks[i]].mean(axis=0) for i in range(len(masks))]
+        cameras = Cameras(
+            poses[:, :3, :3], poses[:, :3, 3], np.array(centers, np.float64).reshape(-1, 3)
         )
+        seen = [observations[stamp] for stamp in stamps]
+        return select_views(np.array(stamps, np.int64), seen, cameras, self._settings.views)
 
     def _observe(
         self, frame: Frame, cloud: Cloud, masks: InstanceMasks, into: dict[int, Observation]

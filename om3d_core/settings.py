@@ -38,7 +38,8 @@ class Constraint:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             self._check_range(name, value)
         if self.choices and value not in self.choices:
-            raise SettingsError(f"{name}: expected one of {', '.join(self.choices)}, got {value!r}")
+            allowed = ", ".join(self.choices)
+            raise SettingsError(f"{name}: expected one of {allowed}, got {value!r}")
         return value
 
     def _check_range(self, name: str, value: float) -> None:

@@ -29,7 +29,8 @@ def voxel_iou(
     a: tuple[Cloud, InstanceMasks], b: tuple[Cloud, InstanceMasks], voxel_m: float
 ) -> npt.NDArray[np.float64]:
     """(N_a, N_b) IoU of the voxels that the masks of two clouds occupy."""
-    keys = np.concatenate([np.floor(cloud.points / voxel_m).astype(np.int64) for cloud, _ in (a, b)])
+    points = np.concatenate([a[0].points, b[0].points])
+    keys = np.floor(points / voxel_m).astype(np.int64)
     _, inverse = np.unique(keys, axis=0, return_inverse=True)
     inverse = inverse.reshape(-1)
     voxels = int(inverse.max(initial=-1)) + 1

@@ -21,11 +21,26 @@ from om3d_core.settings import Settings, setting
 
 @dataclass(frozen=True)
 class VisibilitySettings(Settings):
-    """When a point counts as seen."""
+    """When a point counts as seen. The defaults repair what OpenMask3D leaves open."""
 
     depth_tolerance_m: float = setting(
         0.05, "largest difference between measured depth and a point's depth (m)",
         low=0.0, high=1.0,
+    )
+    pixel: str = setting(
+        "nearest", "the pixel of a point: the nearest, or truncated towards zero as in OpenMask3D,"
+        " which is half a pixel off and takes in points up to a pixel outside the image",
+        choices=("nearest", "truncated"),
+    )
+    require_front: bool = setting(
+        True, "a point must lie before the camera; OpenMask3D accepts points behind it where"
+        " depth is missing",
+    )
+    require_depth: bool = setting(
+        True, "the pixel must have a depth; OpenMask3D takes missing depth for zero meters",
+    )
+    double_precision: bool = setting(
+        False, "project in double precision, as OpenMask3D does, at half the speed"
     )
 
 
@@ -42,7 +57,7 @@ class Observation:
 
 
 def visible_pixels(
-    points: npt.NDArray[np.float32],
+    points: npt.NDArray[np.floating],
     depth: npt.NDArray[np.float32],
     intrinsics: Intrinsics,
     map_from_camera: npt.NDArray[np.float64],
@@ -50,8 +65,9 @@ def visible_pixels(
 ) -> npt.NDArray[np.int32]:
     """(P,) flat index ``y * W + x`` of the pixel that sees each point, -1 where none does.
 
-    A point is seen when it lies before the camera, falls nearest to a pixel of the image with
-    valid depth, and that depth differs from its own by at most the tolerance.
+    A point is seen when it lies before the camera, falls on a pixel of the image with valid
+    depth, and that depth differs from its own by at most the tolerance; the settings can drop
+    the first and the third condition (OpenMask3D, PointProjector).
 
     points: (P, 3) meters in the map frame. depth: (H, W) meters, 0 where there is none.
     """
@@ -61,10 +77,20 @@ def visible_pixels(
         f"depth of {intrinsics.width}x{intrinsics.height}",
         f"{width}x{height}",
     )
+    kind: type[np.floating] = np.float64 if settings.double_precision else np.float32
     camera_from_map = np.linalg.inv(map_from_camera)
-    pixel_from_map = (intrinsics.matrix @ camera_from_map[:3]).astype(np.float32)
+    pixel_from_map = (intrinsics.matrix @ camera_from_map[:3]).astype(kind)
     out = np.empty(len(points), np.int32)
-    _project(points, depth, pixel_from_map, np.float32(settings.depth_tolerance_m), out)
+    _project(
+        points.astype(kind, copy=False),
+        depth.astype(kind, copy=False),
+        pixel_from_map,
+        kind(settings.depth_tolerance_m),
+        settings.pixel == "truncated",
+        settings.require_front,
+        settings.require_depth,
+        out,
+    )
     return out
 
 
@@ -79,24 +105,35 @@ def observe(
     return Observation(counts, boxes)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
-def _project(points, depth, pixel_from_map, tolerance, out):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True, nogil=True)
+def _project(  # type: ignore[no-untyped-def]
+    points, depth, pixel_from_map, tolerance, truncate, require_front, require_depth, out
+):
     height, width = depth.shape
     m = pixel_from_map
-    half = np.float32(0.5)
+    zero, half = m.dtype.type(0.0), m.dtype.type(0.5)
     for i in range(points.shape[0]):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
         out[i] = -1
         w = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
-        if not w > np.float32(0.0):
+        if require_front and not w > zero:
             continue
-        u = (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]) / w + half
-        v = (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]) / w + half
-        if not (u >= 0 and v >= 0 and u < width and v < height):
+        u, v = zero, zero
+        if w != zero:
+            u = (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]) / w
+            v = (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]) / w
+        if truncate:
+            inside = u > -1 and v > -1 and u < width and v < height
+        else:
+            u, v = u + half, v + half
+            inside = u >= 0 and v >= 0 and u < width and v < height
+        if not inside:
             continue
         column, row = np.int32(u), np.int32(v)
         measured = depth[row, column]
-        if measured > np.float32(0.0) and abs(measured - w) <= tolerance:
+        if require_depth and not measured > zero:
+            continue
+        if abs(measured - w) <= tolerance:
             out[i] = row * width + column
 
 

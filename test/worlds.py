@@ -49,7 +49,8 @@ def tabletop(n_frames=12, width=160, height=120, arc_rad=2 * np.pi, boxes=None):
 
 def _render(caster, palette, camera, pose, i):
     v, u = np.mgrid[0 : camera.height, 0 : camera.width]
-    rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(u.shape)], -1)
+    x, y = (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
+    rays = np.stack([x, y, np.ones(u.shape)], axis=-1)
     directions = rays @ pose[:3, :3].T
     origins = np.broadcast_to(pose[:3, 3], directions.shape)
     hit = caster.cast_rays(

@@ -10,11 +10,25 @@ from hypothesis.extra import numpy as hnp
 
 from om3d_core.crops import CropSettings, cut, fade_background, multi_level_boxes
 from om3d_core.errors import InputError
-from om3d_core.views import ViewSettings, most_visible
+from om3d_core.views import (
+    Cameras,
+    ViewSettings,
+    bearing_angles,
+    farthest_from_first,
+    max_min,
+    select_views,
+)
 from om3d_core.visibility import Observation
 
 counts = hnp.arrays(np.int32, st.tuples(st.integers(1, 12), st.integers(1, 5)),
                     elements=st.integers(0, 200))
+
+
+def cameras(pixels):
+    f, n = pixels.shape
+    rng = np.random.default_rng(f * 100 + n)
+    rotations = np.stack([np.linalg.qr(rng.normal(size=(3, 3)))[0] for _ in range(f)])
+    return Cameras(rotations, rng.normal(size=(f, 3)), rng.normal(size=(n, 3)))
 
 
 def observations(pixels):
@@ -27,7 +41,8 @@ def observations(pixels):
 def test_the_most_visible_frames_win_and_ties_go_to_the_earlier(pixels, k, floor):
     stamps = np.arange(len(pixels), dtype=np.int64) * 10
     seen = observations(pixels)
-    table = most_visible(stamps, seen, ViewSettings(top_k=k, min_pixels=floor))
+    settings = ViewSettings(top_k=k, min_pixels=floor)
+    table = select_views(stamps, seen, cameras(pixels), settings)
     for i in range(pixels.shape[1]):
         ranked = sorted(range(len(pixels)), key=lambda f: (-pixels[f, i], f))[:k]
         expected = [f for f in ranked if pixels[f, i] >= floor]
@@ -37,6 +52,42 @@ def test_the_most_visible_frames_win_and_ties_go_to_the_earlier(pixels, k, floor
         assert table.pixels[i, :n].tolist() == [pixels[f, i] for f in expected]
         assert np.array_equal(table.boxes[i, :n], [seen[f].boxes[i] for f in expected] or
                               np.zeros((0, 4)))
+
+
+@given(
+    pixels=counts,
+    k=st.integers(1, 6),
+    selection=st.sampled_from(["diverse", "farthest", "bearing"]),
+)
+@settings(max_examples=150, deadline=None)
+def test_varied_views_start_with_the_best_and_are_distinct_and_seen(pixels, k, selection):
+    stamps = np.arange(len(pixels), dtype=np.int64)
+    settings = ViewSettings(top_k=k, min_pixels=20, selection=selection, min_share=0.5)
+    table = select_views(stamps, observations(pixels), cameras(pixels), settings)
+    for i in range(pixels.shape[1]):
+        chosen = table.stamps[i][table.valid[i]]
+        usable = np.flatnonzero(pixels[:, i] >= 20)
+        if selection == "bearing":
+            usable = usable[pixels[usable, i] >= 0.5 * pixels[:, i].max()]
+        usable = usable[np.argsort(-pixels[usable, i], kind="stable")][: max(10, k)]
+        assert len(chosen) == min(k, len(usable)) == len(set(chosen.tolist()))
+        assert set(chosen.tolist()) <= set(usable.tolist())
+        if len(usable):
+            assert chosen[0] == usable[0]
+
+
+def test_max_min_and_farthest_differ_as_the_code_and_the_paper_do():
+    line = np.abs(np.subtract.outer([0.0, 1.0, 2.9, 3.0], [0.0, 1.0, 2.9, 3.0]))
+    assert max_min(line, 3).tolist() == [0, 3, 1]
+    assert farthest_from_first(line, 3).tolist() == [0, 3, 2]
+    assert max_min(line[:2, :2], 4).tolist() == [0, 1]
+    assert max_min(line[:2, :2], 4, repeat=True).tolist() == [0, 1, 0, 0]
+
+
+def test_bearings_are_angles_at_the_object():
+    around = np.array([[1.0, 0, 0], [0, 2.0, 0], [-3.0, 0, 0]])
+    expected = np.array([[0, 90, 180], [90, 0, 90], [180, 90, 0]])
+    assert np.allclose(np.degrees(bearing_angles(around, np.zeros(3))), expected, atol=1e-5)
 
 
 def test_levels_grow_by_truncated_steps_and_are_clipped():

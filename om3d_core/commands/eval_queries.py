@@ -1,0 +1,71 @@
+"""``om3d eval-queries MAP QUERIES.json``: how often a map answers known queries rightly."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from om3d_core.commands.console import add_setting_flags, settings_from
+from om3d_core.commands.query import encoder_of
+from om3d_core.evaluation.query_file import read_queries
+from om3d_core.evaluation.query_hits import QueryQuality, evaluate_queries
+from om3d_core.map_store import load_scene
+from om3d_core.query import QuerySettings, SceneQuery
+
+
+def main(argv: Sequence[str]) -> int:
+    """Ask every query of the file and print how many were answered rightly."""
+    args = _parser().parse_args(argv)
+    queries = read_queries(args.queries)
+    scene = load_scene(args.map)
+    settings = settings_from(args, QuerySettings)
+    settings = replace(settings, top_k=max(settings.top_k, len(scene), 1))
+    query = SceneQuery(scene, encoder_of(scene), settings)
+    quality = evaluate_queries(query.text, scene, queries)
+    if args.json:
+        print(json.dumps(quality.to_json()))
+    else:
+        _print(quality)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("om3d eval-queries", description=__doc__)
+    parser.add_argument("map", type=Path, help="a map folder")
+    parser.add_argument("queries", type=Path, help="a file of queries with positions")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_setting_flags(parser, QuerySettings)
+    return parser
+
+
+def _print(quality: QueryQuality) -> None:
+    table = Table()
+    for column in ("query", "first match", "similarity", "present", "rank of a hit", "right"):
+        table.add_column(column)
+    for r in quality.results:
+        rank = "absent" if r.absent else str(r.rank)
+        similarity = "" if r.similarity is None else f"{r.similarity:.3f}"
+        table.add_row(
+            r.text, str(r.matched), similarity, _yes(r.present), rank, _yes(r.right)
+        )
+    console = Console()
+    console.print(table)
+    console.print(
+        f"top-1 {_percent(quality.top(1))}, top-3 {_percent(quality.top(3))}, "
+        f"top-5 {_percent(quality.top(5))}; absent things said to be absent: "
+        f"{_percent(quality.absent)}"
+    )
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _percent(fraction: float | None) -> str:
+    return "none asked" if fraction is None else f"{100 * fraction:.0f} %"
