@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
+from rclpy.timer import Timer
 
 from om3d_ros import qos
 
@@ -103,14 +104,16 @@ class DiagnosticsPublisher:
         self._node = node
         self._health = health
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.results())
-        self.set_period(period_s)
+        self._timer = self._make_timer(period_s)
 
     def set_period(self, period_s: float) -> None:
         """Publish every ``period_s`` seconds from now on."""
-        if hasattr(self, "_timer"):
-            self._node.destroy_timer(self._timer)
+        self._node.destroy_timer(self._timer)
+        self._timer = self._make_timer(period_s)
+
+    def _make_timer(self, period_s: float) -> Timer:
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = self._node.create_timer(period_s, self._publish, clock=steady)
+        return self._node.create_timer(period_s, self._publish, clock=steady)
 
     def _publish(self) -> None:
         name = self._node.get_fully_qualified_name()

@@ -30,7 +30,7 @@ class FrameAssembler(Generic[T]):
     """Pairs images by stamp, then holds each set until its pose can be interpolated.
 
     Sets that wait longer than ``sync.wait_s`` by stamps, or beyond ``sync.capacity``, are given
-    up and counted under ``misses["pose"]``.
+    up and counted under ``misses["pose"]``. ``received`` counts messages, ``paired`` frames.
     """
 
     def __init__(self, sync: SyncSettings, pose: PoseSettings):
@@ -44,6 +44,7 @@ class FrameAssembler(Generic[T]):
         self._waiting: dict[int, tuple[T, ...]] = {}
         self._newest = -1
         self._no_pose = 0
+        self.paired = 0
         self.received = dict.fromkeys((*CHANNELS, "pose"), 0)
 
     @property
@@ -97,6 +98,7 @@ class FrameAssembler(Generic[T]):
             pose = self._poses.at(at)
             if pose is not None:
                 ready.append(Posed(at, *self._waiting.pop(at), pose))
+                self.paired += 1
             elif self._newest - at > self._wait_ns or len(self._waiting) > self._capacity:
                 del self._waiting[at]
                 self._no_pose += 1

@@ -8,18 +8,19 @@ from om3d_core.settings import Settings, setting
 
 
 @dataclass(frozen=True)
+class DiagnosticsSettings(Settings):
+    """The messages on /diagnostics."""
+
+    period_s: float = setting(1.0, "time between two messages (s)", low=0.1, high=60.0)
+
+
+@dataclass(frozen=True)
 class LifecycleSettings(Settings):
     """Start-up, common to both nodes."""
 
     autostart: bool = setting(False, "configure and activate without a lifecycle manager")
     map_frame: str = setting("map", "frame of the poses, the cloud and all results")
-
-
-@dataclass(frozen=True)
-class DiagnosticsSettings(Settings):
-    """The messages on /diagnostics."""
-
-    period_s: float = setting(1.0, "time between two messages (s)", low=0.1, high=60.0)
+    diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,6 @@ class MapperNodeSettings(LifecycleSettings):
     queue: QueueSettings = field(default_factory=QueueSettings)
     refresh: RefreshSettings = field(default_factory=RefreshSettings)
     services: ServiceSettings = field(default_factory=ServiceSettings)
-    diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
 
 
 @dataclass(frozen=True)
@@ -139,4 +139,3 @@ class QueryNodeSettings(LifecycleSettings):
     encoder: str = setting("lite", "encoder of the queries; it must be the mapper's")
     answer: AnswerSettings = field(default_factory=AnswerSettings)
     markers: MarkerSettings = field(default_factory=MarkerSettings)
-    diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)

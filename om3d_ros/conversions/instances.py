@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from om3d.msg import FeatureTable as FeatureTableMsg
+from om3d.msg import Instance, InstanceArray
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
-from om3d.msg import FeatureTable as FeatureTableMsg
-from om3d.msg import Instance, InstanceArray
 from om3d_core.cloud import Cloud
 from om3d_core.encoders.base import FeatureSpace
 from om3d_core.errors import InputError, expect
@@ -37,8 +37,14 @@ FIELDS = [
 ]
 
 
-def from_scene(scene: Scene, revision: int, header: Header) -> tuple[InstanceArray, PointCloud2]:
-    """The two messages of one revision, tied together by the stamp and a checksum."""
+def from_scene(
+    scene: Scene | None, revision: int, header: Header
+) -> tuple[InstanceArray, PointCloud2]:
+    """The two messages of one revision, tied together by the stamp and a checksum.
+
+    Without a scene they are those of an empty map.
+    """
+    scene = scene or _empty_scene()
     cloud = from_words(FIELDS, _rows(scene), header)
     message = InstanceArray(
         header=header,
@@ -117,6 +123,12 @@ def thumbnail_messages(
         from_jpeg(jpeg, make_header(frame_id, stamp))
         for jpeg, stamp in zip(scene.thumbnails[i], stamps, strict=False)
     ]
+
+
+def _empty_scene() -> Scene:
+    up, no_points = np.array([0.0, 0.0, 1.0]), InstanceMasks.empty(0)
+    return Scene(0, Cloud.empty(), no_points, np.zeros(0, np.int64), up, ViewTable.empty(0, 0),
+                 (), (), ())
 
 
 def _rows(scene: Scene) -> npt.NDArray[np.uint32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from om3d.msg import Match as MatchMsg
+
 from om3d_core.query import Match
 from om3d_core.scene import Scene
 from om3d_ros.conversions.instances import thumbnail_messages

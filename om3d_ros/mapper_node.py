@@ -1,0 +1,191 @@
+"""The mapper: posed RGB-D and clouds in, the map of instances out. A lifecycle node."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import Any
+
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Odometry
+from om3d.action import Refresh
+from om3d.msg import InstanceArray, MapperStatus
+from om3d.srv import ClearMap, LoadMap, SaveMap
+from rclpy.action import ActionServer, CancelResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.timer import Timer
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
+
+from om3d_core.map_settings import MapSettings
+from om3d_core.scene import Scene
+from om3d_ros import qos
+from om3d_ros.conversions.instances import from_scene
+from om3d_ros.conversions.stamps import header
+from om3d_ros.diagnostics import Health
+from om3d_ros.lifecycle import ManagedNode, run
+from om3d_ros.mapping import Mapping
+from om3d_ros.node_settings import MapperNodeSettings
+from om3d_ros.outcomes import NotActiveError, carry_out
+from om3d_ros.parameters import ParameterSet
+from om3d_ros.refresh_goal import carry_out_goal
+
+STATUS_PERIOD_S = 0.05
+PARAMETERS = ParameterSet(
+    (MapperNodeSettings, MapSettings),
+    live=frozenset({
+        "queue.capacity", "refresh.period_s", "refresh.on_cloud", "services.timeout_s",
+        "diagnostics.period_s",
+    }),
+    read_only=frozenset({"autostart"}),
+)
+
+
+class MapperNode(ManagedNode):
+    """Wiring of :class:`~om3d_ros.mapping.Mapping` to topics, services and the action."""
+
+    def __init__(self) -> None:
+        self._mapping: Mapping | None = None
+        self._refresh_timer: Timer | None = None
+        super().__init__("mapper", PARAMETERS, MapperNodeSettings)
+        requests = MutuallyExclusiveCallbackGroup()
+        self.serve(SaveMap, "~/save", self._save, requests)
+        self.serve(LoadMap, "~/load", self._load, requests)
+        self.serve(ClearMap, "~/clear", self._clear, requests)
+        self._action = ActionServer(
+            self,
+            Refresh,
+            "~/refresh",
+            self._refresh,
+            callback_group=ReentrantCallbackGroup(),
+            cancel_callback=lambda _: CancelResponse.ACCEPT,
+        )
+        self.steady_timer(STATUS_PERIOD_S, self._publish_status)
+
+    def set_up(self) -> None:
+        """Load the models."""
+        settings = self.parameters.get(MapperNodeSettings)
+        self._instances = self.publisher(InstanceArray, "~/instances", qos.leased(qos.latched()))
+        self._cloud = self.publisher(PointCloud2, "~/instance_cloud", qos.latched())
+        self._status = self.publisher(MapperStatus, "~/status", qos.latched())
+        self._last_status = MapperStatus()
+        self._mapping = Mapping(
+            settings, self.parameters.get(MapSettings), self._publish, self.get_logger()
+        )
+
+    def start(self) -> None:
+        """Subscribe to the sensors."""
+        mapping, settings = self._require(), self.parameters.get(MapperNodeSettings)
+        mapping.start()
+        camera = qos.sensor(settings.sensor.qos_depth)
+        for channel, kind, topic in (
+            ("color", Image, "color/image_raw"),
+            ("depth", Image, "depth/image_raw"),
+            ("camera_info", CameraInfo, "color/camera_info"),
+        ):
+            self.subscribe(kind, topic, partial(mapping.take_image, channel), camera)
+        self.subscribe(PointCloud2, "cloud_map", mapping.take_cloud, qos.latched())
+        if settings.pose.source == "odometry":
+            self.subscribe(
+                Odometry, "odometry", lambda m: mapping.take_pose(m.header, m.pose.pose),
+                qos.poses(),
+            )
+        else:
+            self.subscribe(
+                PoseStamped, "pose", lambda m: mapping.take_pose(m.header, m.pose), qos.poses()
+            )
+        self._set_refresh_period(settings.refresh.period_s)
+
+    def stop(self) -> None:
+        """Stop taking inputs; the map stays."""
+        self._require().pause()
+
+    def tear_down(self) -> None:
+        """Free the models and the map."""
+        if self._mapping is not None:
+            self._mapping.close()
+            self._mapping = None
+
+    def apply(self, names: Collection[str]) -> None:
+        """Use changed parameters."""
+        settings = self.parameters.get(MapperNodeSettings)
+        if self._mapping is not None:
+            self._mapping.apply(settings)
+        if self.is_active and "refresh.period_s" in names:
+            self._set_refresh_period(settings.refresh.period_s)
+
+    def clock_went_back(self) -> None:
+        """Forget what waits for partners of an earlier time."""
+        if self._mapping is not None:
+            self._mapping.forget_waiting()
+
+    def health(self) -> Health:
+        """What /diagnostics says."""
+        if self._mapping is None:
+            return Health(values={"active": False})
+        return self._mapping.health(self.is_active)
+
+    def _require(self) -> Mapping:
+        if self._mapping is None:
+            raise NotActiveError("expected a configured mapper")
+        return self._mapping
+
+    def _set_refresh_period(self, period_s: float) -> None:
+        if self._refresh_timer is not None:
+            self._refresh_timer.cancel()
+        mapping = self._require()
+        self._refresh_timer = (
+            self.repeat(period_s, mapping.schedule_refresh) if period_s > 0 else None
+        )
+
+    def _publish(self, scene: Scene | None, revision: int, stamp_ns: int) -> None:
+        at = header(self.parameters.get(MapperNodeSettings).map_frame, stamp_ns)
+        instances, cloud = from_scene(scene, revision, at)
+        self._cloud.publish(cloud)
+        self._instances.publish(instances)
+
+    def _publish_status(self) -> None:
+        if self._mapping is None or not self.is_active:
+            return
+        status = self._mapping.status(self._last_status.header)
+        if status != self._last_status:
+            status.header = Header(frame_id=self.parameters.get(MapperNodeSettings).map_frame)
+            status.header.stamp = self.get_clock().now().to_msg()
+            self._last_status = status
+            self._status.publish(status)
+
+    def _save(self, request: Any, response: Any) -> Any:
+        def work(out: Any) -> None:
+            out.path, out.revision = self._running().save(request.name)
+
+        return carry_out(response, work, self.get_logger())
+
+    def _load(self, request: Any, response: Any) -> Any:
+        def work(out: Any) -> None:
+            out.revision, out.n_instances = self._running().load(request.name)
+
+        return carry_out(response, work, self.get_logger())
+
+    def _clear(self, request: Any, response: Any) -> Any:
+        def work(out: Any) -> None:
+            out.revision = self._running().clear()
+
+        return carry_out(response, work, self.get_logger())
+
+    def _refresh(self, goal: ServerGoalHandle[Any, Any, Any]) -> Any:
+        return carry_out_goal(goal, self._running, self.get_logger())
+
+    def _running(self) -> Mapping:
+        self.require_active()
+        return self._require()
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the mapper node."""
+    return run(MapperNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

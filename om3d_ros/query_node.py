@@ -1,0 +1,125 @@
+"""The query node: the mapper's two topics in, answers and their markers out. A lifecycle node.
+
+It needs nothing of the mapper but its topics and may run on another machine.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from om3d.msg import Error, InstanceArray
+from om3d.srv import ListInstances, QueryImage, QueryText
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.event_handler import SubscriptionEventCallbacks
+from sensor_msgs.msg import PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+from om3d_core.encoders.base import create_encoder
+from om3d_core.query import QuerySettings
+from om3d_ros import qos
+from om3d_ros.answering import Answering
+from om3d_ros.diagnostics import Health
+from om3d_ros.lifecycle import ManagedNode, run
+from om3d_ros.node_settings import QueryNodeSettings
+from om3d_ros.outcomes import NotActiveError, carry_out
+from om3d_ros.parameters import ParameterSet
+
+PARAMETERS = ParameterSet(
+    (QueryNodeSettings, QuerySettings),
+    live=frozenset({
+        "answer.top_k", "answer.thumbnails", "answer.max_text_bytes", "markers.max_points",
+        "markers.point_size_m", "markers.line_width_m", "markers.text_height_m",
+        "diagnostics.period_s",
+    }),
+    read_only=frozenset({"autostart"}),
+)
+
+
+class QueryNode(ManagedNode):
+    """Wiring of :class:`~om3d_ros.answering.Answering` to topics and services."""
+
+    def __init__(self) -> None:
+        self._answering: Answering | None = None
+        super().__init__("query", PARAMETERS, QueryNodeSettings)
+        questions = MutuallyExclusiveCallbackGroup()
+        self.serve(QueryText, "~/query_text", self._query_text, questions)
+        self.serve(QueryImage, "~/query_image", self._query_image, questions)
+        self.serve(ListInstances, "~/list_instances", self._list, questions)
+
+    def set_up(self) -> None:
+        """Load the encoder."""
+        settings = self.parameters.get(QueryNodeSettings)
+        self._markers = self.publisher(MarkerArray, "~/markers", qos.latched())
+        self._answering = Answering(
+            settings,
+            self.parameters.get(QuerySettings),
+            create_encoder(settings.encoder),
+            self.get_logger(),
+        )
+
+    def start(self) -> None:
+        """Subscribe to the map."""
+        answering = self._running()
+        events = SubscriptionEventCallbacks(
+            liveliness=lambda event: answering.set_alive(event.alive_count)
+        )
+        self.subscribe(
+            InstanceArray, "instances", answering.take_instances, qos.latched(),
+            event_callbacks=events,
+        )
+        self.subscribe(PointCloud2, "instance_cloud", answering.take_cloud, qos.latched())
+
+    def tear_down(self) -> None:
+        """Free the encoder and the map."""
+        self._answering = None
+
+    def apply(self, names: Collection[str]) -> None:
+        """Use changed parameters."""
+        if self._answering is not None:
+            self._answering.apply(self.parameters.get(QueryNodeSettings))
+
+    def health(self) -> Health:
+        """What /diagnostics says."""
+        if self._answering is None:
+            return Health(values={"active": False})
+        return self._answering.health(self.is_active)
+
+    def _query_text(self, request: Any, response: Any) -> Any:
+        return self._show(self._respond(response, lambda out: self._ready().text(request, out)))
+
+    def _query_image(self, request: Any, response: Any) -> Any:
+        return self._show(self._respond(response, lambda out: self._ready().image(request, out)))
+
+    def _list(self, request: Any, response: Any) -> Any:
+        return self._respond(response, lambda out: self._ready().list(request, out))
+
+    def _respond(self, response: Any, work: Callable[[Any], Any]) -> Any:
+        done = carry_out(response, work, self.get_logger())
+        if done.error_code != Error.NONE and self._answering is not None:
+            self._answering.count_failure(done.error_msg)
+        return done
+
+    def _show(self, response: Any) -> Any:
+        if response.error_code == Error.NONE:
+            self._markers.publish(response.markers)
+        return response
+
+    def _ready(self) -> Answering:
+        self.require_active()
+        return self._running()
+
+    def _running(self) -> Answering:
+        if self._answering is None:
+            raise NotActiveError("expected a configured query node")
+        return self._answering
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the query node."""
+    return run(QueryNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
