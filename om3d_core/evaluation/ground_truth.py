@@ -97,9 +97,7 @@ def _read_instances(path: Path) -> list[dict[str, Any]]:
             for entry in entries
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{path}: expected instances with id, class, structure: {error!r}") from (
-            error
-        )
+        raise SourceError(f"{path}: expected id, class, structure a piece: {error!r}") from error
     kinds = [("id", int), ("class", str), ("structure", bool)]
     if any(type(entry[key]) is not kind for entry in result for key, kind in kinds):
         raise SourceError(f"{path}: expected an integer id, a text class and a boolean structure")

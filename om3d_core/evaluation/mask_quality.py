@@ -44,7 +44,8 @@ class MaskQuality:
     mostly (more than half of their points) inside it; 0 is best, 7 means eight pieces each.
     under_segmentation: part of the predictions that hold most (more than half) of the points of
     two or more ground-truth masks; 0 is best.
-    n_pred: predictions that count (not structure, not mostly void, not small); n_gt: masks to find.
+    n_pred: predictions that count (not structure, not mostly void, not small).
+    n_gt: masks to find.
     """
 
     ap: float

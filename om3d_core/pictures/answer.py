@@ -1,0 +1,218 @@
+"""The two pictures of a map: all its instances, and the answer to one question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.boxes import Box
+from om3d_core.errors import expect
+from om3d_core.files import write_atomically
+from om3d_core.pictures import palette
+from om3d_core.pictures.camera import choose_viewpoint, splat_radius
+from om3d_core.pictures.overlay import BoxMark, draw_boxes
+from om3d_core.pictures.shading import background, render
+from om3d_core.pictures.strip import ViewPicture, draw_strip
+from om3d_core.pictures.text import Color, draw_chip, font, shorten
+from om3d_core.scene import Scene
+
+SIZE = (1280, 800)
+MIN_SIZE = (320, 240)
+MAX_SIZE = (4096, 4096)
+HEADER_PX = 60
+STRIP_PX = 164
+TITLE_PX = 26
+CHIP_PX = 18
+INSTANCE_TINT = 0.62
+STRUCTURE_LIGHT = 0.62
+STRUCTURE_FLOOR = 38.0
+FOUND_TINT = 0.38
+DIMMED_LIGHT = 0.62
+DIMMED_FLOOR = 26.0
+DIMMED_TINT = 0.2
+DIMMED_HUE = np.array([0.92, 0.98, 1.12], np.float32)
+CONTEXT_DIAGONALS = 2.0
+MIN_CONTEXT_M = 1.0
+RUNNERS_UP = 2
+
+
+class ShownMatch(Protocol):
+    """What a picture needs of a match."""
+
+    @property
+    def index(self) -> int:
+        """Row of the instance in the scene."""
+
+    @property
+    def similarity(self) -> float:
+        """Similarity of the query and the instance."""
+
+    @property
+    def probability(self) -> float:
+        """Chance that the match is right, 0..1."""
+
+    @property
+    def present(self) -> bool:
+        """Whether the match is called present."""
+
+
+class ShownAnswer(Protocol):
+    """What a picture needs of an answer."""
+
+    @property
+    def matches(self) -> Sequence[ShownMatch]:
+        """Matches, best first."""
+
+    @property
+    def present(self) -> bool:
+        """Whether the map is said to hold the thing."""
+
+
+def render_instances(
+    scene: Scene, size: tuple[int, int] = SIZE, title: str = ""
+) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) uint8: the map from above, a color an instance, structure gray.
+
+    size: (width, height) in pixels. A map of no points gives an empty view.
+    """
+    _check_size(size)
+    width, height = size[0], size[1] - HEADER_PX
+    objects = int((~scene.masks.structure).sum())
+    header = _header(title or "Map", f"{objects} instances", palette.RUNNER_UP, width)
+    if not len(scene.cloud):
+        return np.vstack([header, background(width, height)])
+    owner = scene.masks.labels()
+    is_object = np.append(~scene.masks.structure, False)[owner]
+    gray = palette.luminance(scene.cloud.colors) * STRUCTURE_LIGHT + STRUCTURE_FLOOR
+    colors = np.repeat(gray, 3, axis=1)
+    hues = palette.instance_colors(scene.ids)[owner[is_object]]
+    colors[is_object] = palette.tint(scene.cloud.colors[is_object], hues, INSTANCE_TINT)
+    radius_m = splat_radius(scene.cloud.points)
+    view = choose_viewpoint(
+        scene.cloud, scene.up, is_object, scene.cloud.points, (width, height), radius_m
+    )
+    drawing = render(scene.cloud, colors, view, radius_m)
+    marks = [
+        BoxMark(scene.boxes[i], _color(palette.instance_colors(scene.ids[i : i + 1])[0]), 0, label)
+        for i, label in enumerate(scene.labels)
+        if label and not scene.masks.structure[i]
+    ]
+    return np.vstack([header, draw_boxes(drawing.rgb, drawing.raster, view, marks)])
+
+
+def render_answer(
+    scene: Scene,
+    answer: ShownAnswer,
+    title: str,
+    size: tuple[int, int] = SIZE,
+    view_captions: Sequence[str] | None = None,
+) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) uint8: the question, its best match lit up and boxed, and that match's views.
+
+    The next matches get thin boxes. Where the thing is not called present, nothing is lit and the
+    closest instance has a gray box. view_captions: one for each thumbnail of the best match;
+    by default the number of its visible pixels.
+    """
+    _check_size(size)
+    width, height = size[0], size[1] - HEADER_PX - STRIP_PX
+    header = _answer_header(answer, title, width)
+    if not answer.matches or not len(scene.cloud):
+        return np.vstack([header, background(width, height), draw_strip([], "", width, STRIP_PX)])
+    best = answer.matches[0].index
+    expect(0 <= best < len(scene), f"matches of this map of {len(scene)} instances", best)
+    views = _views(scene, best, view_captions)
+    strip = draw_strip(views, "best views" if answer.present else "closest", width, STRIP_PX)
+    return np.vstack([header, _draw_answer(scene, answer, (width, height)), strip])
+
+
+def save_png(path: Path, rgb: npt.NDArray[np.uint8]) -> None:
+    """Write (H, W, 3) uint8 as a PNG; the same pixels give the same bytes.
+
+    A killed write leaves the previous file whole. Raises :class:`OSError` where it cannot write.
+    """
+    import cv2
+
+    expect(rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.dtype == np.uint8, "uint8 (H, W, 3)",
+           (rgb.shape, rgb.dtype))
+    done, content = cv2.imencode(".png", np.ascontiguousarray(rgb[:, :, ::-1]))
+    expect(done, "pixels that a PNG can hold", rgb.shape)
+    write_atomically(path, content.tobytes())
+
+
+def _draw_answer(
+    scene: Scene, answer: ShownAnswer, size: tuple[int, int]
+) -> npt.NDArray[np.uint8]:
+    best = scene.masks[answer.matches[0].index]
+    lit = np.zeros(len(scene.cloud), bool)
+    lit[best] = True
+    gray = palette.luminance(scene.cloud.colors) * DIMMED_LIGHT + DIMMED_FLOOR
+    colors = gray * DIMMED_HUE * (1 - DIMMED_TINT) + scene.cloud.colors * DIMMED_TINT
+    if answer.present:
+        colors[lit] = palette.tint(scene.cloud.colors[lit], palette.FOUND, FOUND_TINT) * 1.15
+    radius_m = splat_radius(scene.cloud.points)
+    frame = _surroundings(scene, scene.boxes[answer.matches[0].index])
+    view = choose_viewpoint(scene.cloud, scene.up, lit, frame, size, radius_m)
+    drawing = render(scene.cloud, colors, view, radius_m)
+    return draw_boxes(drawing.rgb, drawing.raster, view, _marks(scene, answer))
+
+
+def _surroundings(scene: Scene, box: Box) -> npt.NDArray[np.float64]:
+    """The part of the cloud's bounds within some box diagonals: what to fit in the picture."""
+    reach = max(float(np.linalg.norm(box.size)) * CONTEXT_DIAGONALS, MIN_CONTEXT_M)
+    away = np.linalg.norm(scene.cloud.points - box.center, axis=1)
+    near = scene.cloud.points[away <= reach]
+    return np.concatenate([box.corners, near])
+
+
+def _marks(scene: Scene, answer: ShownAnswer) -> list[BoxMark]:
+    marks = []
+    for rank, match in enumerate(answer.matches[: 1 + RUNNERS_UP], 1):
+        name = scene.labels[match.index] or f"id {scene.ids[match.index]}"
+        label = f"{rank} · {name} · {match.similarity:.2f}"
+        color = palette.RUNNER_UP if answer.present else palette.GUESS
+        if rank == 1 and answer.present:
+            color = palette.FOUND
+        marks.append(BoxMark(scene.boxes[match.index], color, 3 if rank == 1 else 1, label))
+    return marks if answer.present else marks[:1]
+
+
+def _views(scene: Scene, index: int, captions: Sequence[str] | None) -> list[ViewPicture]:
+    thumbnails = scene.thumbnails[index]
+    if captions is None:
+        valid = scene.views.valid[index]
+        captions = [f"{n:,} px" for n in scene.views.pixels[index][valid]]
+    captions = [*captions, *[""] * len(thumbnails)]
+    return [ViewPicture(jpeg, text) for jpeg, text in zip(thumbnails, captions, strict=False)]
+
+
+def _answer_header(answer: ShownAnswer, title: str, width: int) -> npt.NDArray[np.uint8]:
+    if not answer.matches or not answer.present:
+        return _header(title, "not in the map", palette.ABSENT, width)
+    chance = round(100 * float(answer.matches[0].probability))
+    return _header(title, f"found, {chance} %", palette.FOUND, width)
+
+
+def _header(title: str, verdict: str, color: Color, width: int) -> npt.NDArray[np.uint8]:
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (width, HEADER_PX), palette.PANEL)
+    draw = ImageDraw.Draw(image)
+    room = width - 48 - round(font(CHIP_PX).getlength(verdict)) - 3 * CHIP_PX
+    draw.text((24, HEADER_PX / 2), shorten(title, TITLE_PX, room), fill=palette.TEXT,
+              font=font(TITLE_PX), anchor="lm")
+    draw_chip(draw, (width - 24, HEADER_PX / 2), verdict, CHIP_PX, palette.PANEL, color, "rm")
+    return np.array(image)
+
+
+def _color(row: npt.NDArray[np.floating]) -> Color:
+    red, green, blue = (int(value) for value in row)
+    return red, green, blue
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    inside = all(low <= s <= high for low, s, high in zip(MIN_SIZE, size, MAX_SIZE, strict=True))
+    expect(inside, f"a picture size within {MIN_SIZE} .. {MAX_SIZE}", size)
