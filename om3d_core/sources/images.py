@@ -147,16 +147,11 @@ def decode_compressed_depth(
     compressedDepth puts 12 bytes before its PNG; a 32FC1 image is there stored as
     ``a / depth + b`` (image_transport_plugins).
     """
-    flat = _as_bytes(data)
-    if bytes(flat[:8]) == PNG_MAGIC:
-        return clean_depth(_decode_png16(flat), units_per_m)
-    expect(
-        len(flat) > DEPTH_HEADER.size, "data of a 12-byte header and a PNG", f"{len(flat)} bytes"
-    )
-    _, quantity_a, quantity_b = DEPTH_HEADER.unpack(bytes(flat[: DEPTH_HEADER.size]))
-    stored = _decode_png16(flat[DEPTH_HEADER.size :])
-    if not format.strip().startswith("32FC1"):
+    header, png = _split_depth(data)
+    stored = _decode_png16(png)
+    if not header or not format.strip().startswith("32FC1"):
         return clean_depth(stored, units_per_m)
+    _, quantity_a, quantity_b = DEPTH_HEADER.unpack(header)
     expect(
         bool(np.isfinite([quantity_a, quantity_b]).all()) and quantity_a > 0,
         "data with finite depth quantization parameters, a > 0",
@@ -167,6 +162,11 @@ def decode_compressed_depth(
         depth = np.float32(quantity_a) / inverse
     depth[stored == 0] = 0.0
     return clean_depth(depth, 1.0)
+
+
+def compressed_depth_size(data: Buffer) -> tuple[int, int]:
+    """Width and height in pixels of a compressedDepth or plain PNG depth image."""
+    return encoded_size(_split_depth(data)[1])
 
 
 def encode_image(pixels: npt.NDArray[Any], encoding: str) -> ImageFields:
@@ -267,6 +267,16 @@ def _jpeg_size(flat: npt.NDArray[np.uint8]) -> tuple[int, int]:
         else:
             at += 2 + int(struct.unpack(">H", view[at + 2 : at + 4])[0])
     raise InputError("expected data of a whole JPEG image, got no frame header")
+
+
+def _split_depth(data: Buffer) -> tuple[bytes, npt.NDArray[np.uint8]]:
+    """The compressedDepth header (empty where there is none) and the PNG after it."""
+    flat = _as_bytes(data)
+    if bytes(flat[: len(PNG_MAGIC)]) == PNG_MAGIC:
+        return b"", flat
+    size = DEPTH_HEADER.size
+    expect(len(flat) > size, f"data of a {size}-byte header and a PNG", f"{len(flat)} bytes")
+    return bytes(flat[:size]), flat[size:]
 
 
 def _decode_png16(flat: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
