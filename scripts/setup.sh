@@ -157,9 +157,9 @@ if ! stamped "$venv_stamp" "$venv_key" || ! "$venv/bin/python" -c '' 2>/dev/null
 fi
 
 # Python files, launch files and configuration are linked: their names count, not their contents.
+linked=$(find om3d_core om3d_ros launch config -type f -not -path '*cache*' | LC_ALL=C sort)
 build_key=$(ls msg/* srv/* action/* CMakeLists.txt package.xml om3d_ros/setup.cfg |
-    key "$venv_key" "$(find om3d_core om3d_ros launch config -type f -not -path '*cache*' |
-        LC_ALL=C sort)")
+    key "$venv_key" "$linked")
 if ! stamped "$build_stamp" "$build_key"; then
     say "interfaces and nodes with colcon (about a minute) ..."
     build_workspace
