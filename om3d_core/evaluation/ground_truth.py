@@ -13,11 +13,13 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.spatial import cKDTree
 
+from om3d_core.cloud import Cloud
 from om3d_core.errors import SourceError, expect
 from om3d_core.masks import InstanceMasks
 
 POINTS_FILE = "ground_truth.npz"
 SCENE_FILE = "scene.json"
+TRANSFER_TOLERANCE_M = 0.03
 
 
 @dataclass(frozen=True)
@@ -58,24 +60,22 @@ def read_ground_truth(folder: Path) -> GroundTruth:
 
 
 def transfer_masks(
+    cloud: Cloud,
     masks: InstanceMasks,
-    source_points: npt.NDArray[np.floating],
-    target_points: npt.NDArray[np.floating],
-    tolerance_m: float,
+    points: npt.NDArray[np.floating],
+    tolerance_m: float = TRANSFER_TOLERANCE_M,
 ) -> InstanceMasks:
-    """The masks over ``target_points`` (Q, 3): each takes the masks of its nearest source point.
+    """The masks of a cloud over other points (Q, 3): each takes those of its nearest cloud point.
 
-    source_points: (P, 3) meters, those of ``masks``. A target point with no source point within
-    ``tolerance_m`` gets none. A mask may end up empty; the number and order of masks stay.
+    A point with no cloud point within ``tolerance_m`` gets none. A mask may end up empty; the
+    number and the order of the masks stay.
     """
-    expect(source_points.shape == (masks.n_points, 3), f"source points {(masks.n_points, 3)}",
-           source_points.shape)
-    expect(target_points.ndim == 2 and target_points.shape[1] == 3, "target points (Q, 3)",
-           target_points.shape)
+    expect(masks.n_points == len(cloud), f"masks over {len(cloud)} points", masks.n_points)
+    expect(points.ndim == 2 and points.shape[1] == 3, "points (Q, 3)", points.shape)
     near, nearest = np.zeros(0, np.int64), np.zeros(0, np.int64)
-    if len(source_points) and len(target_points):
-        tree = cKDTree(source_points)
-        distance, found = tree.query(target_points, distance_upper_bound=tolerance_m + 1e-9)
+    if len(cloud) and len(points):
+        tree = cKDTree(cloud.points)
+        distance, found = tree.query(points, distance_upper_bound=tolerance_m)
         near = np.flatnonzero(np.isfinite(distance))
         nearest = found[near]
     columns = sparse.csr_matrix(masks.to_csr().tocsc()[:, nearest])
@@ -85,7 +85,7 @@ def transfer_masks(
         near[columns.indices].astype(np.int32),
         masks.scores,
         masks.structure,
-        len(target_points),
+        len(points),
     )
 
 

@@ -24,13 +24,10 @@ MOSTLY = 0.5
 
 @dataclass(frozen=True)
 class MaskEvaluationSettings(Settings):
-    """What counts as an instance, and how a map's masks reach the ground truth's points."""
+    """What counts as an instance."""
 
     min_region_points: int = setting(
         100, "smaller masks are neither ground truth nor predictions, points", low=1
-    )
-    transfer_tolerance_m: float = setting(
-        0.03, "farthest map point that speaks for a ground-truth point, meters", low=0.0, high=1.0
     )
 
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.cloud import Cloud
 from om3d_core.errors import InputError, SourceError, expect
 from om3d_core.evaluation.mask_quality import (
     MaskEvaluationSettings,
@@ -23,35 +22,33 @@ from om3d_core.evaluation.mask_quality import (
     count_overlaps,
     evaluate_overlaps,
 )
-from om3d_core.frame import Intrinsics, clean_depth
+from om3d_core.frame import Frame, Intrinsics, clean_depth
+from om3d_core.fusion import cloud_from_frame
 from om3d_core.masks import InstanceMasks
 from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
 from om3d_core.sources.images import decode_file
 
 UNLABELED, TABLE = 0, 1
-OSD_INTRINSICS = np.array([[525.0, 0, 319.5], [0, 525.0, 239.5], [0, 0, 1]])
+OSD_INTRINSICS = ((525.0, 0.0, 319.5), (0.0, 525.0, 239.5), (0.0, 0.0, 1.0))
 MILLIMETERS_PER_M = 1000.0
-NORMAL_RADIUS_M = 0.02
-NORMAL_NEIGHBORS = 30
 
 
 @dataclass(frozen=True)
 class LabeledView:
-    """One view: rgb (H, W, 3) uint8, depth (H, W) float32 meters, labels (H, W) integer."""
+    """One view, its frame in the camera's own coordinates, and labels (H, W) integer."""
 
     name: str
-    rgb: npt.NDArray[np.uint8]
-    depth: npt.NDArray[np.float32]
+    frame: Frame
     labels: npt.NDArray[np.integer[Any]]
-    intrinsics: Intrinsics
 
     def __post_init__(self) -> None:
-        size = (self.intrinsics.height, self.intrinsics.width)
-        shapes = (self.rgb.shape, self.depth.shape, self.labels.shape)
-        expect(shapes == ((*size, 3), size, size), f"color, depth and labels of one size {size}",
-               shapes)
-        expect(np.issubdtype(self.labels.dtype, np.integer), "integer labels", self.labels.dtype)
+        size = self.frame.depth.shape
+        expect(
+            self.labels.shape == size and np.issubdtype(self.labels.dtype, np.integer),
+            f"integer labels of shape {size}",
+            (self.labels.shape, self.labels.dtype),
+        )
 
 
 def evaluate_views(
@@ -70,7 +67,7 @@ def evaluate_views(
     for done, view in enumerate(read_views(folder)):
         job.step("views", done, len(names))
         gt, void = view_truth(view)
-        pred = proposer.propose(view_cloud(view), job)
+        pred = proposer.propose(cloud_from_frame(view.frame), job)
         overlaps.append(count_overlaps(pred, gt, void, settings))
     job.step("views", len(names), len(names))
     return evaluate_overlaps(overlaps)
@@ -94,41 +91,22 @@ def read_views(folder: Path) -> Iterator[LabeledView]:
         try:
             intrinsics = Intrinsics.from_matrix(matrix, rgb.shape[1], rgb.shape[0])
             depth_m = clean_depth(depth, MILLIMETERS_PER_M)
-            yield LabeledView(name, rgb, depth_m, labels, intrinsics)
+            yield LabeledView(name, Frame(rgb, depth_m, intrinsics, np.eye(4), 0), labels)
         except InputError as error:
             raise SourceError(f"{folder}: view {name}: {error}") from error
 
 
 def view_truth(view: LabeledView) -> tuple[InstanceMasks, npt.NDArray[np.bool_]]:
     """Object masks and void (P,) over the pixels with depth, row by row."""
-    labels = view.labels[view.depth > 0]
+    labels = view.labels[view.frame.depth > 0]
     objects = np.unique(labels[labels > TABLE])
     masks = InstanceMasks.from_lists([np.flatnonzero(labels == i) for i in objects], len(labels))
     return masks, (labels == UNLABELED) | (labels == TABLE)
 
 
-def view_cloud(view: LabeledView) -> Cloud:
-    """The pixels with depth as a cloud in the camera frame, row by row.
-
-    Normals come from the neighborhood (Open3D) and face the camera.
-    """
-    import open3d as o3d
-
-    v, u = np.nonzero(view.depth)
-    k, z = view.intrinsics, view.depth[v, u].astype(np.float64)
-    points = np.stack([(u - k.cx) / k.fx * z, (v - k.cy) / k.fy * z, z], axis=1)
-    geometry = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))
-    geometry.estimate_normals(
-        o3d.geometry.KDTreeSearchParamHybrid(NORMAL_RADIUS_M, NORMAL_NEIGHBORS)
-    )
-    geometry.orient_normals_towards_camera_location(np.zeros(3))
-    normals = np.asarray(geometry.normals).reshape(-1, 3)
-    return Cloud(points.astype(np.float32), view.rgb[v, u], normals.astype(np.float32))
-
-
 def _read_intrinsics(path: Path) -> npt.NDArray[np.float64]:
     if not path.exists():
-        return OSD_INTRINSICS
+        return np.array(OSD_INTRINSICS)
     try:
         matrix = np.loadtxt(path, ndmin=2)
         expect(matrix.shape in {(3, 3), (4, 4)}, "a 3x3 or 4x4 camera matrix", matrix.shape)

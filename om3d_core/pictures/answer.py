@@ -64,6 +64,10 @@ class ShownAnswer(Protocol):
     """What a picture needs of an answer."""
 
     @property
+    def query(self) -> str:
+        """The question in words."""
+
+    @property
     def matches(self) -> Sequence[ShownMatch]:
         """Matches, best first."""
 
@@ -107,7 +111,6 @@ def render_instances(
 def render_answer(
     scene: Scene,
     answer: ShownAnswer,
-    title: str,
     size: tuple[int, int] = SIZE,
     view_captions: Sequence[str] | None = None,
 ) -> npt.NDArray[np.uint8]:
@@ -119,7 +122,7 @@ def render_answer(
     """
     _check_size(size)
     width, height = size[0], size[1] - HEADER_PX - STRIP_PX
-    header = _answer_header(answer, title, width)
+    header = _answer_header(answer, width)
     if not answer.matches or not len(scene.cloud):
         return np.vstack([header, background(width, height), draw_strip([], "", width, STRIP_PX)])
     best = answer.matches[0].index
@@ -176,7 +179,7 @@ def _marks(scene: Scene, answer: ShownAnswer) -> list[BoxMark]:
         color = palette.RUNNER_UP if answer.present else palette.GUESS
         if rank == 1 and answer.present:
             color = palette.FOUND
-        marks.append(BoxMark(scene.boxes[match.index], color, 3 if rank == 1 else 1, label))
+        marks.append(BoxMark(scene.boxes[match.index], color, 2 if rank == 1 else 1, label))
     return marks if answer.present else marks[:1]
 
 
@@ -189,11 +192,11 @@ def _views(scene: Scene, index: int, captions: Sequence[str] | None) -> list[Vie
     return [ViewPicture(jpeg, text) for jpeg, text in zip(thumbnails, captions, strict=False)]
 
 
-def _answer_header(answer: ShownAnswer, title: str, width: int) -> npt.NDArray[np.uint8]:
+def _answer_header(answer: ShownAnswer, width: int) -> npt.NDArray[np.uint8]:
     if not answer.matches or not answer.present:
-        return _header(title, "not in the map", palette.ABSENT, width)
+        return _header(answer.query, "not in the map", palette.ABSENT, width)
     chance = round(100 * float(answer.matches[0].probability))
-    return _header(title, f"found, {chance} %", palette.FOUND, width)
+    return _header(answer.query, f"found, {chance} %", palette.FOUND, width)
 
 
 def _header(title: str, verdict: str, color: Color, width: int) -> npt.NDArray[np.uint8]:
