@@ -30,6 +30,15 @@ class Message(NamedTuple):
     body: Any
 
 
+class Recorded(NamedTuple):
+    """One message as it was recorded: time of recording and serialized content (CDR)."""
+
+    topic: str
+    msgtype: str
+    recorded_ns: int
+    raw: bytes
+
+
 class BagReader:
     """A rosbag2 folder, or a single .mcap or .db3 file, of standard messages.
 
@@ -71,24 +80,38 @@ class BagReader:
 
         A single message that cannot be deserialized has None as its body.
         """
+        for recorded in self.recorded(topics):
+            yield Message(recorded.topic, self._deserialize(recorded.raw, recorded.msgtype))
+
+    def recorded(self, topics: set[str]) -> Iterator[Recorded]:
+        """The messages of some topics in order of recording, not deserialized.
+
+        A message that cannot be inflated is empty.
+        """
         links = [link for link in self._connections if link.topic in topics]
         if not links:
             return
         with self._guarded("cannot be read"):
-            for link, _, raw in self._reader.messages(connections=links):
-                yield Message(link.topic, self._deserialize(raw, link.msgtype))
+            for link, stamp_ns, raw in self._reader.messages(connections=links):
+                yield Recorded(link.topic, link.msgtype, stamp_ns, self._inflate(raw))
 
     def close(self) -> None:
         """Release the files."""
         if self._reader.is_open:
             self._reader.close()
 
+    def _inflate(self, raw: bytes) -> bytes:
+        if not self._inflates:
+            return bytes(raw)
+        try:
+            return inflate(raw, "zstd", MAX_MESSAGE_BYTES)
+        except ValueError:
+            return b""
+
     def _deserialize(self, raw: bytes, msgtype: str) -> Any:
         from rosbags.serde import SerdeError
 
         try:
-            if self._inflates:
-                raw = inflate(raw, "zstd", MAX_MESSAGE_BYTES)
             if len(raw) > MAX_MESSAGE_BYTES:
                 return None
             return self._types.deserialize_cdr(memoryview(raw), msgtype)
