@@ -22,8 +22,8 @@ from std_msgs.msg import Header
 from om3d_core.map_settings import MapSettings
 from om3d_core.scene import Scene
 from om3d_ros import qos
+from om3d_ros.conversions import stamps
 from om3d_ros.conversions.instances import from_scene
-from om3d_ros.conversions.stamps import header
 from om3d_ros.diagnostics import Health
 from om3d_ros.lifecycle import ManagedNode, run
 from om3d_ros.mapping import Mapping
@@ -70,7 +70,6 @@ class MapperNode(ManagedNode):
         self._instances = self.publisher(InstanceArray, "~/instances", qos.leased(qos.latched()))
         self._cloud = self.publisher(PointCloud2, "~/instance_cloud", qos.latched())
         self._status = self.publisher(MapperStatus, "~/status", qos.latched())
-        self._last_status = MapperStatus()
         self._mapping = Mapping(
             settings, self.parameters.get(MapSettings), self._publish, self.get_logger()
         )
@@ -78,6 +77,7 @@ class MapperNode(ManagedNode):
     def start(self) -> None:
         """Subscribe to the sensors."""
         mapping, settings = self._require(), self.parameters.get(MapperNodeSettings)
+        self._last_status: MapperStatus | None = None
         mapping.start()
         camera = qos.sensor(settings.sensor.qos_depth)
         for channel, kind, topic in (
@@ -141,7 +141,7 @@ class MapperNode(ManagedNode):
         )
 
     def _publish(self, scene: Scene | None, revision: int, stamp_ns: int) -> None:
-        at = header(self.parameters.get(MapperNodeSettings).map_frame, stamp_ns)
+        at = stamps.header(self.parameters.get(MapperNodeSettings).map_frame, stamp_ns)
         instances, cloud = from_scene(scene, revision, at)
         self._cloud.publish(cloud)
         self._instances.publish(instances)
@@ -149,10 +149,11 @@ class MapperNode(ManagedNode):
     def _publish_status(self) -> None:
         if self._mapping is None or not self.is_active:
             return
-        status = self._mapping.status(self._last_status.header)
+        header = self._last_status.header if self._last_status else Header()
+        status = self._mapping.status(header)
         if status != self._last_status:
-            status.header = Header(frame_id=self.parameters.get(MapperNodeSettings).map_frame)
-            status.header.stamp = self.get_clock().now().to_msg()
+            frame_id = self.parameters.get(MapperNodeSettings).map_frame
+            status.header = Header(frame_id=frame_id, stamp=self.get_clock().now().to_msg())
             self._last_status = status
             self._status.publish(status)
 

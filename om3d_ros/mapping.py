@@ -144,10 +144,11 @@ class Mapping:
         """
         if not (after_current or self._counts.processed or self._counts.clouds):
             return
-        waiting = self._scheduled
-        if waiting is not None and not waiting.done():
-            if not (after_current and waiting.running()):
-                return
+        last = self._scheduled
+        waits = last is not None and not last.done() and not last.running()
+        runs = last is not None and last.running()
+        if waits or (runs and not after_current):
+            return
         self._scheduled = self.refresh()
         self._scheduled.add_done_callback(self._log_scheduled)
 
