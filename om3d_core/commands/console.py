@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from om3d_core.progress import Report
-from om3d_core.settings import FlatSetting, Value, build, flatten
+from om3d_core.settings import FlatSetting, build, flatten
 
 T = TypeVar("T")
 TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
@@ -64,11 +64,11 @@ def interruptible() -> Iterator[threading.Event]:
 
 def add_setting_flags(parser: argparse.ArgumentParser, tree: type[Any], prefix: str = "") -> None:
     """Give ``parser`` one flag for every leaf of a settings tree, such as ``--views.top_k``."""
-    group = parser.add_argument_group("settings")
+    group = parser.add_argument_group(f"settings {prefix}".strip(" ."))
     for leaf in flatten(tree):
         group.add_argument(
             f"--{prefix}{leaf.name}",
-            dest=leaf.name,
+            dest=prefix + leaf.name,
             default=argparse.SUPPRESS,
             type=_parser_of(leaf),
             metavar=leaf.kind.__name__.upper(),
@@ -76,12 +76,11 @@ def add_setting_flags(parser: argparse.ArgumentParser, tree: type[Any], prefix: 
         )
 
 
-def settings_from(args: argparse.Namespace, tree: type[T], **fixed: Value) -> T:
+def settings_from(args: argparse.Namespace, tree: type[T], prefix: str = "") -> T:
     """The settings tree that the flags of :func:`add_setting_flags` describe."""
-    values = {
-        leaf.name: getattr(args, leaf.name) for leaf in flatten(tree) if hasattr(args, leaf.name)
-    }
-    return build(tree, values | fixed)
+    names = [leaf.name for leaf in flatten(tree)]
+    given = {name: getattr(args, prefix + name) for name in names if hasattr(args, prefix + name)}
+    return build(tree, given)
 
 
 def _parser_of(leaf: FlatSetting) -> Any:

@@ -15,6 +15,7 @@ from om3d_core.commands.console import (
     progress_report,
     settings_from,
 )
+from om3d_core.commands.source import add_source_flags, source_from
 from om3d_core.errors import SourceError
 from om3d_core.map_settings import MapSettings
 from om3d_core.map_store import check_writable, save_scene
@@ -22,7 +23,6 @@ from om3d_core.mapper import Mapper
 from om3d_core.progress import Job, Report
 from om3d_core.scene import Scene
 from om3d_core.sources.base import Source
-from om3d_core.sources.open import open_source
 
 
 def main(argv: Sequence[str]) -> int:
@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     settings = settings_from(args, MapSettings)
     check_writable(args.output)
-    source = open_source(args.scene)
+    source = source_from(args)
     mapper = create_mapper(settings)
     with progress_report() as report:
         with interruptible() as stop:
@@ -62,7 +62,7 @@ def read_frames(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("om3d run", description=__doc__)
-    parser.add_argument("scene", type=Path, help="a scene folder, or a bag (.mcap, .db3, folder)")
+    add_source_flags(parser)
     parser.add_argument("-o", "--output", type=Path, required=True, help="the map folder to write")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     add_setting_flags(parser, MapSettings)
