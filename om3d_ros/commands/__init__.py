@@ -1,0 +1,1 @@
+"""Sub-commands of ``om3d`` that need ROS 2."""

@@ -1,0 +1,85 @@
+"""``om3d replay BAG``: play a bag through the ROS 2 nodes and ask them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from om3d_core.commands.console import progress_report
+from om3d_ros.replay import Replayed, replay
+
+EXIT_FAILED = 1
+
+
+def main(argv: Sequence[str]) -> int:
+    """Replay, print the answers; 1 if one of them is an error."""
+    args = _parser().parse_args(argv)
+    with progress_report() as report:
+        done = replay(
+            args.bag, args.out, args.rate, args.query, args.image, args.attach, args.params_file,
+            args.top, report,
+        )
+    _print(done, args.out)
+    for answer in done.failed:
+        message = f"{answer.query}: {answer.response.error_msg} ({answer.response.error_code})"
+        print(f"om3d: error: {message}", file=sys.stderr)
+    return EXIT_FAILED if done.failed else 0
+
+
+def _print(done: Replayed, out: Path) -> None:
+    table = Table("question", "answer", "similarity", "probability", "picture")
+    pictures = iter(done.pictures)
+    for answer in done.answers:
+        if answer.failed:
+            table.add_row(answer.query, "error", "", "", "")
+            continue
+        best = answer.matches[0] if answer.matches else None
+        name = f"#{best.instance_id} {best.label}" if best and answer.present else "not in the map"
+        numbers = (f"{best.similarity:.3f}", f"{best.probability:.0%}") if best else ("", "")
+        table.add_row(answer.query, name, *numbers, str(next(pictures)))
+    if done.answers:
+        Console().print(table)
+    objects = int((~done.scene.masks.structure).sum())
+    print(f"{out}: {objects} objects on {len(done.scene.cloud)} points")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("om3d replay", description=__doc__)
+    parser.add_argument("bag", type=Path, help="rosbag2 folder, .mcap or .db3 file")
+    parser.add_argument(
+        "--rate", type=_rate, default=0.0, metavar="R",
+        help="speed relative to the recording; 0: as fast as the mapper takes it (default)",
+    )
+    parser.add_argument(
+        "--query", action="append", default=[], metavar="TEXT", help="what to look for; repeatable"
+    )
+    parser.add_argument(
+        "--image", action="append", default=[], type=Path, metavar="FILE",
+        help="picture of what to look for; repeatable",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("replay_out"), metavar="DIR",
+        help="folder of answers, markers, pictures and logs (default replay_out)",
+    )
+    parser.add_argument(
+        "--top", type=int, default=0, metavar="K", help="matches an answer (default: the node's)"
+    )
+    parser.add_argument(
+        "--attach", action="store_true", help="use the nodes that run in ROS_DOMAIN_ID"
+    )
+    parser.add_argument(
+        "--params-file", type=Path, metavar="FILE", help="ROS parameters of both nodes"
+    )
+    return parser
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value <= 1000.0:
+        raise argparse.ArgumentTypeError(f"expected 0 .. 1000, got {text}")
+    return value

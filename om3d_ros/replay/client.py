@@ -1,0 +1,163 @@
+"""A node that feeds the mapper and asks the query node, spun by whoever calls it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+import rclpy
+from om3d.action import Refresh
+from om3d.msg import Error, InstanceArray, MapperStatus
+from om3d.srv import ListInstances, QueryImage, QueryText
+from rclpy.action import ActionClient
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import PointCloud2
+
+from om3d_core.errors import CanceledError, Om3dError
+from om3d_core.progress import Report, silent
+from om3d_core.scene import Scene
+from om3d_ros import qos
+from om3d_ros.conversions.instances import belong_together, to_scene
+
+SPIN_S = 0.02
+START_TIMEOUT_S = 90.0
+ANSWER_TIMEOUT_S = 60.0
+REFRESH_TIMEOUT_S = 1800.0
+
+
+class ReplayError(Om3dError):
+    """The nodes did not do what they were asked."""
+
+
+class Client:
+    """Publishers, clients and the latest of what the nodes published, on one DDS domain.
+
+    check is called while waiting; what it raises ends the wait.
+    """
+
+    def __init__(self, domain: int, check: Callable[[], None] = lambda: None):
+        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+        self._check = check
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain)
+        self.node = rclpy.create_node("om3d_replay", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self.status: MapperStatus | None = None
+        self.instances: InstanceArray | None = None
+        self._cloud: PointCloud2 | None = None
+        self._scene: Scene | None = None
+        subscribe = self.node.create_subscription
+        subscribe(MapperStatus, "mapper/status", self._take_status, qos.latched())
+        subscribe(InstanceArray, "mapper/instances", self._take_instances, qos.latched())
+        subscribe(PointCloud2, "mapper/instance_cloud", self._take_cloud, qos.latched())
+        self.query_text = self.node.create_client(QueryText, "query/query_text")
+        self.query_image = self.node.create_client(QueryImage, "query/query_image")
+        self.list_instances = self.node.create_client(ListInstances, "query/list_instances")
+        self._refresh = ActionClient(self.node, Refresh, "mapper/refresh")
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._refresh.destroy()
+        self._executor.shutdown()
+        self.node.destroy_node()
+        with suppress(Exception):
+            self._context.try_shutdown()
+
+    @property
+    def scene(self) -> Scene | None:
+        """The newest map, rebuilt from the two topics of the mapper, or None."""
+        instances, cloud = self.instances, self._cloud
+        if instances is not None and cloud is not None and belong_together(instances, cloud):
+            self._scene = to_scene(instances, cloud)
+            self._cloud = None
+        return self._scene
+
+    def spin(self, timeout_s: float = SPIN_S) -> None:
+        """Handle what has arrived, waiting at most ``timeout_s``."""
+        self._check()
+        self._executor.spin_once(timeout_s)
+
+    def spin_until(self, done: Callable[[], bool], timeout_s: float, what: str) -> None:
+        """Handle messages until ``done()``; raises :class:`ReplayError` after ``timeout_s``."""
+        deadline = time.monotonic() + timeout_s
+        while not done():
+            if time.monotonic() > deadline:
+                raise ReplayError(f"expected {what} within {timeout_s:g} s, it did not come")
+            self.spin()
+
+    def wait_for_nodes(self) -> None:
+        """Wait until both nodes are there and active."""
+        self.spin_until(self._ready, START_TIMEOUT_S, "the nodes to become active")
+
+    def call(self, client: Any, request: Any, timeout_s: float = ANSWER_TIMEOUT_S) -> Any:
+        """The response of a service."""
+        future = client.call_async(request)
+        self.spin_until(future.done, timeout_s, f"an answer from {client.srv_name}")
+        return future.result()
+
+    def refresh(self, report: Report = silent) -> Any:
+        """Refresh the map and return the result; raises :class:`ReplayError` if it failed."""
+        goal = Refresh.Goal(force=True)
+        sent = self._refresh.send_goal_async(
+            goal, lambda m: report(m.feedback.stage, m.feedback.done, m.feedback.total)
+        )
+        self.spin_until(sent.done, ANSWER_TIMEOUT_S, "the refresh to be accepted")
+        answer = sent.result().get_result_async()
+        self.spin_until(answer.done, REFRESH_TIMEOUT_S, "the refresh to end")
+        result = answer.result().result
+        if result.error_code == Error.CANCELED:
+            raise CanceledError(result.error_msg)
+        if result.error_code != Error.NONE:
+            raise ReplayError(f"refresh failed: {result.error_msg} (code {result.error_code})")
+        return result
+
+    def wait_for_revision(self, revision: int) -> Scene:
+        """Wait until the query node has a revision of the map, and return that map."""
+        request = ListInstances.Request()
+
+        def answered() -> bool:
+            response = self.call(self.list_instances, request)
+            return bool(response.error_code == Error.NONE and response.map.revision >= revision)
+
+        self.spin_until(answered, ANSWER_TIMEOUT_S, f"revision {revision} in the query node")
+        found: list[Scene] = []
+
+        def arrived() -> bool:
+            scene = self.scene
+            if scene is not None and scene.revision >= revision:
+                found.append(scene)
+            return bool(found)
+
+        self.spin_until(arrived, ANSWER_TIMEOUT_S, f"revision {revision} of the map")
+        return found[0]
+
+    def _ready(self) -> bool:
+        clients = (self.query_text, self.query_image, self.list_instances)
+        if self.status is None or not all(client.service_is_ready() for client in clients):
+            return False
+        if not self._refresh.server_is_ready():
+            return False
+        code = self.call(self.list_instances, ListInstances.Request()).error_code
+        return bool(code != Error.NOT_ACTIVE)
+
+    def _take_status(self, message: MapperStatus) -> None:
+        self.status = message
+
+    def _take_instances(self, message: InstanceArray) -> None:
+        self.instances = message
+
+    def _take_cloud(self, message: PointCloud2) -> None:
+        self._cloud = message

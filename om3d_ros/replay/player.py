@@ -1,0 +1,168 @@
+"""Publishes the messages of a bag with their clock, as fast as asked or as the mapper takes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Odometry
+from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+
+from om3d_core.errors import InputError, SourceError
+from om3d_core.progress import Report
+from om3d_core.sources import images
+from om3d_core.sources.bag_reader import BagReader, Recorded
+from om3d_core.sources.bag_topics import (
+    COMPRESSED_IMAGE,
+    ODOMETRY,
+    TopicNames,
+    choose_topics,
+    listed,
+)
+from om3d_ros import qos
+from om3d_ros.conversions.images import compressed_to_rgb, from_pixels
+from om3d_ros.conversions.stamps import to_time
+from om3d_ros.replay.client import Client, ReplayError
+
+IN_FLIGHT = 6
+STALL_S = 1.0
+CONNECT_TIMEOUT_S = 20.0
+MAX_WAIT_S = 600.0
+
+
+class Player:
+    """The inputs of the mapper in one bag.
+
+    Raises :class:`SourceError` for what is no bag or lacks color, depth, calibration or poses.
+    """
+
+    def __init__(self, bag: Path):
+        self._reader = BagReader(bag)
+        topics = self._reader.topics
+        names = choose_topics(topics, TopicNames())
+        if not names.pose:
+            raise SourceError(
+                f"{bag}: expected one topic of Odometry or PoseStamped, got {listed(topics)}"
+            )
+        kinds = {topic.name: topic.msgtype for topic in topics}
+        self._counts = {topic.name: topic.messages for topic in topics}
+        self._names = names
+        self._kinds = kinds
+        self.pose_source = "odometry" if kinds[names.pose] == ODOMETRY else "pose"
+        self.map_frame = self._frame_of_poses()
+
+    @property
+    def n_frames(self) -> int:
+        """Color images in the bag."""
+        return self._counts[self._names.color]
+
+    def close(self) -> None:
+        """Release the bag."""
+        self._reader.close()
+
+    def play(self, client: Client, rate: float, report: Report) -> None:
+        """Publish everything: ``rate`` times as fast as recorded, or with 0 as fast as the mapper
+        takes it, so that nothing is dropped. Returns once the mapper has nothing more to do.
+        """
+        publishers = self._publishers(client)
+        clock = client.node.create_publisher(Clock, "/clock", qos.results())
+        client.spin_until(
+            lambda: all(p.get_subscription_count() for p in publishers.values()),
+            CONNECT_TIMEOUT_S, "the mapper to subscribe to every topic",
+        )
+        pace = _Pace(rate)
+        sent, base = 0, _done(client)
+        for recorded in self._reader.recorded(set(publishers)):
+            pace.wait(recorded.recorded_ns, client)
+            clock.publish(Clock(clock=to_time(recorded.recorded_ns)))
+            publishers[recorded.topic].publish(self._message(recorded))
+            client.spin(0.0)
+            if recorded.topic == self._names.color:
+                sent += 1
+                report("play", sent, self.n_frames)
+                if rate == 0:
+                    _wait(client, lambda: sent - (_done(client) - base) < IN_FLIGHT)
+        _wait(client, lambda: _done(client) - base >= sent)
+        client.spin_until(lambda: _idle(client), MAX_WAIT_S, "the mapper to become idle")
+
+    def _publishers(self, client: Client) -> dict[str, Any]:
+        names = self._names
+        pose = (Odometry, "odometry") if self.pose_source == "odometry" else (PoseStamped, "pose")
+        inputs: dict[str, tuple[Any, str, QoSProfile]] = {
+            names.color: (Image, "color/image_raw", qos.results()),
+            names.depth: (Image, "depth/image_raw", qos.results()),
+            names.info: (CameraInfo, "color/camera_info", qos.results()),
+            names.pose: (*pose, qos.results()),
+        }
+        if names.cloud:
+            inputs[names.cloud] = (PointCloud2, "cloud_map", qos.latched())
+        return {
+            topic: client.node.create_publisher(*arguments) for topic, arguments in inputs.items()
+        }
+
+    def _message(self, recorded: Recorded) -> Any:
+        """The serialized message; a compressed image is decompressed."""
+        if recorded.msgtype != COMPRESSED_IMAGE:
+            return recorded.raw
+        message = deserialize_message(recorded.raw, CompressedImage)
+        try:
+            if recorded.topic == self._names.color:
+                return from_pixels(compressed_to_rgb(message), "rgb8", message.header)
+            depth = images.decode_compressed_depth(message.format, message.data)
+            return from_pixels(depth, "32FC1", message.header)
+        except InputError:
+            return Image(header=message.header)
+
+    def _frame_of_poses(self) -> str:
+        for recorded in self._reader.recorded({self._names.pose}):
+            kind = Odometry if recorded.msgtype == ODOMETRY else PoseStamped
+            return str(deserialize_message(recorded.raw, kind).header.frame_id).lstrip("/")
+        raise SourceError(f"expected poses on {self._names.pose}, got none")
+
+
+class _Pace:
+    """Spins a client until a stamp of the bag is due."""
+
+    def __init__(self, rate: float):
+        self._rate = rate
+        self._start: tuple[int, float] | None = None
+
+    def wait(self, stamp_ns: int, client: Client) -> None:
+        if self._rate == 0:
+            return
+        first, began = self._start = self._start or (stamp_ns, time.monotonic())
+        due = began + (stamp_ns - first) / 1e9 / self._rate
+        while (left := due - time.monotonic()) > 0:
+            client.spin(min(left, 0.05))
+
+
+def _done(client: Client) -> int:
+    """Color images that the mapper is done with, used or not."""
+    s = client.status
+    if s is None:
+        return 0
+    return int(s.frames_processed + s.inputs_rejected + s.frames_dropped + s.frames_unpaired)
+
+
+def _idle(client: Client) -> bool:
+    s = client.status
+    return s is not None and s.queue_depth == 0 and not s.busy
+
+
+def _wait(client: Client, done: Any) -> None:
+    """Wait for ``done``; give up once the mapper neither works nor moves on."""
+    last, since, end = client.status, time.monotonic(), time.monotonic() + MAX_WAIT_S
+    while not done():
+        client.spin()
+        now = time.monotonic()
+        if client.status is not last or not _idle(client):
+            last, since = client.status, now
+        if now - since > STALL_S:
+            return
+        if now > end:
+            raise ReplayError(f"expected the mapper to go on within {MAX_WAIT_S:g} s")
