@@ -1,0 +1,57 @@
+"""Queries with their right answers, from ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from om3d_core.synthetic.assets import Catalog
+from om3d_core.synthetic.scene import Instance
+
+_MAX_RADIUS_M = 0.06
+_MIN_RADIUS_M = 0.02
+_RADIUS_SHARE = 0.8
+_N_ABSENT = 5
+
+
+def make_queries(catalog: Catalog, findable: list[Instance],
+                 points_of: Mapping[int, NDArray[np.float32]],
+                 rng: np.random.Generator) -> list[dict[str, Any]]:
+    """One query a class that can be found, then a few for things that are not there.
+
+    points_of: the seen surface points (P, 3) [m] of every instance that is not structure.
+    """
+    queries = [_query(catalog, name, findable, points_of, rng)
+               for name in sorted({instance.class_name for instance in findable})]
+    absent = rng.permutation(len(catalog.absent))[:_N_ABSENT]
+    return queries + [{"text": catalog.absent[int(i)], "absent": True} for i in absent]
+
+
+def _query(catalog: Catalog, class_name: str, findable: list[Instance],
+           points_of: Mapping[int, NDArray[np.float32]],
+           rng: np.random.Generator) -> dict[str, Any]:
+    from scipy.spatial import cKDTree
+
+    phrases = catalog.classes[class_name].queries
+    right = [instance for instance in findable
+             if class_name in (instance.class_name, *catalog.classes[instance.class_name].isa)]
+    right_ids = {instance.id for instance in right}
+    others = np.concatenate([np.empty((0, 3), np.float32), *(
+        points for i, points in points_of.items() if i not in right_ids)])
+    tree = cKDTree(others) if len(others) else None
+    positions, radius, longest = [], _MAX_RADIUS_M, 0.0
+    for instance in right:
+        points = points_of[instance.id]
+        position = points[np.argmin(np.linalg.norm(points - points.mean(axis=0), axis=1))]
+        position = np.round(position.astype(np.float64), 4)
+        positions.append(position.tolist())
+        low, high = instance.box
+        longest = max(longest, float((high - low).max()))
+        if tree is not None:
+            clearance = float(tree.query(position)[0])
+            radius = min(radius, max(_RADIUS_SHARE * clearance, _MIN_RADIUS_M))
+    return {"text": phrases[int(rng.integers(len(phrases)))], "positions": positions,
+            "radius": round(radius, 3), "max_extent": round(2 * longest + 0.1, 2)}
