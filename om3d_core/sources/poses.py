@@ -148,9 +148,7 @@ class TransformTree:
 
     def connected(self, target: str, source: str) -> bool:
         """Whether a chain of transforms leads from ``source`` to ``target``."""
-        targets, sources = self._ancestors(target), self._ancestors(source)
-        known = self._parents.keys() | self._parents.values()
-        return targets[-1] == sources[-1] and (targets[0] in known or targets[0] == sources[0])
+        return not set(self._ancestors(target)).isdisjoint(self._ancestors(source))
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> Transform | None:
         """The (4, 4) ``target_from_source`` at a time, or None where it is not known.
