@@ -86,8 +86,8 @@ class Player:
                 sent += 1
                 report("play", sent, self.n_frames)
                 if rate == 0:
-                    _wait(client, lambda: sent - (_done(client) - base) < IN_FLIGHT)
-        _wait(client, lambda: _done(client) - base >= sent)
+                    _wait(client, base + sent - IN_FLIGHT)
+        _wait(client, base + sent)
         client.spin_until(lambda: _idle(client), MAX_WAIT_S, "the mapper to become idle")
 
     def _publishers(self, client: Client) -> dict[str, Any]:
@@ -154,10 +154,10 @@ def _idle(client: Client) -> bool:
     return s is not None and s.queue_depth == 0 and not s.busy
 
 
-def _wait(client: Client, done: Any) -> None:
-    """Wait for ``done``; give up once the mapper neither works nor moves on."""
+def _wait(client: Client, count: int) -> None:
+    """Wait until the mapper is done with ``count`` images, or neither works nor moves on."""
     last, since, end = client.status, time.monotonic(), time.monotonic() + MAX_WAIT_S
-    while not done():
+    while _done(client) < count:
         client.spin()
         now = time.monotonic()
         if client.status is not last or not _idle(client):

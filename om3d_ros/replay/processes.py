@@ -17,7 +17,7 @@ from types import TracebackType
 from om3d_core.errors import Om3dError
 from om3d_core.settings import Value
 
-DOMAINS = range(20, 100)
+DOMAINS = range(1, 102)
 PORT_BASE, PORTS_A_DOMAIN, UNICAST_OFFSET = 7400, 250, 10
 INTERRUPT_S, TERMINATE_S = 8.0, 2.0
 LOG_TAIL = 600
@@ -30,8 +30,9 @@ class NodeDiedError(Om3dError):
 @contextmanager
 def free_domain() -> Iterator[int]:
     """A DDS domain id that no process of this machine uses, reserved until the end."""
-    for domain in DOMAINS:
-        path = Path(tempfile.gettempdir()) / f"om3d-domain-{os.getuid()}-{domain}.lock"
+    first = os.getpid() % len(DOMAINS)
+    for domain in (*DOMAINS[first:], *DOMAINS[:first]):
+        path = Path(tempfile.gettempdir()) / f"om3d-domain-{domain}-{os.getuid()}.lock"
         with path.open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
