@@ -125,8 +125,10 @@ def render_answer(
     header = _answer_header(answer, width)
     if not answer.matches or not len(scene.cloud):
         return np.vstack([header, background(width, height), draw_strip([], "", width, STRIP_PX)])
+    for match in answer.matches:
+        expect(0 <= match.index < len(scene), f"matches of this map of {len(scene)} instances",
+               match.index)
     best = answer.matches[0].index
-    expect(0 <= best < len(scene), f"matches of this map of {len(scene)} instances", best)
     views = _views(scene, best, view_captions)
     strip = draw_strip(views, "best views" if answer.present else "closest", width, STRIP_PX)
     return np.vstack([header, _draw_answer(scene, answer, (width, height)), strip])

@@ -20,6 +20,7 @@ FRAME_POINTS = 4_000
 OUTLIERS_PERCENT = 0.3
 FILL = 0.94
 FIT_STEPS = 6
+MIN_DISTANCE_M = 0.3
 COVERAGE_WEIGHT = 0.5
 
 
@@ -98,7 +99,8 @@ def _fit(
         low, high = np.percentile((points[:, :2] - position[:2]) / depth, limits, axis=0)
         position[:2] += (low + high) / 2 * np.median(depth)
         needed = np.abs(points[:, :2] - position[:2]) / half - points[:, 2:]
-        position[2] = -np.percentile(needed.max(axis=1), limits[1])
+        nearest = np.percentile(points[:, 2], OUTLIERS_PERCENT) - MIN_DISTANCE_M
+        position[2] = min(-np.percentile(needed.max(axis=1), limits[1]), nearest)
     map_from_camera = np.eye(4)
     map_from_camera[:3, :3], map_from_camera[:3, 3] = rotation, rotation @ position
     return Viewpoint(intrinsics, map_from_camera)

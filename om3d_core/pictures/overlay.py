@@ -30,7 +30,7 @@ INK = (18, 20, 24)
 
 @dataclass(frozen=True)
 class BoxMark:
-    """A box to draw, its color, its edge width in pixels and its label, empty for none."""
+    """A box to draw, its color, its edge width in pixels (0: no edges) and its label."""
 
     box: Box
     color: Color
@@ -48,7 +48,7 @@ def draw_boxes(
     from PIL import Image, ImageDraw
 
     ordered = list(marks)
-    for mark in reversed(ordered):
+    for mark in (mark for mark in reversed(ordered) if mark.width_px):
         rgb = _draw_edges(rgb, raster, view, mark)
     image = Image.fromarray(rgb)
     draw = ImageDraw.Draw(image)
