@@ -1,0 +1,88 @@
+"""Large planes of a surface, and the direction of up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.proposals.geometric.graph import Float, Int, Surface
+
+HYPOTHESES = 200
+SUBSAMPLE = 6_000
+MAX_MISSES = 3
+MAX_PLANES = 24
+MIN_COS = float(np.cos(np.deg2rad(25.0)))
+
+
+@dataclass(frozen=True)
+class Plane:
+    """normal (3,) unit, on the side from which it was seen; normal . x = offset_m; members (k,)."""
+
+    normal: Float
+    offset_m: float
+    members: Int
+
+    def height(self, points: Float) -> Float:
+        """(n,) signed distance of the points, meters."""
+        result: Float = points @ self.normal - self.offset_m
+        return result
+
+
+def find_planes(surface: Surface, tolerance_m: float, min_area_m2: float) -> list[Plane]:
+    """Planes by falling number of members; a sample belongs to at most one.
+
+    Each hypothesis is a sample with its normal (one-point RANSAC on a fixed random sequence),
+    refined by least squares.
+    """
+    rng = np.random.default_rng(0)
+    min_members = max(int(min_area_m2 / surface.voxel_m**2), 50)
+    free = np.flatnonzero(np.linalg.norm(surface.normals, axis=1) > 0.5)
+    planes: list[Plane] = []
+    misses = 0
+    while len(free) >= min_members and len(planes) < MAX_PLANES and misses < MAX_MISSES:
+        normal, offset = _best_hypothesis(surface, free, tolerance_m, rng)
+        members = free[_inliers(surface, free, normal, offset, 2 * tolerance_m)]
+        for _ in range(3):
+            if len(members) >= min_members:
+                normal, offset = _fit(surface, members)
+                members = free[_inliers(surface, free, normal, offset, tolerance_m)]
+        if len(members) < min_members:
+            misses += 1
+            continue
+        planes.append(Plane(normal, offset, members))
+        free = np.setdiff1d(free, members, assume_unique=True)
+    return sorted(planes, key=lambda plane: -len(plane.members))
+
+
+def _best_hypothesis(
+    surface: Surface, free: Int, tolerance_m: float, rng: np.random.Generator
+) -> tuple[Float, float]:
+    sample = free if len(free) <= SUBSAMPLE else np.sort(rng.choice(free, SUBSAMPLE, False))
+    seeds = rng.choice(sample, min(HYPOTHESES, len(sample)), replace=False)
+    candidates = surface.normals[seeds]
+    offsets = np.einsum("ij,ij->i", candidates, surface.points[seeds])
+    close = np.abs(surface.points[sample] @ candidates.T - offsets) < tolerance_m
+    close &= np.abs(surface.normals[sample] @ candidates.T) > MIN_COS
+    best = int(np.argmax(close.sum(axis=0)))
+    return candidates[best], float(offsets[best])
+
+
+def _inliers(
+    surface: Surface, among: Int, normal: Float, offset: float, tolerance_m: float
+) -> npt.NDArray[np.bool_]:
+    close = np.abs(surface.points[among] @ normal - offset) < tolerance_m
+    facing = np.abs(surface.normals[among] @ normal) > MIN_COS
+    result: npt.NDArray[np.bool_] = close & facing
+    return result
+
+
+def _fit(surface: Surface, members: Int) -> tuple[Float, float]:
+    points = surface.points[members]
+    center = points.mean(axis=0)
+    offsets = points - center
+    normal = np.linalg.eigh(offsets.T @ offsets)[1][:, 0]
+    if float(surface.normals[members].sum(axis=0) @ normal) < 0:
+        normal = -normal
+    return normal, float(normal @ center)

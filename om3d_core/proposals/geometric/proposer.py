@@ -1,0 +1,127 @@
+"""The geometric proposer: planes, fine segments, convex parts, objects."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.cloud import Cloud
+from om3d_core.masks import InstanceMasks, suppress_duplicates
+from om3d_core.progress import Job
+from om3d_core.proposals.geometric.candidates import (
+    Candidate,
+    PartGraph,
+    flat_candidates,
+    propose_candidates,
+)
+from om3d_core.proposals.geometric.graph import (
+    Int,
+    Surface,
+    edge_weights,
+    felzenszwalb,
+    resample,
+    sample_distance,
+)
+from om3d_core.proposals.geometric.gravity import up_from_planes
+from om3d_core.proposals.geometric.layout import Layout, find_layout
+from om3d_core.proposals.geometric.planes import find_planes
+from om3d_core.proposals.geometric.regions import absorb_small, find_borders, merge_convex
+from om3d_core.proposals.geometric.settings import GeometricSettings
+
+STAGE = "masks"
+STEPS = 6
+MIN_PLANE_M2 = 0.08
+VOXEL_PER_DISTANCE = 1.25
+MIN_SEGMENT_M2 = 0.0008
+MIN_CONTACT = 0.5
+MIN_POINTS = 50
+HUG_M = 0.03
+
+
+class GeometricProposer:
+    """Object masks from geometry and color alone, without weights.
+
+    Fine segments (Felzenszwalb and Huttenlocher 2004) on the neighbor graph are joined across
+    convex borders (LCCP, Stein et al. 2014), then grouped by the surfaces that carry them.
+    """
+
+    def __init__(self, settings: GeometricSettings | None = None):
+        self._settings = settings or GeometricSettings()
+
+    def propose(self, cloud: Cloud, job: Job) -> InstanceMasks:
+        """Masks over the cloud's points, by falling score; the same cloud, the same masks."""
+        if len(cloud) < MIN_POINTS:
+            return InstanceMasks.empty(len(cloud))
+        s = self._settings
+        job.step(STAGE, 0, STEPS)
+        surface = resample(cloud, max(s.voxel_m, VOXEL_PER_DISTANCE * sample_distance(cloud)))
+        job.step(STAGE, 1, STEPS)
+        planes = find_planes(surface, max(s.plane_tolerance_m, surface.voxel_m), MIN_PLANE_M2)
+        given = s.up_vector()
+        up = up_from_planes(planes) if given is None else given
+        layout = find_layout(surface, planes, up)
+        job.step(STAGE, 2, STEPS)
+        edges = surface.edges[
+            layout.plane_of[surface.edges[:, 0]] == layout.plane_of[surface.edges[:, 1]]
+        ]
+        min_size = max(int(MIN_SEGMENT_M2 / surface.voxel_m**2), 5)
+        weights = edge_weights(surface, edges, s.color_weight)
+        segments = felzenszwalb(len(surface), edges, weights, s.segment_scale, min_size)
+        job.step(STAGE, 3, STEPS)
+        graph = PartGraph(surface, self._parts(surface, layout, segments, edges))
+        job.step(STAGE, 4, STEPS)
+        candidates = [Candidate(m, 1.0, True) for m in _structure(layout, graph)]
+        candidates += propose_candidates(surface, layout, graph)
+        for support in layout.supports:
+            candidates += flat_candidates(surface, support, segments)
+        job.step(STAGE, 5, STEPS)
+        masks = self._to_masks(surface, candidates)
+        job.step(STAGE, STEPS, STEPS)
+        return masks
+
+    def _parts(self, surface: Surface, layout: Layout, segments: Int, edges: Int) -> Int:
+        """(n,) convex part of each sample; -1 in planes and where it only hugs structure."""
+        borders = find_borders(surface, segments, edges)
+        sizes = np.bincount(segments).astype(np.float64)
+        part_of_segment = merge_convex(
+            sizes, borders, self._settings.max_concave_rad, MIN_CONTACT
+        )
+        parts = part_of_segment[segments]
+        parts = absorb_small(surface, parts, edges)
+        parts[layout.plane_of >= 0] = -1
+        return np.where(_hugging(surface, layout, parts), -1, parts)
+
+    def _to_masks(self, surface: Surface, candidates: list[Candidate]) -> InstanceMasks:
+        s = self._settings
+        area = surface.voxel_m**2
+        kept = [c for c in candidates if c.structure or len(c.members) * area >= s.min_area_m2]
+        kept.sort(key=lambda c: (-c.score, -len(c.members), int(c.members[0])))
+        order = np.argsort(surface.voxel_of_point, kind="stable")
+        bounds = np.searchsorted(surface.voxel_of_point[order], np.arange(len(surface) + 1))
+        over_samples = InstanceMasks.from_lists(
+            [c.members for c in kept],
+            len(surface),
+            [c.score for c in kept],
+            [c.structure for c in kept],
+        )
+        unique = suppress_duplicates(over_samples, s.max_overlap)
+        members = [_expand(unique[i], order, bounds) for i in range(len(unique))]
+        return InstanceMasks.from_lists(
+            members, len(surface.voxel_of_point), unique.scores, unique.structure
+        )
+
+
+def _structure(layout: Layout, graph: PartGraph) -> list[Int]:
+    return layout.structure
+
+
+def _hugging(surface: Surface, layout: Layout, parts: Int) -> npt.NDArray[np.bool_]:
+    """(n,) samples of parts that lie within a thin layer of the structure's planes."""
+    return np.zeros(len(surface), bool)
+
+
+def _expand(samples: npt.NDArray[np.integer], order: Int, bounds: Int) -> Int:
+    """The cloud's points in the given samples."""
+    lengths = bounds[samples + 1] - bounds[samples]
+    starts = np.repeat(bounds[samples] - np.cumsum(lengths) + lengths, lengths)
+    return order[starts + np.arange(int(lengths.sum()))]

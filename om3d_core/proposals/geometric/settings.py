@@ -1,0 +1,61 @@
+"""Settings of the geometric proposer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from om3d_core.errors import SettingsError
+from om3d_core.proposals.geometric.graph import Float
+from om3d_core.settings import Settings, setting
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class GeometricSettings(Settings):
+    """How a cloud is cut into objects."""
+
+    up: str = setting(AUTO, "up in the map frame: auto, or a vector such as 0,0,1")
+    voxel_m: float = setting(
+        0.006, "samples are this far apart, or as far as the cloud's points, meters", low=0.002,
+        high=0.1,
+    )
+    plane_tolerance_m: float = setting(
+        0.01, "half thickness of a plane (at least one voxel), meters", low=0.002, high=0.1
+    )
+    segment_scale: float = setting(
+        0.3, "scale of the fine segments (Felzenszwalb's k); larger means larger", low=0.01,
+        high=10.0,
+    )
+    color_weight: float = setting(
+        0.3, "weight of color against the bend of normals in the fine segments", low=0.0, high=10.0
+    )
+    max_concave_rad: float = setting(
+        0.2, "two segments bent inward by more are two parts, radians", low=0.0, high=3.2
+    )
+    min_area_m2: float = setting(
+        0.001, "smaller masks are dropped, square meters of seen surface", low=0.0, high=1.0
+    )
+    max_overlap: float = setting(
+        0.75, "of two masks with a greater IoU the worse one is dropped", low=0.0, high=1.0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.up_vector()
+
+    def up_vector(self) -> Float | None:
+        """The given unit (3,) up, or None for auto; raises :class:`SettingsError` otherwise."""
+        if self.up == AUTO:
+            return None
+        try:
+            vector = np.array([float(part) for part in self.up.split(",")])
+        except ValueError:
+            vector = np.zeros(0)
+        length = float(np.linalg.norm(vector))
+        if vector.shape != (3,) or not np.isfinite(length) or length < 1e-6:
+            raise SettingsError(f"up: expected auto or a vector such as 0,0,1, got {self.up!r}")
+        unit: Float = vector / length
+        return unit
