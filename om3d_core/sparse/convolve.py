@@ -1,0 +1,111 @@
+"""Convolution over a kernel map, with gradients.
+
+Wide inputs: for each block of output rows the inputs of all pairs are gathered at once, one
+product is taken a kernel index, and the products of each output row are summed as one bag; a
+block's buffers stay in the cache, nothing is scattered and no pair that does not exist is
+computed. Narrow inputs: one product of the unfolded rows, absent voxels being zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from om3d_core.errors import expect
+from om3d_core.sparse.kernel_map import KernelMap
+
+MAX_UNFOLDED_CHANNELS = 8
+"""Inputs of at most this many channels are unfolded."""
+
+UNFOLDED_BLOCK_VALUES = 1 << 19
+
+
+def convolve(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
+    """(n_out, C_out) from (n_in, C_in) features and a (K, C_in, C_out) kernel."""
+    expected = (kernel_map.volume, x.shape[1])
+    expect(
+        kernel.ndim == 3 and kernel.shape[:2] == expected,
+        f"a kernel of shape ({expected[0]}, {expected[1]}, C_out)",
+        tuple(kernel.shape),
+    )
+    expect(len(x) == kernel_map.n_in, f"{kernel_map.n_in} input rows", len(x))
+    result: Tensor = _Convolve.apply(x, kernel.to(x.dtype), kernel_map)
+    return result
+
+
+class _Convolve(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
+        ctx.save_for_backward(x, kernel)
+        ctx.kernel_map = kernel_map
+        return _multiply(x, kernel, kernel_map)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, kernel = ctx.saved_tensors
+        grad = grad.contiguous()
+        grad_x = grad_kernel = None
+        if ctx.needs_input_grad[0]:
+            flipped = kernel.transpose(1, 2).contiguous()
+            grad_x = _multiply(grad, flipped, ctx.kernel_map.transposed)
+        if ctx.needs_input_grad[1]:
+            grad_kernel = torch.stack(
+                [
+                    x.index_select(0, inputs).T @ grad.index_select(0, outputs)
+                    for inputs, outputs in ctx.kernel_map.pairs
+                ]
+            )
+        return grad_x, grad_kernel, None
+
+
+def _multiply(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
+    if x.shape[1] <= MAX_UNFOLDED_CHANNELS:
+        return _multiply_unfolded(x, kernel, kernel_map)
+    return _multiply_pairs(x, kernel, kernel_map)
+
+
+def _multiply_unfolded(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
+    """One product of (rows, K C_in) by (K C_in, C_out) for each block of output rows."""
+    volume, in_channels, out_channels = kernel.shape
+    padded = torch.cat([x, x.new_zeros(1, in_channels)])
+    flat = kernel.reshape(volume * in_channels, out_channels)
+    out = x.new_empty(kernel_map.n_out, out_channels)
+    rows = max(UNFOLDED_BLOCK_VALUES // len(flat), 1)
+    for start in range(0, len(out), rows):
+        neighbors = kernel_map.neighbors[:, start : start + rows].T.reshape(-1)
+        unfolded = padded.index_select(0, neighbors).view(-1, len(flat))
+        torch.mm(unfolded, flat, out=out[start : start + rows])
+    return out
+
+
+def _multiply_pairs(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
+    """Gather, one product a kernel index, sum per output row; block by block."""
+    plan = kernel_map.plan
+    _, in_channels, out_channels = kernel.shape
+    largest = max(map(sum, plan.counts))
+    gathered = x.new_empty(largest, in_channels)
+    products = x.new_empty(largest, out_channels)
+    out = x.new_empty(kernel_map.n_out, out_channels)
+    for block, counts in enumerate(plan.counts):
+        start, stop = plan.starts[block], plan.starts[block + 1]
+        first_row = block * plan.block_rows
+        n_rows = min(plan.block_rows, len(out) - first_row)
+        torch.index_select(x, 0, plan.inputs[start:stop], out=gathered[: stop - start])
+        done = 0
+        for weight, count in zip(kernel, counts, strict=True):
+            pairs = slice(done, done + count)
+            torch.mm(gathered[pairs], weight, out=products[pairs])
+            done += count
+        out[first_row : first_row + n_rows] = F.embedding_bag(
+            plan.positions[start:stop],
+            products[:done],
+            plan.bags[block, : n_rows + 1],
+            mode="sum",
+            include_last_offset=True,
+        )
+    return out
