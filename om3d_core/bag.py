@@ -17,6 +17,7 @@ from om3d_core.errors import InputError, SourceError
 from om3d_core.frame import Frame, clean_depth
 from om3d_core.progress import Job
 from om3d_core.settings import Settings, setting
+from om3d_core.sources.bag_reader import standard_types
 from om3d_core.sources.base import Source
 from om3d_core.sources.images import (
     MILLIMETERS_PER_M,
@@ -101,11 +102,10 @@ class _BagWriter:
 
     def __init__(self, path: Path, settings: BagSettings) -> None:
         from rosbags.rosbag2 import StoragePlugin, Writer
-        from rosbags.typesys import Stores, get_typestore
 
         plugin = StoragePlugin.MCAP if settings.storage == "mcap" else StoragePlugin.SQLITE3
         self._writer = Writer(path, version=BAG_VERSION, storage_plugin=plugin)
-        self._types = get_typestore(Stores.ROS2_JAZZY)
+        self._types = standard_types()
         self._settings = settings
         self._links: dict[str, Any] = {}
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
+from om3d_core.sources.bag_reader import standard_types
 from om3d_core.sources.images import ImageFields
 from om3d_core.sources.poses import quaternion_of
 
@@ -23,7 +23,7 @@ class BagMaker:
     def __init__(
         self, path: Path, storage: str = "MCAP", compression: CompressionMode | None = None
     ) -> None:
-        self.types = get_typestore(Stores.ROS2_JAZZY)
+        self.types = standard_types()
         self.writer = Writer(path, version=8, storage_plugin=StoragePlugin[storage])
         if compression is not None:
             self.writer.set_compression(compression, CompressionFormat.ZSTD)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from om3d_core.errors import SourceError
-from om3d_core.sources.mcap_check import Chunk, check_index, check_mcap, inflate
+from om3d_core.sources.mcap_check import Chunk, check_index, check_mcap, inflate, nests_too_deep
 
 MAX_METADATA_BYTES = 1024 * 1024
 MAX_MESSAGE_BYTES = 512 * 1024 * 1024
@@ -51,10 +52,9 @@ class BagReader:
         self._files = _storage_files(self._path)
         with self._guarded("cannot be opened"):
             from rosbags.rosbag2 import Reader
-            from rosbags.typesys import Stores, get_typestore
 
             chunks = {f: check_mcap(f) for f in self._files if f.suffix == ".mcap"}
-            self._types = get_typestore(Stores.ROS2_JAZZY)
+            self._types = standard_types()
             self._reader = Reader(self._path)
             self._reader.open()
         try:
@@ -152,6 +152,14 @@ class BagReader:
             raise SourceError(f"{self._path}: the bag {failure} ({detail})") from error
 
 
+@cache
+def standard_types() -> Any:
+    """The standard message types, as of Jazzy."""
+    from rosbags.typesys import Stores, get_typestore
+
+    return get_typestore(Stores.ROS2_JAZZY)
+
+
 def _storage_files(path: Path) -> list[Path]:
     """The storage files of a bag, each a regular file."""
     if path.is_dir():
@@ -176,8 +184,11 @@ def _listed_files(folder: Path) -> list[Path]:
         raise SourceError(f"{folder}: expected a rosbag2 folder with metadata.yaml, found none")
     if path.stat().st_size > MAX_METADATA_BYTES:
         raise SourceError(f"{path}: larger than {MAX_METADATA_BYTES} bytes")
+    text = path.read_bytes()
+    if nests_too_deep(text):
+        raise SourceError(f"{path}: too deeply nested")
     try:
-        information = YAML(typ="safe").load(path.read_text())["rosbag2_bagfile_information"]
+        information = YAML(typ="safe").load(text)["rosbag2_bagfile_information"]
         names = [PurePath(name).name for name in information["relative_file_paths"]]
         mode = information.get("compression_mode", "")
         whole_files = isinstance(mode, str) and mode.lower() == "file"

@@ -14,8 +14,10 @@ from typing import BinaryIO, NamedTuple
 from om3d_core.errors import SourceError
 
 MAGIC = b"\x89MCAP0\r\n"
-FOOTER, CHUNK = 0x02, 0x06
+FOOTER, CHANNEL, CHUNK = 0x02, 0x04, 0x06
 MAX_CHUNK_BYTES = 1024**3
+MAX_CHANNEL_BYTES = 64 * 1024
+MAX_NESTING = 64
 RECORD = struct.Struct("<BQ")
 CHUNK_HEAD = struct.Struct("<QQQII")
 """Start time, end time, uncompressed size, checksum, length of the compression's name."""
@@ -47,6 +49,8 @@ def check_mcap(path: Path) -> frozenset[Chunk]:
                 break
             if kind == FOOTER:
                 return frozenset(chunks)
+            if kind == CHANNEL:
+                _check_channel(path, file, at, length)
             if kind == CHUNK:
                 chunks.add(_chunk(path, file, at, length))
             file.seek(stop)
@@ -63,6 +67,19 @@ def check_index(path: Path, chunks: frozenset[Chunk], indexed: Iterable[Chunk]) 
             raise SourceError(
                 f"{path}: the index names a chunk at {chunk.offset} that is not there"
             )
+
+
+def nests_too_deep(yaml: bytes) -> bool:
+    """Whether brackets nest so deep that parsing the YAML would take seconds."""
+    depth = 0
+    for byte in yaml:
+        if byte in b"[{":
+            depth += 1
+        elif byte in b"]}":
+            depth -= 1
+        if depth > MAX_NESTING:
+            return True
+    return False
 
 
 def inflate(data: bytes, compression: str, limit: int) -> bytes:
@@ -85,6 +102,12 @@ def inflate(data: bytes, compression: str, limit: int) -> bytes:
         except RuntimeError as error:
             raise ValueError(str(error)) from error
     raise ValueError(f"unknown compression {compression!r}")
+
+
+def _check_channel(path: Path, file: BinaryIO, offset: int, length: int) -> None:
+    """Refuse a channel whose quality of service, which is YAML, is made to be slow."""
+    if length > MAX_CHANNEL_BYTES or nests_too_deep(file.read(length)):
+        raise SourceError(f"{path}: channel at {offset}: {length} bytes, or too deeply nested")
 
 
 def _chunk(path: Path, file: BinaryIO, offset: int, length: int) -> Chunk:

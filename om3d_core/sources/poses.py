@@ -23,7 +23,8 @@ def transform_from(
     """The (4, 4) transform of a translation and a quaternion x, y, z, w, as ROS messages hold."""
     translation = np.array(list(translation_m), np.float64)
     quaternion = np.array(list(quaternion_xyzw), np.float64)
-    norm = float(np.linalg.norm(quaternion))
+    with np.errstate(over="ignore", invalid="ignore"):
+        norm = float(np.linalg.norm(quaternion))
     expect(
         translation.shape == (3,) and bool(np.isfinite(translation).all()),
         "a finite translation x, y, z",
