@@ -13,7 +13,8 @@ SCENE ?=
 
 # Tests run side by side on two cores, those with nodes (test/conftest.py groups them) one after
 # another at the end. Plug-ins are those that pyproject.toml names: ROS installs outdated ones.
-PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 pytest -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -n 2 --dist loadgroup \
+    --no-loadscope-reorder
 
 setup: ## Build the Python environment and the ROS 2 workspace
 	@scripts/setup.sh
@@ -24,8 +25,8 @@ demo: setup ## Map a scene through the nodes, ask questions, leave pictures in d
 
 lint: setup ## Check style (ruff) and types (mypy)
 	@. ./activate
-	ruff check .
-	mypy
+	python -m ruff check .
+	python -m mypy
 
 test: lint ## Check style and types, then run the tests but the slow ones
 	@. ./activate

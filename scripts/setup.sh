@@ -21,7 +21,7 @@ fail() {
 
 # Runs a command with its output in the log; shows the end of it when the command fails.
 logged() {
-    printf '\n$ %s\n' "$*" >>"$log"
+    printf '\n%(%FT%T)T $ %s\n' -1 "$*" >>"$log"
     if ! "$@" >>"$log" 2>&1; then
         tail -n 30 "$log" >&2
         fail "failed: $* (full log: $log)"
@@ -112,8 +112,8 @@ make_venv() {
     rm -rf "$venv"
     logged "$python" -m venv "${options[@]}" "$venv"
     write_constraints "$venv/constraints.txt"
-    local -a pip=("$venv/bin/python" -m pip --disable-pip-version-check install
-        --constraint "$venv/constraints.txt")
+    local -a pip=("$venv/bin/python" -m pip --disable-pip-version-check install --no-compile
+        --progress-bar off --constraint "$venv/constraints.txt")
     logged "${pip[@]}" pip setuptools wheel
     local -a files=("${names[@]/#/--requirement=requirements/}")
     logged "${pip[@]}" "${files[@]/%/.txt}"
@@ -136,6 +136,7 @@ build_workspace() {
 }
 
 mkdir -p log
+: >"$log"
 exec 9>.setup.lock
 flock 9
 started=$SECONDS
