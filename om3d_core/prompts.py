@@ -1,0 +1,50 @@
+"""Questions as people type them, reduced to the thing that is asked for."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from om3d_core.errors import expect
+
+MAX_CHARACTERS = 1000
+
+_LEAD_INS = re.compile(
+    r"""^(?:
+        (?:please|hey|hi|hello|robot|ok|okay|so|well|um)\b |
+        (?:can|could|would|will)\ you\b | (?:can|could|should|do)\ (?:i|we)\b |
+        (?:i|we)\ (?:want|need|would\ like|am\ looking\ for)\b |
+        i'm\ looking\ for\b | i'd\ like\b | (?:is|are)\ there\b | do\ (?:you|we)\ (?:see|have)\b |
+        (?:where|what|which)(?:'s|\ is|\ are|\ can\ i\ find|\ do\ i\ find|\ did\ i\ leave)?\b |
+        (?:find|show|locate|search|look|point|fetch|bring|get|give|go|take|navigate|drive|pick)
+            (?:\ up)?(?:\ me)?(?:\ (?:for|at|to))?\b |
+        (?:a|an|the)?\ ?(?:photo|picture|image|view|crop)\ of\b |
+        (?:a|an|the|some|any|my|your|our|this|that|these|those|me|for|to)\b
+    )[\s,:]*""",
+    re.VERBOSE,
+)
+_TAILS = re.compile(
+    r"[\s,]*\b(?:please|thanks|thank you|in (?:the|this|my) (?:room|scene|map|picture|image)|"
+    r"here|there|is|are|located|be)$"
+)
+
+
+def clean_prompt(text: str) -> str:
+    """The noun phrase of a query: lower case, without politeness, question words and articles.
+
+    "Where is the red mug, please?" gives "red mug". A text that holds nothing else is kept. Raises
+    :class:`InputError` for no text, no letter or digit, or over 1000 characters.
+    """
+    expect(isinstance(text, str), "a text", type(text).__name__)
+    expect(
+        len(text) <= MAX_CHARACTERS, f"a text of at most {MAX_CHARACTERS} characters", len(text)
+    )
+    printable = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    words = " ".join(printable.replace("’", "'").lower().split()).strip(" .?!,;:\"'")
+    expect(any(map(str.isalnum, words)), "a text with letters or digits", repr(text[:40]))
+    phrase = words
+    while True:
+        shorter = _TAILS.sub("", _LEAD_INS.sub("", phrase, count=1)).strip(" .?!,;:\"'")
+        if shorter == phrase or not shorter:
+            return phrase
+        phrase = shorter
