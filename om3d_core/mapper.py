@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,12 @@ from om3d_core.encoders.base import Encoder
 from om3d_core.errors import EmptyMapError
 from om3d_core.frame import Frame
 from om3d_core.fusion import Fuser
-from om3d_core.gravity import estimate_up
 from om3d_core.keyframes import KeyframeStore
 from om3d_core.map_settings import MapSettings
 from om3d_core.masks import InstanceMasks
 from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
+from om3d_core.proposals.geometric import estimate_up
 from om3d_core.scene import Scene, ViewTable
 from om3d_core.tracking import match_ids, voxel_iou
 from om3d_core.views import Cameras, select_views
@@ -50,7 +50,10 @@ class Mapper:
         self._frames = KeyframeStore(settings.keyframes)
         self._fusion = _IncrementalFusion(settings)
         self._given: Cloud | None = None
-        self._reset_results()
+        self._scene: Scene | None = None
+        self._observations: dict[int, Observation] = {}
+        self._state: tuple[tuple[int, ...], Cloud | None] | None = None
+        self._counts = MapperCounts()
 
     @property
     def scene(self) -> Scene | None:
@@ -70,9 +73,10 @@ class Mapper:
     def add_frame(self, frame: Frame) -> bool:
         """Offer a frame; say whether it was kept as a keyframe."""
         kept = self._frames.add(frame)
-        c = self._counts
-        self._counts = MapperCounts(
-            c.frames_offered + 1, c.frames_kept + int(kept), c.crops_encoded
+        self._counts = replace(
+            self._counts,
+            frames_offered=self._counts.frames_offered + 1,
+            frames_kept=self._counts.frames_kept + int(kept),
         )
         if kept and self._scene is not None and self._scene.cloud is self._given:
             self._observe(frame, self._scene.cloud, self._scene.masks, self._observations)
@@ -93,7 +97,8 @@ class Mapper:
         self._fusion = _IncrementalFusion(self._settings)
         self._embedder.clear()
         self._given = None
-        self._reset_results()
+        self._scene, self._observations, self._state = None, {}, None
+        self._counts = MapperCounts()
 
     def refresh(self, job: Job | None = None) -> Scene:
         """Bring the Scene up to date and return it; the same object if nothing changed.
@@ -121,16 +126,15 @@ class Mapper:
             cloud=cloud,
             masks=masks,
             ids=ids,
-            up=old.up if old is not None and known else estimate_up(cloud, self._settings.up),
+            up=old.up if old is not None and known else self._up(cloud),
             views=views,
             features=encoded.tables,
             thumbnails=encoded.thumbnails,
             labels=self._labels(old, ids),
             next_id=next_id,
         )
-        c = self._counts
-        self._counts = MapperCounts(
-            c.frames_offered, c.frames_kept, c.crops_encoded + encoded.n_encoded
+        self._counts = replace(
+            self._counts, crops_encoded=self._counts.crops_encoded + encoded.n_encoded
         )
         self._scene, self._observations, self._state = scene, observations, state
         return scene
@@ -173,6 +177,15 @@ class Mapper:
         size = frame.intrinsics.width, frame.intrinsics.height
         into[frame.stamp_ns] = observe(pixels, masks, *size)
 
+    def _up(self, cloud: Cloud) -> npt.NDArray[np.float64]:
+        """Up as it was given, else as level surfaces and the way cameras are held tell."""
+        given = self._settings.geometric.up_vector()
+        if given is not None:
+            return given
+        poses = [self._frames.pose(stamp) for stamp in self._frames.stamps]
+        held = -np.sum([pose[:3, 1] for pose in poses], axis=0) if poses else np.zeros(3)
+        return estimate_up(cloud, held if float(np.linalg.norm(held)) > 1e-3 else None)
+
     def _ids(
         self, old: Scene | None, cloud: Cloud, masks: InstanceMasks
     ) -> tuple[npt.NDArray[np.int64], int]:
@@ -189,12 +202,6 @@ class Mapper:
         """Names stay with their ids."""
         names = dict(zip(old.ids.tolist(), old.labels, strict=True)) if old else {}
         return tuple(names.get(int(i), "") for i in ids)
-
-    def _reset_results(self) -> None:
-        self._scene: Scene | None = None
-        self._observations: dict[int, Observation] = {}
-        self._state: tuple[tuple[int, ...], Cloud | None] | None = None
-        self._counts = MapperCounts()
 
 
 class _IncrementalFusion:
