@@ -1,0 +1,240 @@
+"""Questions to a scene, by text or by picture, answered with ranked instances."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.boxes import Box, fit_box
+from om3d_core.calibration import Calibration, Evidence, calibration_of
+from om3d_core.encoders.base import Encoder
+from om3d_core.errors import EmptyMapError, UnsupportedQueryError, expect
+from om3d_core.features import Floats, cosines, mean_features, view_cosines
+from om3d_core.scene import FeatureTable, Scene
+from om3d_core.settings import Settings, setting
+
+AGGREGATIONS = ("mean", "max")
+REMEMBERED_TEXTS = 1024
+
+
+@dataclass(frozen=True)
+class QuerySettings(Settings):
+    """How a question is answered."""
+
+    top_k: int = setting(5, "most matches in an answer", low=1, high=1_000_000)
+    aggregation: str = setting(
+        "mean",
+        "views of an instance combined: mean of their features, or max of their similarities",
+        choices=AGGREGATIONS,
+    )
+    include_structure: bool = setting(False, "rank floor, walls and ceiling too")
+    present_threshold: float = setting(
+        0.5, "probability from which a match is said to be present", low=0.0, high=1.0
+    )
+
+
+@dataclass(frozen=True)
+class ViewSimilarity:
+    """The cosine of a query and one view; stamp_ns is that of its frame."""
+
+    stamp_ns: int
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Match:
+    """One instance of an answer.
+
+    index: its row in the scene. rank: from 1. similarity: cosine in -1..1. score: similarity in
+    standard deviations above the mean of all ranked instances. probability: calibrated, 0..1;
+    present: whether it reaches the threshold. centroid: (3,) meters. views: best view first.
+    """
+
+    instance_id: int
+    index: int
+    rank: int
+    similarity: float
+    score: float
+    probability: float
+    present: bool
+    box: Box
+    centroid: npt.NDArray[np.float64]
+    n_points: int
+    label: str
+    view_similarities: tuple[ViewSimilarity, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Matches of one question, best first.
+
+    kind: ``text`` or ``image``. query: the text, or ``image``. space: name of the feature space.
+    present: verdict on the first match, false without one. revision: that of the scene.
+    """
+
+    kind: str
+    query: str
+    space: str
+    matches: tuple[Match, ...]
+    present: bool
+    revision: int
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """The rows of the ranked instances, best first, with their similarities and scores."""
+
+    rows: npt.NDArray[np.int64]
+    similarity: npt.NDArray[np.float64]
+    score: npt.NDArray[np.float64]
+
+
+class TextMemory:
+    """Text vectors of one encoder; the least recently used are forgotten."""
+
+    def __init__(self, encoder: Encoder, capacity: int = REMEMBERED_TEXTS):
+        self.encoder = encoder
+        self._capacity = capacity
+        self._known: OrderedDict[str, dict[str, Floats]] = OrderedDict()
+
+    def vector(self, text: str, space: str) -> Floats:
+        """The unit vector (D,) of a text in a space."""
+        if text not in self._known:
+            rows = self.encoder.encode_texts([text])
+            self._known[text] = {name: matrix[0] for name, matrix in rows.items()}
+            if len(self._known) > self._capacity:
+                self._known.popitem(last=False)
+        self._known.move_to_end(text)
+        return self._known[text][space]
+
+
+class SceneQuery:
+    """Answers questions about one scene.
+
+    encoder: that which filled the scene's features, or a :class:`TextMemory` of it to keep its
+    text vectors from one scene to the next. Features of two spaces are never compared.
+    """
+
+    def __init__(
+        self, scene: Scene, encoder: Encoder | TextMemory, settings: QuerySettings | None = None
+    ):
+        self._scene = scene
+        self._texts = encoder if isinstance(encoder, TextMemory) else TextMemory(encoder)
+        self._settings = settings or QuerySettings()
+        self._means = {t.space.name: mean_features(t) for t in scene.features}
+        self._box = lru_cache(maxsize=None)(self._fit_box)
+
+    def text(self, text: str, top_k: int | None = None) -> Answer:
+        """The instances that ``text`` describes.
+
+        Raises :class:`InputError` for a text that says nothing or a ``top_k`` below 1,
+        :class:`EmptyMapError` for a scene without instances, and
+        :class:`UnsupportedQueryError` if the scene has no features that text can be compared
+        with.
+        """
+        table = self._table(text=True)
+        vector = self._texts.vector(text, table.space.name)
+        return self._answer("text", text, table, vector, top_k)
+
+    def image(self, rgb: npt.NDArray[np.uint8], top_k: int | None = None) -> Answer:
+        """The instances that look like ``rgb`` (H, W, 3) uint8; raises as :meth:`text`."""
+        table = self._table(image=True)
+        expect(
+            isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3
+            and rgb.shape[2] == 3 and rgb.size > 0,
+            "an RGB image (H, W, 3) uint8",
+            (getattr(rgb, "shape", type(rgb).__name__), getattr(rgb, "dtype", None)),
+        )  # fmt: skip
+        vector = self._texts.encoder.encode_images([rgb])[table.space.name][0]
+        return self._answer("image", "image", table, vector, top_k)
+
+    def _table(self, *, text: bool = False, image: bool = False) -> FeatureTable:
+        if len(self._scene) == 0:
+            raise EmptyMapError("expected a map with instances, got one without")
+        spaces = {space.name: space for space in self._texts.encoder.spaces}
+        for table in self._scene.features:
+            space = spaces.get(table.space.name)
+            if space and (not text or space.text) and (not image or space.image):
+                return table
+        stored = ", ".join(table.space.name for table in self._scene.features) or "none"
+        raise UnsupportedQueryError(
+            f"expected features for {'text' if text else 'image'} queries in one of the encoder's "
+            f"spaces ({', '.join(spaces)}), the map holds {stored}"
+        )
+
+    def _answer(
+        self, kind: str, query: str, table: FeatureTable, vector: Floats, top_k: int | None
+    ) -> Answer:
+        limit = self._settings.top_k if top_k is None else top_k
+        expect(type(limit) is int and limit >= 1, "a top_k of at least 1", limit)
+        ranking = self._rank(table, vector, limit)
+        calibration = calibration_of(table.space.name)
+        margin = self._margin(table, calibration, ranking) if kind == "text" else None
+        probability = calibration.probability(Evidence(ranking.similarity, ranking.score, margin))
+        matches = tuple(
+            self._match(table, vector, ranking, float(p), i) for i, p in enumerate(probability)
+        )
+        present = bool(matches) and matches[0].present
+        return Answer(kind, query, table.space.name, matches, present, self._scene.revision)
+
+    def _rank(self, table: FeatureTable, vector: Floats, limit: int) -> _Ranking:
+        """The best ``limit`` instances; of equal ones that with the lower id comes first."""
+        eligible = table.valid.any(axis=1) & (self._scene.masks.sizes > 0)
+        if not self._settings.include_structure:
+            eligible &= ~self._scene.masks.structure
+        if self._settings.aggregation == "mean":
+            similarity = cosines(self._means[table.space.name], vector).astype(np.float64)
+        else:
+            similarity = view_cosines(table, vector).max(axis=1, initial=-np.inf).astype(float)
+        rows = np.flatnonzero(eligible)
+        similarity = similarity[rows]
+        deviation = similarity - similarity.mean() if len(rows) else similarity
+        spread = float(np.sqrt(np.mean(deviation**2))) if len(rows) else 0.0
+        score = deviation / spread if spread > 1e-9 else np.zeros_like(deviation)
+        order = np.lexsort((self._scene.ids[rows], -similarity))[:limit]
+        return _Ranking(rows[order], similarity[order], score[order])
+
+    def _margin(
+        self, table: FeatureTable, calibration: Calibration, ranking: _Ranking
+    ) -> npt.NDArray[np.float64] | None:
+        """How far the query's similarity lies above that of the best background word."""
+        if not calibration.background:
+            return None
+        name = table.space.name
+        words = np.stack([self._texts.vector(word, name) for word in calibration.background])
+        best = (self._means[name][ranking.rows] @ words.T).max(axis=1)
+        margin: npt.NDArray[np.float64] = ranking.similarity - best
+        return margin
+
+    def _match(
+        self, table: FeatureTable, vector: Floats, ranking: _Ranking, probability: float, i: int
+    ) -> Match:
+        scene, row = self._scene, int(ranking.rows[i])
+        members = scene.masks[row]
+        views = [
+            ViewSimilarity(int(scene.views.stamps[row, view]), float(value))
+            for view, value in enumerate(cosines(table.vectors[row], vector))
+            if table.valid[row, view]
+        ]
+        return Match(
+            instance_id=int(scene.ids[row]),
+            index=row,
+            rank=i + 1,
+            similarity=float(ranking.similarity[i]),
+            score=float(ranking.score[i]),
+            probability=probability,
+            present=probability >= self._settings.present_threshold,
+            box=self._box(row),
+            centroid=scene.cloud.points[members].mean(axis=0, dtype=np.float64),
+            n_points=len(members),
+            label=scene.labels[row],
+            view_similarities=tuple(views),
+        )
+
+    def _fit_box(self, row: int) -> Box:
+        scene = self._scene
+        return fit_box(scene.cloud.points[scene.masks[row]], scene.up)
