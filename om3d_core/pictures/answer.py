@@ -30,13 +30,13 @@ CHIP_PX = 18
 INSTANCE_TINT = 0.62
 STRUCTURE_LIGHT = 0.62
 STRUCTURE_FLOOR = 38.0
-FOUND_TINT = 0.38
+FOUND_TINT = 0.48
 DIMMED_LIGHT = 0.62
 DIMMED_FLOOR = 26.0
 DIMMED_TINT = 0.2
 DIMMED_HUE = np.array([0.92, 0.98, 1.12], np.float32)
-CONTEXT_DIAGONALS = 2.0
-MIN_CONTEXT_M = 1.0
+CONTEXT_DIAGONALS = 0.65
+CONTEXT_M = 0.4
 RUNNERS_UP = 2
 
 
@@ -159,18 +159,19 @@ def _draw_answer(
     if answer.present:
         colors[lit] = palette.tint(scene.cloud.colors[lit], palette.FOUND, FOUND_TINT) * 1.15
     radius_m = splat_radius(scene.cloud.points)
-    frame = _surroundings(scene, scene.boxes[answer.matches[0].index])
+    frame = _surroundings(scene.boxes[answer.matches[0].index])
     view = choose_viewpoint(scene.cloud, scene.up, lit, frame, size, radius_m)
     drawing = render(scene.cloud, colors, view, radius_m)
     return draw_boxes(drawing.rgb, drawing.raster, view, _marks(scene, answer))
 
 
-def _surroundings(scene: Scene, box: Box) -> npt.NDArray[np.float64]:
-    """The part of the cloud's bounds within some box diagonals: what to fit in the picture."""
-    reach = max(float(np.linalg.norm(box.size)) * CONTEXT_DIAGONALS, MIN_CONTEXT_M)
-    away = np.linalg.norm(scene.cloud.points - box.center, axis=1)
-    near = scene.cloud.points[away <= reach]
-    return np.concatenate([box.corners, near])
+def _surroundings(box: Box) -> npt.NDArray[np.float64]:
+    """Points on a sphere around the box: what to fit in the picture, the box in its middle."""
+    directions = np.array([d for d in np.ndindex(3, 3, 3) if d != (1, 1, 1)]) - 1.0
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    reach = CONTEXT_M + CONTEXT_DIAGONALS * float(np.linalg.norm(box.size))
+    result: npt.NDArray[np.float64] = box.center + reach * directions
+    return result
 
 
 def _marks(scene: Scene, answer: ShownAnswer) -> list[BoxMark]:

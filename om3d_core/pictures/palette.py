@@ -45,7 +45,7 @@ def tint(
     colors: npt.NDArray[np.uint8], hue: npt.ArrayLike, strength: float
 ) -> npt.NDArray[np.float32]:
     """(P, 3) photo colors 0..255 recolored toward ``hue``, with their light and shade kept."""
-    light = 0.35 + 0.65 * luminance(colors) / 255
+    light = 0.4 + 0.6 * luminance(colors) / 255
     wanted = np.asarray(hue, np.float32) * np.sqrt(light)
     result: npt.NDArray[np.float32] = colors * (1 - strength) + wanted * strength
     return result
