@@ -36,7 +36,10 @@ def main(argv: Sequence[str]) -> int:
     if args.picture is not None:
         from om3d_core.pictures import render_answer, save_png
 
-        save_png(args.picture, render_answer(scene, answer))
+        views = answer.matches[0].view_similarities if answer.matches else ()
+        similarities = {view.stamp_ns: view.similarity for view in views}
+        picture = render_answer(scene, answer, view_similarities=similarities)
+        save_png(args.picture, picture)
     if args.json:
         print(json.dumps(answer_to_json(answer)))
     else:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from om3d_core.boxes import fit_box
 from om3d_core.errors import InputError, expect
 from om3d_core.evaluation.query_file import LabeledQuery
 from om3d_core.masks import InstanceMasks
@@ -108,24 +109,24 @@ def evaluate_queries(
     """
     expect(len(queries) > 0, "at least one query", 0)
     self_check(queries)
-    extents = np.array([box.size.max() for box in scene.boxes]).reshape(-1)
-    judge = _Judge(scene.cloud.points, scene.masks, scene.ids, extents)
+    judge = _Judge(scene.cloud.points, scene.masks, scene.ids, scene.up)
     return QueryQuality(tuple(judge.result(query, answers_for(query.text)) for query in queries))
 
 
 def self_check(queries: Sequence[LabeledQuery]) -> None:
     """Raise :class:`InputError` unless an oracle on a perfect map gets every query right.
 
-    The perfect map holds one small instance at the positions of each query; the oracle ranks it
-    first, and calls nothing present for what is absent.
+    The perfect map holds a small instance at the first position of each query; the oracle ranks
+    it first, and calls nothing present for what is absent.
     """
-    positions = [query.positions for query in queries]
+    positions = [query.positions[:1] for query in queries]
     points = np.concatenate(positions)
     owner = np.repeat(np.arange(len(queries)), [len(p) for p in positions])
     masks = InstanceMasks.from_lists(
         [np.flatnonzero(owner == i) for i in range(len(queries))], len(points)
     )
-    judge = _Judge(points, masks, np.arange(len(queries)) + 1, np.zeros(len(queries)))
+    up = np.array([0.0, 0.0, 1.0])
+    judge = _Judge(points, masks, np.arange(len(queries)) + 1, up)
     results = [
         judge.result(query, _OracleAnswer((_OracleMatch(i, i + 1, 1.0, not query.absent),)))
         for i, query in enumerate(queries)
@@ -156,24 +157,25 @@ class _Judge:
         points: npt.NDArray[np.floating],
         masks: InstanceMasks,
         ids: npt.NDArray[np.int64],
-        extents_m: npt.NDArray[np.float64],
+        up: npt.NDArray[np.float64],
     ) -> None:
+        self._points = points
         self._tree = cKDTree(points.astype(np.float64))
         self._masks = masks
         self._membership = masks.to_csr()
         self._ids = ids
-        self._extents_m = extents_m
+        self._up = up
 
     def hits(self, query: LabeledQuery) -> npt.NDArray[np.bool_]:
         """(N,) whether each instance is a right answer."""
         near = np.zeros(self._masks.n_points, np.float32)
         for found in self._tree.query_ball_point(query.positions, query.radius_m):
             near[found] = 1
-        touches = self._membership @ near > 0
-        result: npt.NDArray[np.bool_] = (
-            touches & (self._extents_m <= query.max_extent_m) & ~self._masks.structure
-        )
-        return result
+        hits: npt.NDArray[np.bool_] = (self._membership @ near > 0) & ~self._masks.structure
+        for i in np.flatnonzero(hits):
+            box = fit_box(self._points[self._masks[int(i)]], self._up)
+            hits[i] = box.size.max() <= query.max_extent_m
+        return hits
 
     def result(self, query: LabeledQuery, answer: RankedAnswer) -> QueryResult:
         """The outcome of one query."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.boxes import Box
+from om3d_core.boxes import Box, fit_box
 from om3d_core.errors import expect
 from om3d_core.files import write_atomically
 from om3d_core.pictures import palette
@@ -101,7 +101,7 @@ def render_instances(
     )
     drawing = render(scene.cloud, colors, view, radius_m)
     marks = [
-        BoxMark(scene.boxes[i], _color(palette.instance_colors(scene.ids[i : i + 1])[0]), 0, label)
+        BoxMark(_box(scene, i), _color(palette.instance_colors(scene.ids[i : i + 1])[0]), 0, label)
         for i, label in enumerate(scene.labels)
         if label and not scene.masks.structure[i]
     ]
@@ -112,13 +112,13 @@ def render_answer(
     scene: Scene,
     answer: ShownAnswer,
     size: tuple[int, int] = SIZE,
-    view_captions: Sequence[str] | None = None,
+    view_similarities: Mapping[int, float] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """(H, W, 3) uint8: the question, its best match lit up and boxed, and that match's views.
 
     The next matches get thin boxes. Where the thing is not called present, nothing is lit and the
-    closest instance has a gray box. view_captions: one for each thumbnail of the best match;
-    by default the number of its visible pixels.
+    closest instance has a gray box. view_similarities: of the best match's views, by stamp_ns;
+    a view without one is captioned with its visible pixels.
     """
     _check_size(size)
     width, height = size[0], size[1] - HEADER_PX - STRIP_PX
@@ -129,7 +129,7 @@ def render_answer(
         expect(0 <= match.index < len(scene), f"matches of this map of {len(scene)} instances",
                match.index)
     best = answer.matches[0].index
-    views = _views(scene, best, view_captions)
+    views = _views(scene, best, view_similarities or {})
     strip = draw_strip(views, "best views" if answer.present else "closest", width, STRIP_PX)
     return np.vstack([header, _draw_answer(scene, answer, (width, height)), strip])
 
@@ -159,10 +159,14 @@ def _draw_answer(
     if answer.present:
         colors[lit] = palette.tint(scene.cloud.colors[lit], palette.FOUND, FOUND_TINT) * 1.15
     radius_m = splat_radius(scene.cloud.points)
-    frame = _surroundings(scene.boxes[answer.matches[0].index])
+    frame = _surroundings(_box(scene, answer.matches[0].index))
     view = choose_viewpoint(scene.cloud, scene.up, lit, frame, size, radius_m)
     drawing = render(scene.cloud, colors, view, radius_m)
     return draw_boxes(drawing.rgb, drawing.raster, view, _marks(scene, answer))
+
+
+def _box(scene: Scene, index: int) -> Box:
+    return fit_box(scene.cloud.points[scene.masks[index]], scene.up)
 
 
 def _surroundings(box: Box) -> npt.NDArray[np.float64]:
@@ -182,17 +186,21 @@ def _marks(scene: Scene, answer: ShownAnswer) -> list[BoxMark]:
         color = palette.RUNNER_UP if answer.present else palette.GUESS
         if rank == 1 and answer.present:
             color = palette.FOUND
-        marks.append(BoxMark(scene.boxes[match.index], color, 2 if rank == 1 else 1, label))
+        marks.append(BoxMark(_box(scene, match.index), color, 2 if rank == 1 else 1, label))
     return marks if answer.present else marks[:1]
 
 
-def _views(scene: Scene, index: int, captions: Sequence[str] | None) -> list[ViewPicture]:
-    thumbnails = scene.thumbnails[index]
-    if captions is None:
-        valid = scene.views.valid[index]
-        captions = [f"{n:,} px" for n in scene.views.pixels[index][valid]]
-    captions = [*captions, *[""] * len(thumbnails)]
-    return [ViewPicture(jpeg, text) for jpeg, text in zip(thumbnails, captions, strict=False)]
+def _views(
+    scene: Scene, index: int, similarities: Mapping[int, float]
+) -> list[ViewPicture]:
+    valid = scene.views.valid[index]
+    stamps, pixels = scene.views.stamps[index][valid], scene.views.pixels[index][valid]
+    captions = [
+        f"{similarities[stamp]:.2f}" if stamp in similarities else f"{count:,} px"
+        for stamp, count in zip(stamps.tolist(), pixels.tolist(), strict=True)
+    ]
+    pairs = zip(scene.thumbnails[index], captions, strict=False)
+    return [ViewPicture(jpeg, caption) for jpeg, caption in pairs]
 
 
 def _answer_header(answer: ShownAnswer, width: int) -> npt.NDArray[np.uint8]:

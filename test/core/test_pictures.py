@@ -159,7 +159,7 @@ def make_scene(order=None):
         structure=[True, False, False],
     )
     pixels = np.array([[0, 0], [900, 500], [700, 0]], np.int32)
-    stamps = np.where(pixels > 0, 1, -1).astype(np.int64)
+    stamps = np.where(pixels > 0, [5, 9], -1).astype(np.int64)
     return Scene(
         revision=1,
         cloud=cloud_of(points, normals, colors),
@@ -314,7 +314,7 @@ def test_the_strip_shows_the_views_of_the_best_match():
 def test_captions_and_questions_are_drawn():
     scene = make_scene()
     plain = render_answer(scene, answer(1), SIZE)
-    captioned = render_answer(scene, answer(1), SIZE, ["0.44", "0.41"])
+    captioned = render_answer(scene, answer(1), SIZE, {5: 0.44})
     asked = render_answer(scene, answer(1, query="something else"), SIZE)
     assert np.array_equal(plain[:-STRIP_PX], captioned[:-STRIP_PX])
     assert not np.array_equal(plain[-STRIP_PX:], captioned[-STRIP_PX:])
