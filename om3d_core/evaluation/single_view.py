@@ -27,7 +27,7 @@ from om3d_core.fusion import cloud_from_frame
 from om3d_core.masks import InstanceMasks
 from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
-from om3d_core.sources.images import decode_file
+from om3d_core.sources.image_files import decode_file
 
 UNLABELED, TABLE = 0, 1
 OSD_INTRINSICS = ((525.0, 0.0, 319.5), (0.0, 525.0, 239.5), (0.0, 0.0, 1.0))

@@ -18,7 +18,12 @@ from om3d_core.frame import Frame, Intrinsics, clean_depth
 from om3d_core.ply import read_ply
 from om3d_core.settings import Settings, setting
 from om3d_core.sources.base import SkipCount
-from om3d_core.sources.images import MAX_ENCODED_BYTES, decode_file, encoded_size, resize_color
+from om3d_core.sources.image_files import (
+    MAX_ENCODED_BYTES,
+    decode_file,
+    encoded_size,
+    resize_color,
+)
 from om3d_core.sources.poses import NS_PER_S, nearest_rigid
 
 LAYOUT = (

@@ -8,25 +8,29 @@ allocates and raises :class:`~om3d_core.errors.InputError` naming the field at f
 - compressed to array: :func:`decode_compressed_color`, :func:`decode_compressed_depth`
 - array to fields: :func:`encode_image`, :func:`encode_compressed_color`,
   :func:`encode_compressed_depth`
-- encoded files: :func:`decode_file` (JPEG or PNG), :func:`encoded_size`; :func:`resize_color`
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.errors import InputError, expect
-from om3d_core.frame import MAX_SIDE_PX, clean_depth
+from om3d_core.errors import expect
+from om3d_core.frame import clean_depth
+from om3d_core.sources.image_files import (
+    PNG_MAGIC,
+    Buffer,
+    as_bytes,
+    check_sides,
+    decode_file,
+    encoded_size,
+)
 
-MAX_ENCODED_BYTES = 256 * 1024 * 1024
 MILLIMETERS_PER_M = 1000.0
-Buffer = bytes | bytearray | memoryview | Sequence[int] | npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,6 @@ PIXEL_FORMATS = {
 COLOR_ENCODINGS = tuple(name for name, pixel in PIXEL_FORMATS.items() if pixel.rgb_order)
 DEPTH_ENCODINGS = tuple(name for name, pixel in PIXEL_FORMATS.items() if not pixel.rgb_order)
 
-PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-PNG_END = b"IEND\xaeB`\x82"
-JPEG_MAGIC = b"\xff\xd8\xff"
-JPEG_END = b"\xff\xd9"
-TRAILING_BYTES = 4096
 
 DEPTH_HEADER = struct.Struct("<iff")
 """compressedDepth: compression kind, then the quantization parameters a and b of 32FC1."""
@@ -84,12 +83,12 @@ def decode_image(
     sizes that do not fit each other.
     """
     expect(encoding in PIXEL_FORMATS, f"encoding of {', '.join(PIXEL_FORMATS)}", repr(encoding))
-    _check_sides(width, height)
+    check_sides(width, height)
     pixel = PIXEL_FORMATS[encoding]
     dtype = np.dtype(pixel.dtype).newbyteorder(">" if is_bigendian else "<")
     row_bytes = width * pixel.channels * dtype.itemsize
     expect(step >= row_bytes, f"step of at least {row_bytes} bytes for {width} {encoding}", step)
-    flat = _as_bytes(data)
+    flat = as_bytes(data)
     expect(len(flat) == step * height, f"data of step x height = {step * height} bytes", len(flat))
     shape = (height, width) if pixel.channels == 1 else (height, width, pixel.channels)
     rows = np.ascontiguousarray(flat.reshape(height, step)[:, :row_bytes])
@@ -136,7 +135,7 @@ def decode_compressed_color(format: str, data: Buffer) -> npt.NDArray[np.uint8]:
     before compression; a decoded JPEG or PNG knows its own.
     """
     expect("compressedDepth" not in format, "format of a color image", repr(format))
-    return decode_file(_as_bytes(data), color=True)
+    return decode_file(as_bytes(data), color=True)
 
 
 def decode_compressed_depth(
@@ -180,7 +179,7 @@ def encode_image(pixels: npt.NDArray[Any], encoding: str) -> ImageFields:
         (pixels.shape, pixels.dtype),
     )
     height, width = pixels.shape[:2]
-    _check_sides(width, height)
+    check_sides(width, height)
     little = np.ascontiguousarray(pixels, dtype=np.dtype(pixel.dtype).newbyteorder("<"))
     flat = little.view(np.uint8).reshape(-1)
     return ImageFields(encoding, height, width, len(flat) // height, 0, flat)
@@ -207,71 +206,9 @@ def encode_compressed_depth(depth_mm: npt.NDArray[np.uint16]) -> tuple[str, npt.
     return "16UC1; compressedDepth png", np.concatenate([header, png])
 
 
-def decode_file(data: Buffer, color: bool) -> npt.NDArray[Any]:
-    """The pixels of a whole JPEG or PNG file.
-
-    ``color``: (H, W, 3) uint8 RGB; else the (H, W[, C]) pixels as stored (depth). Orientation
-    tags are ignored, as the intrinsics belong to the stored pixels. Raises InputError for a file
-    that is truncated, oversized, or neither of the two.
-    """
-    import cv2
-
-    flat = _as_bytes(data)
-    width, height = encoded_size(flat)
-    _check_sides(width, height)
-    end = PNG_END if bytes(flat[:8]) == PNG_MAGIC else JPEG_END
-    expect(end in bytes(flat[-TRAILING_BYTES:]), "data of a whole image", "a truncated one")
-    mode = cv2.IMREAD_COLOR if color else cv2.IMREAD_UNCHANGED
-    try:
-        pixels = cv2.imdecode(flat, mode | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        raise InputError(f"expected data of a readable image, got {error}") from error
-    if pixels is None or pixels.shape[:2] != (height, width):
-        raise InputError("expected data of a readable image, got damaged pixels")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if color else pixels
-
-
-def resize_color(rgb: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
-    """(height, width, 3) uint8: ``rgb`` averaged down, or interpolated up, to another size."""
-    import cv2
-
-    if rgb.shape[:2] == (height, width):
-        return rgb
-    shrinks = width * height < rgb.shape[0] * rgb.shape[1]
-    mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(rgb, (width, height), interpolation=mode), np.uint8)
-
-
-def encoded_size(data: Buffer) -> tuple[int, int]:
-    """Width and height in pixels from the header of a JPEG or PNG file, without decoding it."""
-    flat = _as_bytes(data)
-    expect(len(flat) <= MAX_ENCODED_BYTES, f"at most {MAX_ENCODED_BYTES} bytes", len(flat))
-    head = bytes(flat[:24])
-    if head.startswith(PNG_MAGIC) and len(head) == 24 and head[12:16] == b"IHDR":
-        width, height = struct.unpack(">II", head[16:24])
-        return width, height
-    if head.startswith(JPEG_MAGIC):
-        return _jpeg_size(flat)
-    raise InputError(f"expected data of a JPEG or PNG image, got {head[:8]!r}")
-
-
-def _jpeg_size(flat: npt.NDArray[np.uint8]) -> tuple[int, int]:
-    view, at = flat.data, 2
-    while at + 9 <= len(view) and view[at] == 0xFF:
-        marker = view[at + 1]
-        if marker == 0xFF:
-            at += 1
-        elif 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
-            height, width = struct.unpack(">HH", view[at + 5 : at + 9])
-            return width, height
-        else:
-            at += 2 + int(struct.unpack(">H", view[at + 2 : at + 4])[0])
-    raise InputError("expected data of a whole JPEG image, got no frame header")
-
-
 def _split_depth(data: Buffer) -> tuple[bytes, npt.NDArray[np.uint8]]:
     """The compressedDepth header (empty where there is none) and the PNG after it."""
-    flat = _as_bytes(data)
+    flat = as_bytes(data)
     if bytes(flat[: len(PNG_MAGIC)]) == PNG_MAGIC:
         return b"", flat
     size = DEPTH_HEADER.size
@@ -295,18 +232,3 @@ def _encode(suffix: str, pixels: npt.NDArray[Any], options: list[int]) -> npt.ND
     done, data = cv2.imencode(suffix, pixels, options)
     expect(done, f"pixels that {suffix} can hold", (pixels.shape, pixels.dtype))
     return np.asarray(data, np.uint8).reshape(-1)
-
-
-def _check_sides(width: int, height: int) -> None:
-    for name, side in (("width", width), ("height", height)):
-        expect(0 < side <= MAX_SIDE_PX, f"{name} of 1..{MAX_SIDE_PX} pixels", side)
-
-
-def _as_bytes(data: Buffer) -> npt.NDArray[np.uint8]:
-    """``data`` as flat uint8, without a copy where it is a buffer of bytes."""
-    try:
-        if isinstance(data, (list, tuple)):
-            return np.frombuffer(bytes(data), np.uint8)
-        return np.frombuffer(data, np.uint8)  # type: ignore[arg-type]
-    except (TypeError, ValueError, BufferError) as error:
-        raise InputError(f"expected data of bytes, got {type(data).__name__}") from error

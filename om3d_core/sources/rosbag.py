@@ -20,13 +20,13 @@ from om3d_core.sources.bag_poses import PoseRecorder, stamp_of
 from om3d_core.sources.bag_reader import BagReader
 from om3d_core.sources.bag_topics import ODOMETRY, TF, TopicNames, choose_topics
 from om3d_core.sources.base import SkipCount
+from om3d_core.sources.image_files import resize_color
 from om3d_core.sources.images import (
     compressed_depth_size,
     decode_color,
     decode_compressed_color,
     decode_compressed_depth,
     decode_depth,
-    resize_color,
 )
 from om3d_core.sources.pairing import pair_stamps
 from om3d_core.sources.pointcloud2 import unpack_cloud

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from typing import Any
 
 import cv2
@@ -15,6 +16,7 @@ from om3d_core.bag import raw_depth
 from om3d_core.cloud import Cloud
 from om3d_core.errors import InputError
 from om3d_core.frame import clean_depth
+from om3d_core.sources.image_files import encoded_size, resize_color
 from om3d_core.sources.images import (
     PIXEL_FORMATS,
     decode_color,
@@ -25,8 +27,6 @@ from om3d_core.sources.images import (
     encode_compressed_color,
     encode_compressed_depth,
     encode_image,
-    encoded_size,
-    resize_color,
 )
 from om3d_core.sources.pointcloud2 import Field, pack_cloud, unpack_cloud
 
@@ -182,6 +182,16 @@ def test_damaged_png_is_refused() -> None:
         damaged[at] ^= 0x55
         with pytest.raises(InputError):
             decode_compressed_depth(form, damaged)
+
+
+def test_png_chunk_that_declares_gigabytes_is_not_decoded() -> None:
+    form, data = encode_compressed_color(RGB, "png")
+    lying = data.tobytes().replace(struct.pack(">I", len(data) - 57) + b"IDAT", b"\xff\0\0\0IDAT")
+    assert lying != data.tobytes()
+    start = time.monotonic()
+    with pytest.raises(InputError, match="truncated"):
+        decode_compressed_color(form, lying)
+    assert time.monotonic() - start < 0.5
 
 
 def test_depth_where_color_is_expected_and_the_reverse() -> None:

@@ -459,7 +459,7 @@ def test_mutated_bags_give_frames_or_a_source_error(
 
     @given(st.randoms(use_true_random=False), st.integers(1, 20))
     @settings(
-        max_examples=60,
+        max_examples=40,
         deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
