@@ -6,22 +6,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from om3d_core.proposals.geometric.graph import Int, Surface
 from om3d_core.proposals.geometric.layout import Layout, Support
+from om3d_core.proposals.geometric.parts import PartGraph
+
+Bool = npt.NDArray[np.bool_]
 
 ON_SHARE = 0.7
 CONTACT_M = 0.05
 CLEARANCE_M = 0.8
+MIN_TOP_M2 = 0.3
+BACKREST_WIDTH = 0.75
+BACKREST_HEIGHT_M = 0.25
+UNDER_SHARE = 0.6
 SIGNIFICANT = 0.12
 STACK_COVER = 0.85
 MAX_STACK = 5
-UNDER_SHARE = 0.6
-HALF_AREA_M2 = 0.004
-FLAT_MIN_M2 = 0.004
-FLAT_MAX_SHARE = 0.4
+MAX_PARTS = 8
+THING_AREA_M2 = 0.004
+FURNITURE_AREA_M2 = 0.06
+MIN_PART_M2 = 0.003
 
 
 @dataclass(frozen=True)
@@ -33,99 +38,72 @@ class Candidate:
     structure: bool = False
 
 
-class PartGraph:
-    """Parts over the samples: which samples a part has and which parts touch."""
-
-    def __init__(self, surface: Surface, parts: Int):
-        """parts: (n,) part of each sample, -1 where there is none."""
-        self.surface = surface
-        self.parts = parts
-        count = int(parts.max(initial=-1)) + 1
-        self.sizes = np.bincount(parts[parts >= 0], minlength=count)
-        order = np.argsort(parts, kind="stable")
-        bounds = np.searchsorted(parts[order], np.arange(count + 1))
-        self.members = [order[bounds[i] : bounds[i + 1]] for i in range(count)]
-        a, b = parts[surface.edges[:, 0]], parts[surface.edges[:, 1]]
-        touch = (a != b) & (a >= 0) & (b >= 0)
-        ones = np.ones(int(touch.sum()))
-        contact = sparse.coo_matrix((ones, (a[touch], b[touch])), (count, count)).tocsr()
-        self.contact = (contact + contact.T).tocsr()
-
-    def share(self, inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        """(parts,) share of each part's samples where ``inside`` (n,) holds."""
-        chosen = self.parts[inside & (self.parts >= 0)]
-        return np.bincount(chosen, minlength=len(self.sizes)) / np.maximum(self.sizes, 1)
-
-    def groups(self, chosen: npt.NDArray[np.bool_], min_contact: int = 1) -> list[Int]:
-        """Connected groups of the chosen parts."""
-        index = np.flatnonzero(chosen)
-        links = self.contact[index][:, index]
-        links.data = np.where(links.data >= min_contact, links.data, 0)
-        links.eliminate_zeros()
-        n, label = connected_components(links, directed=False)
-        return [index[label == i] for i in range(n)]
-
-    def union(self, group: Int) -> Int:
-        """Ascending samples of several parts."""
-        return np.sort(np.concatenate([self.members[i] for i in group]))
-
-
 def propose_candidates(surface: Surface, layout: Layout, graph: PartGraph) -> list[Candidate]:
-    """Every candidate over the samples; they may overlap."""
-    area = surface.voxel_m**2
+    """Every candidate over the samples; they may overlap.
+
+    Things on a support come first; then large tops with what is below them; what is left and
+    hangs together is furniture.
+    """
     result: list[Candidate] = []
     free = graph.sizes > 0
     for support in layout.supports:
-        on = free & (graph.share(_above(surface, support)) >= ON_SHARE)
-        for group in graph.groups(on):
-            members = graph.union(group)
-            if support.plane.height(surface.points[members]).min() > CONTACT_M:
-                continue
-            free[group] = False
-            result += _group_candidates(graph, group, area, furniture=False)
+        result += _things_on(surface, support, graph, free)
     for support in layout.supports:
-        below = free & (graph.share(_below(surface, support)) >= UNDER_SHARE)
-        reach = np.zeros(len(surface), bool)
-        reach[support.members] = True
-        touching = graph.share(_near(surface, reach)) > 0
-        body = [g for g in graph.groups(below) if touching[g].any()]
-        group = np.concatenate([np.zeros(0, np.int64), *body])
-        free[group] = False
-        members = support.members
-        if len(group):
-            members = np.union1d(members, graph.union(group))
-            result += [
-                Candidate(graph.members[i], 0.3 * _size(graph.sizes[i] * area)) for i in group
-            ]
-            result.append(Candidate(support.members, 0.35))
-        result.append(Candidate(members, 0.8))
+        if graph.area(support.members) >= MIN_TOP_M2 and free[graph.part_of(support)]:
+            result += _top_with_body(surface, support, graph, free)
     for group in graph.groups(free):
-        result += _group_candidates(graph, group, area, furniture=True)
+        result += _group_candidates(graph, group, furniture=True)
     return result
 
 
-def flat_candidates(
-    surface: Surface, support: Support, segments: Int
+def _things_on(
+    surface: Surface, support: Support, graph: PartGraph, free: Bool
 ) -> list[Candidate]:
-    """Things that lie flat in a support: its fine segments but the ground one."""
-    area = surface.voxel_m**2
-    labels, sizes = np.unique(segments[support.members], return_counts=True)
+    """Groups of parts that stand on a support; they leave ``free``."""
     result = []
-    for label, size in zip(labels, sizes, strict=True):
-        if size * area >= FLAT_MIN_M2 and size < FLAT_MAX_SHARE * len(support.members):
-            members = support.members[segments[support.members] == label]
-            result.append(Candidate(members, 0.4 * _size(size * area)))
+    on = free & ~graph.is_support & (graph.share(_above(surface, support)) >= ON_SHARE)
+    for group in graph.groups(on):
+        members = graph.union(group)
+        lifted = float(support.plane.height(surface.points[members]).min()) > CONTACT_M
+        if lifted or _is_backrest(surface, support, members):
+            continue
+        free[group] = False
+        result += _group_candidates(graph, group, furniture=False)
     return result
 
 
-def _group_candidates(
-    graph: PartGraph, group: Int, area: float, *, furniture: bool
+def _is_backrest(surface: Surface, support: Support, members: Int) -> bool:
+    """As wide as the seat it stands on, and tall."""
+    if len(support.members) * surface.voxel_m**2 >= MIN_TOP_M2:
+        return False
+    seat = support.footprint.longest_side(surface.points[support.members])
+    width = support.footprint.longest_side(surface.points[members])
+    height = float(np.ptp(support.plane.height(surface.points[members])))
+    return height >= BACKREST_HEIGHT_M and width >= BACKREST_WIDTH * seat
+
+
+def _top_with_body(
+    surface: Surface, support: Support, graph: PartGraph, free: Bool
 ) -> list[Candidate]:
+    """A large top and the free parts below it that hang together with it."""
+    top = graph.part_of(support)
+    below = free & (graph.share(_below(surface, support)) >= UNDER_SHARE)
+    below[top] = True
+    group = next(g for g in graph.groups(below) if top in g)
+    free[group] = False
+    result = [Candidate(graph.union(group), 0.85)]
+    if len(group) > 1:
+        result.append(Candidate(support.members, 0.35))
+    return result
+
+
+def _group_candidates(graph: PartGraph, group: Int, *, furniture: bool) -> list[Candidate]:
     """The whole group and its parts; which of them ranks first depends on how it divides."""
+    half = FURNITURE_AREA_M2 if furniture else THING_AREA_M2
     members = graph.union(group)
-    whole = _size(len(members) * area)
+    whole = _size(graph.area(members), half)
     if len(group) == 1:
-        return [Candidate(members, 0.5 + 0.5 * whole)]
+        return [Candidate(members, 0.9 * whole)]
     shares = graph.sizes[group] / len(members)
     significant = shares >= SIGNIFICANT
     stack = (
@@ -133,37 +111,30 @@ def _group_candidates(
         and 2 <= int(significant.sum()) <= MAX_STACK
         and float(shares[significant].sum()) >= STACK_COVER
     )
-    result = [Candidate(members, (0.35 if stack else 0.7) * whole)]
-    for i, share in zip(group, shares, strict=True):
-        size = _size(graph.sizes[i] * area)
-        if stack:
-            score = 0.8 if share >= SIGNIFICANT else 0.3
-        else:
-            score = 0.25 + 0.3 * float(share)
-        result.append(Candidate(graph.members[i], score * size))
+    result = [Candidate(members, (0.35 if stack else 0.8) * whole)]
+    for k in np.argsort(-shares, kind="stable")[:MAX_PARTS]:
+        part, share = graph.members[group[k]], float(shares[k])
+        if graph.area(part) < MIN_PART_M2:
+            continue
+        base = (0.9 if significant[k] else 0.3) if stack else 0.2 + 0.3 * share
+        result.append(Candidate(part, base * _size(graph.area(part), half)))
     return result
 
 
-def _size(area_m2: float) -> float:
-    return float(area_m2 / (area_m2 + HALF_AREA_M2))
+def _size(area_m2: float, half_m2: float) -> float:
+    return area_m2 / (area_m2 + half_m2)
 
 
-def _above(surface: Surface, support: Support) -> npt.NDArray[np.bool_]:
+def _above(surface: Surface, support: Support) -> Bool:
     height = support.plane.height(surface.points)
     inside = (height > 0.0) & (height < CLEARANCE_M)
     inside[inside] = support.footprint.contains(surface.points[inside])
     return inside
 
 
-def _below(surface: Surface, support: Support) -> npt.NDArray[np.bool_]:
-    height = support.plane.height(surface.points)
-    inside = height < 0.0
-    inside[inside] = support.footprint.contains(surface.points[inside])
+def _below(surface: Surface, support: Support) -> Bool:
+    inside: Bool = support.plane.height(surface.points) < 0.01
+    inside[inside] = support.footprint.grown(1).contains(surface.points[inside])
     return inside
 
 
-def _near(surface: Surface, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """(n,) which samples have a chosen neighbor."""
-    padded = np.append(chosen, False)
-    result: npt.NDArray[np.bool_] = padded[surface.neighbors].any(axis=1)
-    return result

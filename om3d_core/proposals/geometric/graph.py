@@ -1,4 +1,4 @@
-"""The resampled cloud, its neighbor graph and the fine segments of Felzenszwalb and Huttenlocher."""
+"""The resampled cloud, its neighbor graph and its fine segments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from om3d_core.cloud import Cloud
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 
-NORMAL_NEIGHBORS = 24
+NORMAL_NEIGHBORS = 20
 EDGE_NEIGHBORS = 9
 REACH_VOXELS = 2.6
 
@@ -126,7 +126,8 @@ def edge_weights(surface: Surface, edges: Int, color_weight: float) -> Float:
     concave = np.einsum("ij,ij->i", bend, along) < 0
     color = ((surface.colors[a] - surface.colors[b]) ** 2).sum(axis=1)
     weight: Float = np.linalg.norm(bend, axis=1) * np.where(concave, 2.0, 1.0)
-    return weight + color_weight * color
+    weight += color_weight * color
+    return weight
 
 
 def felzenszwalb(n: int, edges: Int, weights: Float, scale: float, min_size: int) -> Int:
@@ -140,7 +141,7 @@ def felzenszwalb(n: int, edges: Int, weights: Float, scale: float, min_size: int
 def _kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True)  # type: ignore[untyped-decorator]
+    @numba.njit(cache=True)
     def segment(n: int, edges: Any, weights: Any, scale: float, min_size: int) -> Any:
         parent = np.arange(n)
         size = np.ones(n, np.int64)

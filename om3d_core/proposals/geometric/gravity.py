@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.cloud import Cloud
-from om3d_core.proposals.geometric.graph import Float, Surface, resample, sample_distance
+from om3d_core.proposals.geometric.graph import Float, resample, sample_distance
 from om3d_core.proposals.geometric.planes import Plane, find_planes
 
 MAP_UP = np.array([0.0, 0.0, 1.0])

@@ -19,12 +19,17 @@ CELL_M = 0.04
 CLOSING_CELLS = 4
 MIN_FLOOR_SIDE_M = 1.5
 MIN_LONG_FLOOR_SIDE_M = 3.0
-MIN_WALL_M2 = 0.5
+MIN_WALL_M2 = 0.25
+MIN_WALL_LENGTH_M = 1.2
 MIN_WALL_HEIGHT_M = 1.0
-MAX_PART_BEHIND = 0.06
+MAX_PART_BEHIND = 0.03
 BEHIND_M = 0.1
 MIN_SUPPORT_M2 = 0.12
-FLOOR_STEP_M = 0.05
+SAME_COS = 0.97
+SAME_OFFSET_M = 0.1
+GROW_M = 0.025
+GROW_COS = float(np.cos(np.deg2rad(40.0)))
+TAKEN = -2
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,15 @@ class Footprint:
         cells = ndimage.binary_closing(cells, iterations=CLOSING_CELLS)
         return cls(level_from_map, origin, ndimage.binary_fill_holes(cells))
 
+    def grown(self, cells: int) -> Footprint:
+        """The footprint widened by some cells."""
+        wider = ndimage.binary_dilation(self.cells, iterations=cells)
+        return Footprint(self.level_from_map, self.origin, wider)
+
+    def longest_side(self, points: Float) -> float:
+        """The longer side of the level box around points, meters."""
+        return float(np.ptp(points @ self.level_from_map.T, axis=0).max())
+
     def contains(self, points: Float) -> npt.NDArray[np.bool_]:
         """(n,) which of the points lie over, under or in the footprint."""
         index = np.floor((points @ self.level_from_map.T - self.origin) / CELL_M).astype(np.int64)
@@ -68,61 +82,85 @@ class Support:
 
 @dataclass(frozen=True)
 class Layout:
-    """up (3,); structure: samples of the floor, the ceiling and each wall; supports by falling
-    size; plane_of (n,) number of the structure or support of each sample, -1 elsewhere."""
+    """up (3,); structure: planes of the floor, the ceiling and each wall; supports by falling
+    height; plane_of (n,) number of the structure, or of the support after it, of each sample, -1
+    elsewhere."""
 
     up: Float
-    structure: list[Int]
+    structure: list[list[Plane]]
     supports: list[Support]
-    floor: Plane | None
     plane_of: Int
 
 
 def find_layout(surface: Surface, planes: Sequence[Plane], up: Float) -> Layout:
     """Sort planes into structure, supports and the rest."""
     heights = surface.points @ up
-    structure: list[Int] = []
-    supports: list[Support] = []
     level = [p for p in planes if float(p.normal @ up) > LEVEL_COS]
-    floor, floor_members = _find_floor(surface, level, up, heights)
-    if floor is not None:
-        structure.append(floor_members)
+    floor = _find_floor(surface, level, up, heights)
+    built = [floor] if floor is not None else []
     for plane in planes:
         if _is_ceiling(surface, plane, up) or _is_wall(surface, plane, up, heights):
-            structure.append(plane.members)
-    taken = np.zeros(len(surface), bool)
-    for members in structure:
-        taken[members] = True
-    for plane in level:
-        free = plane.members[~taken[plane.members]]
-        for members in _islands(surface, free, up):
-            if len(members) * surface.voxel_m**2 >= MIN_SUPPORT_M2:
-                supports.append(
-                    Support(plane, members, Footprint.of(surface.points[members], up))
-                )
-    supports.sort(key=lambda s: (-len(s.members), int(s.members[0])))
+            built.append(plane)
     plane_of = np.full(len(surface), -1, np.int64)
-    for number, members in enumerate(structure + [s.members for s in supports]):
-        plane_of[members] = number
-    return Layout(up, structure, supports, floor, plane_of)
+    for plane in planes:
+        plane_of[plane.members] = TAKEN
+    groups = _coplanar(built)
+    for number, group in enumerate(groups):
+        for plane in group:
+            plane_of[plane.members] = number
+    for number, group in enumerate(groups):
+        for plane in group:
+            plane_of[(plane_of < 0) & _grown(surface, plane)] = number
+    supports = []
+    for plane in level:
+        for members in _islands(surface, plane.members[plane_of[plane.members] < 0], up):
+            if len(members) * surface.voxel_m**2 >= MIN_SUPPORT_M2:
+                supports.append(Support(plane, members, Footprint.of(surface.points[members], up)))
+    supports.sort(key=lambda s: (-float(np.median(heights[s.members])), int(s.members[0])))
+    plane_of[plane_of == TAKEN] = -1
+    for number, support in enumerate(supports):
+        plane_of[support.members] = len(groups) + number
+    return Layout(up, groups, supports, plane_of)
+
+
+def _coplanar(planes: Sequence[Plane]) -> list[list[Plane]]:
+    """Group nearly coplanar planes, each with the first that it agrees with."""
+    groups: list[list[Plane]] = []
+    for plane in planes:
+        for group in groups:
+            first = group[0]
+            if (
+                float(first.normal @ plane.normal) > SAME_COS
+                and abs(first.offset_m - plane.offset_m) < SAME_OFFSET_M
+            ):
+                group.append(plane)
+                break
+        else:
+            groups.append([plane])
+    return groups
+
+
+def _grown(surface: Surface, plane: Plane) -> npt.NDArray[np.bool_]:
+    """(n,) samples that are noise of a structural plane: close and parallel to it, or behind."""
+    height = plane.height(surface.points)
+    parallel = np.abs(surface.normals @ plane.normal) > GROW_COS
+    result: npt.NDArray[np.bool_] = (height < 0.0) | ((height < GROW_M) & parallel)
+    return result
 
 
 def _find_floor(
     surface: Surface, level: Sequence[Plane], up: Float, heights: Float
-) -> tuple[Plane | None, Int]:
-    """The lowest large level plane with next to nothing below it, and its samples."""
+) -> Plane | None:
+    """The lowest large level plane with next to nothing below it."""
+    axes = level_frame(up)[:, :2]
     for plane in sorted(level, key=lambda p: float(np.median(heights[p.members]))):
         base = float(np.median(heights[plane.members]))
         below = float((heights < base - BEHIND_M).mean())
-        sides = np.sort(np.ptp(surface.points[plane.members] @ level_frame(up)[:, :2], axis=0))
+        sides = np.sort(np.ptp(surface.points[plane.members] @ axes, axis=0))
         large = sides[0] >= MIN_FLOOR_SIDE_M or sides[1] >= MIN_LONG_FLOOR_SIDE_M
         if below <= MAX_PART_BEHIND and large:
-            step = [
-                p.members for p in level
-                if abs(float(np.median(heights[p.members])) - base) < FLOOR_STEP_M
-            ]
-            return plane, np.unique(np.concatenate(step))
-    return None, np.zeros(0, np.int64)
+            return plane
+    return None
 
 
 def _is_ceiling(surface: Surface, plane: Plane, up: Float) -> bool:
@@ -133,12 +171,15 @@ def _is_ceiling(surface: Surface, plane: Plane, up: Float) -> bool:
 
 
 def _is_wall(surface: Surface, plane: Plane, up: Float, heights: Float) -> bool:
-    if abs(float(plane.normal @ up)) > UPRIGHT_COS:
+    """Upright and large, with next to nothing behind it."""
+    area = len(plane.members) * surface.voxel_m**2
+    if abs(float(plane.normal @ up)) > UPRIGHT_COS or area < MIN_WALL_M2:
         return False
-    if len(plane.members) * surface.voxel_m**2 < MIN_WALL_M2:
-        return False
-    tall = float(np.ptp(heights[plane.members])) >= MIN_WALL_HEIGHT_M
-    return tall and _part_behind(surface, plane) <= MAX_PART_BEHIND
+    height = float(np.ptp(heights[plane.members]))
+    along = np.cross(plane.normal, up)
+    length = float(np.ptp(surface.points[plane.members] @ along))
+    large = height >= MIN_WALL_HEIGHT_M or length >= MIN_WALL_LENGTH_M
+    return large and _part_behind(surface, plane) <= MAX_PART_BEHIND
 
 
 def _part_behind(surface: Surface, plane: Plane) -> float:

@@ -11,6 +11,7 @@ from om3d_core.proposals.geometric.graph import Float, Int, Surface
 
 HYPOTHESES = 200
 SUBSAMPLE = 6_000
+WORKING_SET = 40_000
 MAX_MISSES = 3
 MAX_PLANES = 24
 MIN_COS = float(np.cos(np.deg2rad(25.0)))
@@ -18,7 +19,7 @@ MIN_COS = float(np.cos(np.deg2rad(25.0)))
 
 @dataclass(frozen=True)
 class Plane:
-    """normal (3,) unit, on the side from which it was seen; normal . x = offset_m; members (k,)."""
+    """normal (3,) unit, on the seen side, with normal . x = offset_m; members (k,) samples."""
 
     normal: Float
     offset_m: float
@@ -33,8 +34,8 @@ class Plane:
 def find_planes(surface: Surface, tolerance_m: float, min_area_m2: float) -> list[Plane]:
     """Planes by falling number of members; a sample belongs to at most one.
 
-    Each hypothesis is a sample with its normal (one-point RANSAC on a fixed random sequence),
-    refined by least squares.
+    Each hypothesis is a sample with its normal (one-point RANSAC on a fixed random sequence); the
+    best is refined by least squares.
     """
     rng = np.random.default_rng(0)
     min_members = max(int(min_area_m2 / surface.voxel_m**2), 50)
@@ -42,24 +43,26 @@ def find_planes(surface: Surface, tolerance_m: float, min_area_m2: float) -> lis
     planes: list[Plane] = []
     misses = 0
     while len(free) >= min_members and len(planes) < MAX_PLANES and misses < MAX_MISSES:
-        normal, offset = _best_hypothesis(surface, free, tolerance_m, rng)
-        members = free[_inliers(surface, free, normal, offset, 2 * tolerance_m)]
-        for _ in range(3):
-            if len(members) >= min_members:
-                normal, offset = _fit(surface, members)
-                members = free[_inliers(surface, free, normal, offset, tolerance_m)]
-        if len(members) < min_members:
+        work = free if len(free) <= WORKING_SET else np.sort(rng.choice(free, WORKING_SET, False))
+        normal, offset = _best_hypothesis(surface, work, tolerance_m, rng)
+        for scale in (2.0, 1.0, 1.0):
+            near = work[_inliers(surface, work, normal, offset, scale * tolerance_m)]
+            if len(near) < 10:
+                break
+            normal, offset = _fit(surface, near)
+        chosen = _inliers(surface, free, normal, offset, tolerance_m)
+        if int(chosen.sum()) < min_members:
             misses += 1
             continue
-        planes.append(Plane(normal, offset, members))
-        free = np.setdiff1d(free, members, assume_unique=True)
+        planes.append(Plane(normal, offset, free[chosen]))
+        free = free[~chosen]
     return sorted(planes, key=lambda plane: -len(plane.members))
 
 
 def _best_hypothesis(
-    surface: Surface, free: Int, tolerance_m: float, rng: np.random.Generator
+    surface: Surface, work: Int, tolerance_m: float, rng: np.random.Generator
 ) -> tuple[Float, float]:
-    sample = free if len(free) <= SUBSAMPLE else np.sort(rng.choice(free, SUBSAMPLE, False))
+    sample = work if len(work) <= SUBSAMPLE else np.sort(rng.choice(work, SUBSAMPLE, False))
     seeds = rng.choice(sample, min(HYPOTHESES, len(sample)), replace=False)
     candidates = surface.normals[seeds]
     offsets = np.einsum("ij,ij->i", candidates, surface.points[seeds])

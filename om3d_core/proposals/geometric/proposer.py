@@ -10,10 +10,9 @@ from om3d_core.masks import InstanceMasks, suppress_duplicates
 from om3d_core.progress import Job
 from om3d_core.proposals.geometric.candidates import (
     Candidate,
-    PartGraph,
-    flat_candidates,
     propose_candidates,
 )
+from om3d_core.proposals.geometric.flat import flat_candidates
 from om3d_core.proposals.geometric.graph import (
     Int,
     Surface,
@@ -23,7 +22,8 @@ from om3d_core.proposals.geometric.graph import (
     sample_distance,
 )
 from om3d_core.proposals.geometric.gravity import up_from_planes
-from om3d_core.proposals.geometric.layout import Layout, find_layout
+from om3d_core.proposals.geometric.layout import find_layout
+from om3d_core.proposals.geometric.parts import PartGraph
 from om3d_core.proposals.geometric.planes import find_planes
 from om3d_core.proposals.geometric.regions import absorb_small, find_borders, merge_convex
 from om3d_core.proposals.geometric.settings import GeometricSettings
@@ -35,7 +35,6 @@ VOXEL_PER_DISTANCE = 1.25
 MIN_SEGMENT_M2 = 0.0008
 MIN_CONTACT = 0.5
 MIN_POINTS = 50
-HUG_M = 0.03
 
 
 class GeometricProposer:
@@ -68,34 +67,38 @@ class GeometricProposer:
         weights = edge_weights(surface, edges, s.color_weight)
         segments = felzenszwalb(len(surface), edges, weights, s.segment_scale, min_size)
         job.step(STAGE, 3, STEPS)
-        graph = PartGraph(surface, self._parts(surface, layout, segments, edges))
+        convex = self._convex_parts(surface, segments, edges)
+        graph = PartGraph(surface, layout, convex)
         job.step(STAGE, 4, STEPS)
-        candidates = [Candidate(m, 1.0, True) for m in _structure(layout, graph)]
-        candidates += propose_candidates(surface, layout, graph)
+        candidates = propose_candidates(surface, layout, graph)
+        for number, group in enumerate(layout.structure):
+            members = np.flatnonzero(layout.plane_of == number)
+            candidates.append(Candidate(members, 1.0, structure=True))
+            candidates += flat_candidates(surface, members, group[0].normal, segments, edges)
         for support in layout.supports:
-            candidates += flat_candidates(surface, support, segments)
+            candidates += flat_candidates(
+                surface, support.members, support.plane.normal, segments, edges
+            )
         job.step(STAGE, 5, STEPS)
         masks = self._to_masks(surface, candidates)
         job.step(STAGE, STEPS, STEPS)
         return masks
 
-    def _parts(self, surface: Surface, layout: Layout, segments: Int, edges: Int) -> Int:
-        """(n,) convex part of each sample; -1 in planes and where it only hugs structure."""
+    def _convex_parts(self, surface: Surface, segments: Int, edges: Int) -> Int:
         borders = find_borders(surface, segments, edges)
         sizes = np.bincount(segments).astype(np.float64)
-        part_of_segment = merge_convex(
-            sizes, borders, self._settings.max_concave_rad, MIN_CONTACT
-        )
-        parts = part_of_segment[segments]
-        parts = absorb_small(surface, parts, edges)
-        parts[layout.plane_of >= 0] = -1
-        return np.where(_hugging(surface, layout, parts), -1, parts)
+        merged = merge_convex(sizes, borders, self._settings.max_concave_rad, MIN_CONTACT)
+        return absorb_small(surface, merged[segments], edges)
 
     def _to_masks(self, surface: Surface, candidates: list[Candidate]) -> InstanceMasks:
         s = self._settings
         area = surface.voxel_m**2
-        kept = [c for c in candidates if c.structure or len(c.members) * area >= s.min_area_m2]
+        kept = [
+            c for c in candidates
+            if c.structure or (len(c.members) * area >= s.min_area_m2 and c.score >= s.min_score)
+        ]
         kept.sort(key=lambda c: (-c.score, -len(c.members), int(c.members[0])))
+        del kept[s.max_masks :]
         order = np.argsort(surface.voxel_of_point, kind="stable")
         bounds = np.searchsorted(surface.voxel_of_point[order], np.arange(len(surface) + 1))
         over_samples = InstanceMasks.from_lists(
@@ -109,15 +112,6 @@ class GeometricProposer:
         return InstanceMasks.from_lists(
             members, len(surface.voxel_of_point), unique.scores, unique.structure
         )
-
-
-def _structure(layout: Layout, graph: PartGraph) -> list[Int]:
-    return layout.structure
-
-
-def _hugging(surface: Surface, layout: Layout, parts: Int) -> npt.NDArray[np.bool_]:
-    """(n,) samples of parts that lie within a thin layer of the structure's planes."""
-    return np.zeros(len(surface), bool)
 
 
 def _expand(samples: npt.NDArray[np.integer], order: Int, bounds: Int) -> Int:

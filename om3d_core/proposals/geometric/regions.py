@@ -62,12 +62,14 @@ def find_borders(surface: Surface, labels: Int, edges: Int) -> Borders:
     return Borders(
         np.stack([keys // max(m, 1), keys % max(m, 1)], axis=1),
         np.bincount(group, minlength=k).astype(np.float64),
-        np.bincount(group, bend, k),
-        np.bincount(group, step, k),
+        np.bincount(group, bend, k).astype(np.float64),
+        np.bincount(group, step, k).astype(np.float64),
     )
 
 
-def merge_convex(sizes: Float, borders: Borders, max_concave_rad: float, min_contact: float) -> Int:
+def merge_convex(
+    sizes: Float, borders: Borders, max_concave_rad: float, min_contact: float
+) -> Int:
     """(m,) labels of parts: segments joined, flattest border first, while no border is concave."""
     m = len(sizes)
     parent = np.arange(m)

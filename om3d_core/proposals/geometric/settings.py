@@ -42,6 +42,9 @@ class GeometricSettings(Settings):
         0.75, "of two masks with a greater IoU the worse one is dropped", low=0.0, high=1.0
     )
 
+    min_score: float = setting(0.1, "masks with a lower score are dropped", low=0.0, high=1.0)
+    max_masks: int = setting(300, "at most this many masks, the best", low=1, high=100_000)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self.up_vector()

@@ -1,0 +1,83 @@
+"""Parts over the samples: what each holds, and which touch."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from om3d_core.proposals.geometric.graph import Float, Int, Surface
+from om3d_core.proposals.geometric.layout import Layout, Support
+
+HUG_M = 0.05
+HUG_SHARE = 0.9
+MAX_HUGGING_M2 = 0.06
+
+
+class PartGraph:
+    """Convex parts and supports, numbered, with their samples and contacts."""
+
+    def __init__(self, surface: Surface, layout: Layout, convex: Int):
+        """convex: (n,) convex part of each sample; in planes it is not looked at."""
+        n_structure = len(layout.structure)
+        supports = layout.plane_of - n_structure
+        count = int(convex.max(initial=-1)) + 1
+        parts = np.where(layout.plane_of < 0, convex, -1)
+        parts[supports >= 0] = count + supports[supports >= 0]
+        parts = _without_noise(surface, layout, parts)
+        self.structure = np.where(layout.plane_of < n_structure, layout.plane_of, -1)
+        self._area_m2 = surface.voxel_m**2
+        self._first_support = count
+        self._support_of = {id(s): count + i for i, s in enumerate(layout.supports)}
+        self.parts = parts
+        total = count + len(layout.supports)
+        self.sizes = np.bincount(parts[parts >= 0], minlength=total)
+        self.is_support = np.arange(total) >= count
+        order = np.argsort(parts, kind="stable")
+        bounds = np.searchsorted(parts[order], np.arange(total + 1))
+        self.members = [order[bounds[i] : bounds[i + 1]] for i in range(total)]
+        a, b = parts[surface.edges[:, 0]], parts[surface.edges[:, 1]]
+        touch = (a != b) & (a >= 0) & (b >= 0)
+        ones = np.ones(int(touch.sum()))
+        contact = sparse.coo_matrix((ones, (a[touch], b[touch])), (total, total)).tocsr()
+        self._contact = (contact + contact.T).tocsr()
+
+    def part_of(self, support: Support) -> int:
+        """The number of a support's part."""
+        return self._support_of[id(support)]
+
+    def area(self, members: Int) -> float:
+        """The seen surface of some samples, square meters."""
+        return len(members) * self._area_m2
+
+    def share(self, inside: npt.NDArray[np.bool_]) -> Float:
+        """(parts,) share of each part's samples where ``inside`` (n,) holds."""
+        chosen = self.parts[inside & (self.parts >= 0)]
+        counts = np.bincount(chosen, minlength=len(self.sizes)).astype(np.float64)
+        counts /= np.maximum(self.sizes, 1)
+        return counts
+
+    def groups(self, chosen: npt.NDArray[np.bool_]) -> list[Int]:
+        """Connected groups of the chosen parts."""
+        index = np.flatnonzero(chosen)
+        if not len(index):
+            return []
+        n, label = connected_components(self._contact[index][:, index], directed=False)
+        return [index[label == i] for i in range(n)]
+
+    def union(self, group: Int) -> Int:
+        """Ascending samples of several parts."""
+        return np.sort(np.concatenate([self.members[i] for i in group]))
+
+
+def _without_noise(surface: Surface, layout: Layout, parts: Int) -> Int:
+    """(n,) parts, -1 for small ones within a thin layer of a structural plane."""
+    close = np.zeros(len(surface), bool)
+    for plane in (plane for group in layout.structure for plane in group):
+        close |= plane.height(surface.points) < HUG_M
+    count = int(parts.max(initial=-1)) + 1
+    sizes = np.bincount(parts[parts >= 0], minlength=count)
+    hugging = np.bincount(parts[close & (parts >= 0)], minlength=count)
+    noise = (hugging >= HUG_SHARE * sizes) & (sizes * surface.voxel_m**2 < MAX_HUGGING_M2)
+    return np.where((parts >= 0) & noise[parts], -1, parts)
