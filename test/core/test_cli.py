@@ -1,0 +1,140 @@
+"""The command line, run as a user runs it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from doubles import BoxProposer, ColorEncoder
+from worlds import tabletop
+
+from om3d_core.commands.console import interruptible
+from om3d_core.commands.run import read_frames
+from om3d_core.map_settings import MapSettings
+from om3d_core.map_store import load_scene
+from om3d_core.mapper import Mapper
+from om3d_core.progress import silent
+from om3d_core.sources.folder import FolderSource
+
+FAST = ("--fusion.voxel_m", "0.02", "--crops.levels", "1", "--views.top_k", "2")
+
+
+def om3d(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "om3d_core.cli", *map(str, arguments)],
+        capture_output=True, text=True, timeout=200, **options,
+    )
+
+
+def write_folder(folder: Path, frames) -> Path:
+    """The frames as an OpenMask3D scene folder."""
+    for name in ("color", "depth", "pose"):
+        (folder / name).mkdir(parents=True)
+    for i, frame in enumerate(frames):
+        cv2.imwrite(str(folder / f"color/{i}.png"), frame.rgb[:, :, ::-1])
+        depth_mm = np.rint(frame.depth * 1000).astype(np.uint16)
+        cv2.imwrite(str(folder / f"depth/{i}.png"), depth_mm)
+        np.savetxt(folder / f"pose/{i}.txt", frame.map_from_camera)
+    np.savetxt(folder / "intrinsics.txt", frames[0].intrinsics.matrix)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("scene") / "room", tabletop(10, 320, 240))
+
+
+@pytest.fixture(scope="module")
+def built(scene, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("maps") / "map"
+    result = om3d("run", scene, "-o", folder, "--json", *FAST)
+    assert result.returncode == 0, result.stderr
+    return folder, json.loads(result.stdout)
+
+
+def test_run_builds_a_map_with_the_boxes_in_it(built):
+    folder, summary = built
+    assert summary["frames"] == summary["keyframes"] == 10 and summary["skipped"] == {}
+    assert summary["instances"] >= 3 and summary["structure"] >= 1
+    found = load_scene(folder)
+    objects = [found.boxes[i] for i in np.flatnonzero(~found.masks.structure)]
+    for center in [(-0.3, 0.0, 0.78), (0.05, 0.15, 0.82), (0.35, -0.1, 0.76)]:
+        near = [box for box in objects if np.linalg.norm(box.center - center) < 0.06]
+        assert near and min(box.size.max() for box in near) < 0.35
+
+
+def test_query_answers_as_json_as_a_table_and_as_a_picture(built, scene, tmp_path):
+    folder, _ = built
+    picture = tmp_path / "answer.png"
+    result = om3d("query", folder, "a red box", "--json", "--top", "2", "--picture", picture)
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert [m["rank"] for m in answer["matches"]] == [1, 2]
+    assert {"id", "similarity", "score", "probability", "present", "box"} <= set(
+        answer["matches"][0])
+    assert cv2.imread(str(picture)).shape[2] == 3
+    table = om3d("query", folder, "--image", scene / "color/0.png")
+    assert table.returncode == 0 and "similarity" in table.stdout
+
+
+def test_a_map_moves_with_its_folder(built, tmp_path):
+    folder, _ = built
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    subprocess.run(["cp", "-r", str(folder) + "/.", str(moved)], check=True)
+    first, second = (om3d("query", f, "a box", "--json").stdout for f in (folder, moved))
+    assert json.loads(first) == json.loads(second)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("frobnicate",), "unknown command 'frobnicate'"),
+        (("run", "/nonexistent", "-o", "{out}"), "expected a rosbag2 folder"),
+        (("run", "{scene}", "-o", "{scene}"), "expected a map or an empty folder"),
+        (("run", "{scene}", "-o", "{out}", "--views.top_k", "0"), "top_k: expected 1"),
+        (("query", "{scene}", "mug"), "found no map.json"),
+        (("query", "{map}", ""), "expected"),
+        (("query", "{map}", "--image", "{scene}/pose/0.txt"), "expected a picture"),
+        (("query", "{map}", "mug", "--top", "0"), "top_k"),
+    ],
+)
+def test_errors_are_one_line_without_a_traceback(built, scene, tmp_path, arguments, message):
+    names = {"scene": scene, "map": built[0], "out": tmp_path / "out"}
+    result = om3d(*(a.format(**names) for a in arguments))
+    assert result.returncode == 2
+    assert message in result.stderr and "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_interrupting_while_frames_are_read_maps_what_was_read(scene):
+    mapper = Mapper(MapSettings(), BoxProposer(), [ColorEncoder()])
+    read = itertools.count(1)
+    read_frames(FolderSource(scene), mapper, silent, stopped=lambda: next(read) == 4)
+    assert mapper.n_keyframes == 4
+    assert len(mapper.refresh()) == 4
+
+
+def test_the_first_interrupt_asks_and_the_second_stops():
+    with interruptible() as stop:
+        assert not stop.is_set()
+        signal.raise_signal(signal.SIGINT)
+        assert stop.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_help_lists_the_commands():
+    result = om3d("--help")
+    assert result.returncode == 0
+    for name in ("run", "query", "synth", "bag", "eval-masks", "eval-queries", "replay", "demo"):
+        assert f"\n  {name}" in result.stdout
+    assert "--views.top_k" in om3d("run", "--help").stdout
