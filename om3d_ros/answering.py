@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from om3d.msg import InstanceArray
@@ -14,7 +13,7 @@ from std_msgs.msg import Header
 
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import InputError, Om3dError
-from om3d_core.query import Answer, QuerySettings, SceneQuery
+from om3d_core.query import Answer, QuerySettings, SceneQuery, TextMemory
 from om3d_core.scene import Scene
 from om3d_ros.conversions.images import compressed_to_rgb, to_rgb
 from om3d_ros.conversions.instances import belong_together, instance_message, to_scene
@@ -24,6 +23,8 @@ from om3d_ros.markers import answer_markers
 from om3d_ros.node_settings import QueryNodeSettings
 from om3d_ros.outcomes import NoMapError
 
+MAX_PREPARED = 8
+
 
 @dataclass(frozen=True)
 class Map:
@@ -32,7 +33,6 @@ class Map:
     header: Header
     revision: int
     scene: Scene
-    query: SceneQuery
 
 
 class Answering:
@@ -46,12 +46,12 @@ class Answering:
     ):
         self._settings = node
         self._query_settings = query
-        self._encoder = encoder
+        self._encoder = TextMemory(encoder)
         self._logger = logger
-        self._lock = threading.Lock()
         self._instances: InstanceArray | None = None
         self._cloud: PointCloud2 | None = None
         self._map: Map | None = None
+        self._queries: tuple[Map, dict[QuerySettings, SceneQuery]] | None = None
         self._alive = 0
         self._rejected = 0
         self._answered = 0
@@ -68,9 +68,9 @@ class Answering:
         """Note how many live publishers the instances have."""
         self._alive = publishers
 
-    def apply(self, settings: QueryNodeSettings) -> None:
+    def apply(self, node: QueryNodeSettings, query: QuerySettings) -> None:
         """Take over the settings that can change while configured."""
-        self._settings = settings
+        self._settings, self._query_settings = node, query
 
     def take_instances(self, message: InstanceArray) -> None:
         """Take the instances of a revision."""
@@ -88,9 +88,10 @@ class Answering:
         size = len(request.text.encode("utf-8", "replace"))
         if size > limit:
             raise InputError(f"expected text of at most {limit} bytes, got {size}")
+        if not request.text.strip():
+            raise InputError("expected text that is not blank")
         return self._answer(
-            request, response, request.text.strip(),
-            lambda query, top_k: query.text(request.text, top_k),
+            request, response, request.text.strip(), lambda query: query.text(request.text)
         )
 
     def image(self, request: Any, response: Any) -> Any:
@@ -100,9 +101,7 @@ class Answering:
                              f"{'both' if request.image.data else 'none'}")
         whole = bool(request.image.data)
         rgb = to_rgb(request.image) if whole else compressed_to_rgb(request.compressed)
-        return self._answer(
-            request, response, "picture", lambda query, top_k: query.image(rgb, top_k)
-        )
+        return self._answer(request, response, "picture", lambda query: query.image(rgb))
 
     def list(self, request: Any, response: Any) -> Any:
         """Answer om3d/ListInstances; returns the response."""
@@ -160,9 +159,9 @@ class Answering:
             return
         try:
             with self.latencies.measure("map"):
-                scene = to_scene(instances, cloud)
-                query = SceneQuery(scene, self._encoder, self._query_settings)
-            self._map = Map(instances.header, instances.revision, scene, query)
+                self._map = Map(
+                    instances.header, instances.revision, to_scene(instances, cloud)
+                )
         except Om3dError as error:
             self._rejected += 1
             self._last_error = str(error)
@@ -175,10 +174,10 @@ class Answering:
         return self._map
 
     def _answer(
-        self, request: Any, response: Any, name: str, ask: Callable[[SceneQuery, int], Answer]
+        self, request: Any, response: Any, name: str, ask: Callable[[SceneQuery], Answer]
     ) -> Any:
         start, current, settings = time.monotonic(), self._require(), self._settings
-        answer = ask(current.query, request.top_k or settings.answer.top_k)
+        answer = ask(self._query(current, request))
         frame = current.header.frame_id
         response.header = current.header
         response.matches = [
@@ -195,3 +194,21 @@ class Answering:
         self.latencies.add("query", response.latency_s)
         self._answered += 1
         return response
+
+    def _query(self, current: Map, request: Any) -> SceneQuery:
+        """What answers about ``current`` with the settings that the request asks for."""
+        base = self._query_settings
+        settings = replace(
+            base,
+            top_k=int(request.top_k) or base.top_k,
+            aggregation=request.aggregation or base.aggregation,
+            include_structure=request.include_structure or base.include_structure,
+        )
+        if self._queries is None or self._queries[0] is not current:
+            self._queries = (current, {})
+        prepared = self._queries[1]
+        if settings not in prepared:
+            if len(prepared) >= MAX_PREPARED:
+                prepared.clear()
+            prepared[settings] = SceneQuery(current.scene, self._encoder, settings)
+        return prepared[settings]

@@ -30,7 +30,9 @@ class FrameAssembler(Generic[T]):
     """Pairs images by stamp, then holds each set until its pose can be interpolated.
 
     Sets that wait longer than ``sync.wait_s`` by stamps, or beyond ``sync.capacity``, are given
-    up and counted under ``misses["pose"]``. ``received`` counts messages, ``paired`` frames.
+    up and counted under ``misses["pose"]``. A topic whose stamps go further back than that is
+    taken for a jump of the clock: what waits is forgotten. ``received`` counts messages, ``paired``
+    frames, ``jumps`` such jumps.
     """
 
     def __init__(self, sync: SyncSettings, pose: PoseSettings):
@@ -42,9 +44,10 @@ class FrameAssembler(Generic[T]):
         keep_ns = 2 * self._wait_ns + round(pose.max_gap_s * NS_PER_S)
         self._poses = PoseBuffer(round(pose.max_gap_s * NS_PER_S), keep_ns)
         self._waiting: dict[int, tuple[T, ...]] = {}
-        self._newest = -1
+        self._newest: dict[str, int] = {}
         self._no_pose = 0
         self.paired = 0
+        self.jumps = 0
         self.received = dict.fromkeys((*CHANNELS, "pose"), 0)
 
     @property
@@ -70,18 +73,20 @@ class FrameAssembler(Generic[T]):
     def add_message(self, channel: str, stamp_ns: int, message: T) -> list[Posed[T]]:
         """Take one image or camera_info; return the frames that are complete now."""
         self.received[channel] += 1
+        self._advance(channel, stamp_ns)
         found = self._sync.add(channel, stamp_ns, message)
         if found is not None:
             self._waiting[found[0]] = found[1]
-        return self._complete(stamp_ns)
+        return self._complete()
 
     def add_pose(
         self, stamp_ns: int, map_from_camera: npt.NDArray[np.float64]
     ) -> list[Posed[T]]:
         """Take one pose (4, 4); return the frames that are complete now."""
         self.received["pose"] += 1
+        self._advance("pose", stamp_ns)
         self._poses.add(stamp_ns, map_from_camera)
-        return self._complete(stamp_ns)
+        return self._complete()
 
     def clear(self) -> None:
         """Forget what waits and all poses, as after a backward jump of the clock."""
@@ -89,17 +94,24 @@ class FrameAssembler(Generic[T]):
         self._sync.clear()
         self._poses.clear()
         self._waiting.clear()
-        self._newest = -1
+        self._newest.clear()
 
-    def _complete(self, stamp_ns: int) -> list[Posed[T]]:
-        self._newest = max(self._newest, stamp_ns)
+    def _advance(self, channel: str, stamp_ns: int) -> None:
+        if self._newest.get(channel, stamp_ns) - stamp_ns > self._wait_ns:
+            self.clear()
+            self.jumps += 1
+        self._newest[channel] = max(self._newest.get(channel, stamp_ns), stamp_ns)
+
+    def _complete(self) -> list[Posed[T]]:
         ready: list[Posed[T]] = []
+        newest = max(self._newest.values())
         for at in sorted(self._waiting):
             pose = self._poses.at(at)
             if pose is not None:
-                ready.append(Posed(at, *self._waiting.pop(at), pose))
+                color, depth, camera_info = self._waiting.pop(at)
+                ready.append(Posed(at, color, depth, camera_info, pose))
                 self.paired += 1
-            elif self._newest - at > self._wait_ns or len(self._waiting) > self._capacity:
+            elif newest - at > self._wait_ns or len(self._waiting) > self._capacity:
                 del self._waiting[at]
                 self._no_pose += 1
         return ready

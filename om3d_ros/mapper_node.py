@@ -67,7 +67,9 @@ class MapperNode(ManagedNode):
     def set_up(self) -> None:
         """Load the models."""
         settings = self.parameters.get(MapperNodeSettings)
-        self._instances = self.publisher(InstanceArray, "~/instances", qos.leased(qos.latched()))
+        self._instances = self.publisher(
+            InstanceArray, "~/instances", qos.latched_alive(publisher=True)
+        )
         self._cloud = self.publisher(PointCloud2, "~/instance_cloud", qos.latched())
         self._status = self.publisher(MapperStatus, "~/status", qos.latched())
         self._mapping = Mapping(

@@ -16,8 +16,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from om3d_core.assembly import create_mapper
-from om3d_core.errors import Om3dError
-from om3d_core.frame import Frame
+from om3d_core.errors import EmptyMapError, Om3dError
 from om3d_core.map_settings import MapSettings
 from om3d_core.map_store import load_scene, save_scene
 from om3d_core.mapper import Mapper
@@ -29,7 +28,7 @@ from om3d_ros.diagnostics import Health, Latencies, Rate
 from om3d_ros.frames import FrameAssembler, Posed
 from om3d_ros.map_folder import map_folder
 from om3d_ros.node_settings import MapperNodeSettings
-from om3d_ros.outcomes import FrameError, NoMapError
+from om3d_ros.outcomes import FrameError, InsufficientDataError, NoMapError
 from om3d_ros.worker import Worker
 
 Publish = Callable[[Scene | None, int, int], None]
@@ -211,7 +210,7 @@ class Mapping:
         status = self.status(Header())
         with self._lock:
             received, misses = dict(self._frames.received), self._frames.misses
-            duplicates = self._frames.duplicates
+            duplicates, jumps = self._frames.duplicates, self._frames.jumps
         warnings = []
         if active:
             warnings += [f"no messages on {name}" for name, n in received.items() if not n]
@@ -227,7 +226,8 @@ class Mapping:
         values |= {name: getattr(status, name) for name in fields}
         values |= {f"received {name}": n for name, n in received.items()}
         values |= {f"missing {name}": n for name, n in misses.items()}
-        values |= {"duplicates": duplicates, "color rate (Hz)": f"{self._color_rate.hz:.1f}"}
+        values |= {"duplicates": duplicates, "jumps back": jumps}
+        values["color rate (Hz)"] = f"{self._color_rate.hz:.1f}"
         return Health((), tuple(warnings), values | self.latencies.values())
 
     def _guard(self, add: Callable[[], list[Posed[Any]]]) -> None:
@@ -258,12 +258,9 @@ class Mapping:
         with self.latencies.measure("frame"):
             units = self._settings.sensor.depth_units_per_m
             self._distorted |= images.is_distorted(posed.camera_info)
-            kept = self._mapper.add_frame(Frame(
-                images.to_rgb(posed.color),
-                images.to_depth(posed.depth, units),
-                images.to_intrinsics(posed.camera_info),
-                posed.map_from_camera,
-                posed.stamp_ns,
+            kept = self._mapper.add_frame(images.to_frame(
+                posed.color, posed.depth, posed.camera_info, posed.map_from_camera,
+                posed.stamp_ns, units,
             ))
         with self._lock:
             self._counts.processed += 1
@@ -287,6 +284,8 @@ class Mapping:
             with self._lock:
                 self._counts.refreshes_failed += 1
                 self._last_error = str(error)
+            if isinstance(error, EmptyMapError):
+                raise InsufficientDataError(str(error)) from error
             raise
         self.latencies.add("refresh", time.monotonic() - start)
         if force or scene is not old:

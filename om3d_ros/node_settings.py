@@ -125,7 +125,6 @@ class MarkerSettings(Settings):
 class AnswerSettings(Settings):
     """The answers to queries."""
 
-    top_k: int = setting(5, "matches in an answer when the request does not say", low=1, high=1000)
     thumbnails: int = setting(3, "most view pictures sent with a match", low=0, high=100)
     max_text_bytes: int = setting(
         4096, "longest text that is accepted (bytes of UTF-8)", low=1, high=1_000_000

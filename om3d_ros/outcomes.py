@@ -32,6 +32,10 @@ class NoMapError(Om3dError):
     """There is no map yet."""
 
 
+class InsufficientDataError(Om3dError):
+    """There is too little data to build a map from."""
+
+
 class FrameError(Om3dError):
     """The frame id of an input is not the map frame."""
 
@@ -41,7 +45,8 @@ CODES: tuple[tuple[type[BaseException], int], ...] = (
     (NoMapError, Error.NO_MAP),
     (FrameError, Error.TRANSFORM),
     (BusyError, Error.BUSY),
-    (EmptyMapError, Error.INSUFFICIENT_DATA),
+    (EmptyMapError, Error.NO_MAP),
+    (InsufficientDataError, Error.INSUFFICIENT_DATA),
     (CanceledError, Error.CANCELED),
     (CancelledError, Error.CANCELED),
     (UnsupportedQueryError, Error.UNSUPPORTED),

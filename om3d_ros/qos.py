@@ -12,7 +12,7 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-LIVELINESS_LEASE_S = 2.0
+OFFERED_LEASE_S, REQUESTED_LEASE_S = 2.0, 5.0
 
 
 def sensor(depth: int = 5) -> QoSProfile:
@@ -35,9 +35,11 @@ def latched() -> QoSProfile:
     return _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL, 1)
 
 
-def leased(profile: QoSProfile) -> QoSProfile:
-    """The profile of a publisher whose end its subscribers notice within seconds."""
-    profile.liveliness_lease_duration = Duration(seconds=LIVELINESS_LEASE_S)
+def latched_alive(*, publisher: bool) -> QoSProfile:
+    """A latched topic whose subscribers notice within seconds that the publisher is gone."""
+    profile = latched()
+    lease_s = OFFERED_LEASE_S if publisher else REQUESTED_LEASE_S
+    profile.liveliness_lease_duration = Duration(seconds=lease_s)
     return profile
 
 

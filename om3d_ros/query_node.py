@@ -29,7 +29,8 @@ from om3d_ros.parameters import ParameterSet
 PARAMETERS = ParameterSet(
     (QueryNodeSettings, QuerySettings),
     live=frozenset({
-        "answer.top_k", "answer.thumbnails", "answer.max_text_bytes", "markers.max_points",
+        "top_k", "aggregation", "include_structure", "present_threshold",
+        "answer.thumbnails", "answer.max_text_bytes", "markers.max_points",
         "markers.point_size_m", "markers.line_width_m", "markers.text_height_m",
         "diagnostics.period_s",
     }),
@@ -66,8 +67,8 @@ class QueryNode(ManagedNode):
             liveliness=lambda event: answering.set_alive(event.alive_count)
         )
         self.subscribe(
-            InstanceArray, "instances", answering.take_instances, qos.latched(),
-            event_callbacks=events,
+            InstanceArray, "instances", answering.take_instances,
+            qos.latched_alive(publisher=False), event_callbacks=events,
         )
         self.subscribe(PointCloud2, "instance_cloud", answering.take_cloud, qos.latched())
 
@@ -78,7 +79,9 @@ class QueryNode(ManagedNode):
     def apply(self, names: Collection[str]) -> None:
         """Use changed parameters."""
         if self._answering is not None:
-            self._answering.apply(self.parameters.get(QueryNodeSettings))
+            self._answering.apply(
+                self.parameters.get(QueryNodeSettings), self.parameters.get(QuerySettings)
+            )
 
     def health(self) -> Health:
         """What /diagnostics says."""

@@ -34,8 +34,7 @@ def from_words(
 ) -> PointCloud2:
     """An unordered cloud of 32-bit fields without gaps; words: flat or (n, len(fields))."""
     step = 4 * len(fields)
-    data = array("B")
-    data.frombytes(memoryview(np.ascontiguousarray(words, "<u4")).cast("B"))
+    data = array("B", np.ascontiguousarray(words, "<u4").tobytes())
     message = PointCloud2(
         header=header,
         height=1,

@@ -10,8 +10,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from om3d_core.errors import expect
-from om3d_core.frame import Intrinsics
+from om3d_core.frame import Frame, Intrinsics
 from om3d_core.sources import images
+from om3d_core.sources.image_files import resize_color
+from om3d_core.sources.poses import nearest_rigid
 
 
 def to_rgb(message: Image) -> npt.NDArray[np.uint8]:
@@ -41,6 +43,28 @@ def to_intrinsics(message: CameraInfo) -> Intrinsics:
     expect(k[0, 0] > 0 and k[1, 1] > 0, "a calibrated camera_info (k of positive focal lengths)",
            [k[0, 0], k[1, 1]])
     return Intrinsics.from_matrix(k, message.width, message.height)
+
+
+def to_frame(
+    color: Image,
+    depth: Image,
+    camera_info: CameraInfo,
+    map_from_camera: npt.NDArray[np.float64],
+    stamp_ns: int,
+    depth_units_per_m: float,
+) -> Frame:
+    """The frame of four messages; color is resized to the size of the registered depth."""
+    rgb, depth_m = to_rgb(color), to_depth(depth, depth_units_per_m)
+    intrinsics = to_intrinsics(camera_info)
+    expect(
+        rgb.shape[:2] == (intrinsics.height, intrinsics.width),
+        f"color of camera_info's height and width {(intrinsics.height, intrinsics.width)}",
+        rgb.shape[:2],
+    )
+    height, width = depth_m.shape
+    if (height, width) != rgb.shape[:2]:
+        rgb, intrinsics = resize_color(rgb, width, height), intrinsics.resized(width, height)
+    return Frame(rgb, depth_m, intrinsics, nearest_rigid(map_from_camera), stamp_ns)
 
 
 def is_distorted(message: CameraInfo) -> bool:

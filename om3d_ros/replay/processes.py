@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -21,6 +22,7 @@ DOMAINS = range(1, 102)
 PORT_BASE, PORTS_A_DOMAIN, UNICAST_OFFSET = 7400, 250, 10
 INTERRUPT_S, TERMINATE_S = 8.0, 2.0
 LOG_TAIL = 600
+PR_SET_PDEATHSIG = 1
 
 
 class NodeDiedError(Om3dError):
@@ -64,24 +66,26 @@ class NodeProcess:
         parameters: Mapping[str, Value] | None = None,
         remaps: Mapping[str, str] | None = None,
         params_file: Path | None = None,
+        arguments: Sequence[str] = (),
     ):
-        self.name = module.rpartition(".")[2]
+        self.name = " ".join([module.rpartition(".")[2], *arguments])
         self.log = log
-        arguments = ["--ros-args"]
+        ros_arguments = ["--ros-args"]
         if params_file is not None:
-            arguments += ["--params-file", str(params_file)]
+            ros_arguments += ["--params-file", str(params_file)]
         for name, value in (parameters or {}).items():
-            arguments += ["-p", f"{name}:={_as_yaml(value)}"]
+            ros_arguments += ["-p", f"{name}:={_as_yaml(value)}"]
         for source, target in (remaps or {}).items():
-            arguments += ["-r", f"{source}:={target}"]
+            ros_arguments += ["-r", f"{source}:={target}"]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [sys.executable, "-m", module, *arguments, *ros_arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=_environment(domain),
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
 
     @property
@@ -142,6 +146,12 @@ class Processes:
         """Raise :class:`NodeDiedError` if any node has ended."""
         for node in self.nodes:
             node.check()
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to terminate this process once the thread that started it is gone."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _environment(domain: int) -> dict[str, str]:

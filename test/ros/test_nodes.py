@@ -1,0 +1,277 @@
+"""The two nodes as real processes over DDS, from the first question to the last kill."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from om3d.action import Refresh
+from om3d.msg import Error
+from om3d.srv import ListInstances
+from rclpy.action import ActionClient
+from robot import Robot, code_name
+from sensor_msgs.msg import CompressedImage, Image
+from visualization_msgs.msg import Marker, MarkerArray
+from worlds import BOXES, tabletop
+
+from om3d_ros import qos
+from om3d_ros.conversions.images import from_jpeg, from_pixels
+from om3d_ros.conversions.stamps import header
+
+FRAMES = 8
+SECOND = 1_000_000_000
+NAMES = list(BOXES)
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return tabletop(FRAMES, 320, 240)
+
+
+@pytest.fixture(scope="module")
+def robot(tmp_path_factory, ros_domain_id):
+    with Robot(tmp_path_factory.mktemp("nodes"), ros_domain_id) as robot:
+        yield robot.wait_until_ready()
+
+
+@pytest.fixture
+def mapped(robot, frames):
+    """The robot with a map of all frames."""
+    if robot.client.status.revision == 0 or robot.text("red").error_code != Error.NONE:
+        robot.stream(frames)
+        robot.refresh()
+    return robot
+
+
+def wait_for_health(robot, name, text, but_not=None):
+    """The first diagnostic status of a node whose message contains ``text``."""
+    found = []
+
+    def take(message):
+        found.extend(
+            s for s in message.status
+            if s.name == name and text in s.message and (but_not or "\0") not in s.message
+        )
+
+    subscription = robot.client.node.create_subscription(
+        DiagnosticArray, "/diagnostics", take, qos.results()
+    )
+    robot.wait(lambda: found, f"diagnostics of {name} to say {text!r}")
+    robot.client.node.destroy_subscription(subscription)
+    return found[-1]
+
+
+def code(response):
+    return code_name(response.error_code)
+
+
+def test_a_query_before_the_first_map_is_an_error(robot):
+    for response in (robot.text("red"), robot.image(image=red_picture())):
+        assert code(response) == "NO_MAP" and "map" in response.error_msg
+        assert not response.matches and not response.markers.markers
+    assert code(robot.call(ListInstances, "query/list_instances")) == "NO_MAP"
+    assert code(robot.save("nothing")) == "NO_MAP"
+
+
+def test_a_refresh_without_data_is_an_error(robot):
+    result = refresh_result(robot)
+    assert code(result) == "INSUFFICIENT_DATA" and result.revision == 0
+
+
+def test_a_missing_camera_info_is_diagnosed(robot, frames):
+    robot.send(frames[0], without=("camera_info",), shift_ns=20 * SECOND)
+    status = wait_for_health(
+        robot, "/mapper", "no messages on camera_info", but_not="no messages on color"
+    )
+    assert status.level == DiagnosticStatus.WARN
+    assert robot.client.status.frames_processed == 0
+
+
+def test_a_wrong_encoding_is_rejected_and_counted(robot, frames):
+    before = robot.client.status.inputs_rejected
+    robot.stream(frames[:1], encoding="yuv422", shift_ns=40 * SECOND)
+    assert robot.client.status.inputs_rejected == before + 1
+    assert "encoding" in wait_for_health(robot, "/mapper", "last error").message
+
+
+def test_stream_and_refresh(robot, frames):
+    processed = robot.client.status.frames_processed
+    robot.stream(frames)
+    assert robot.client.status.frames_processed == processed + FRAMES
+    stages = []
+    result = robot.client.refresh(lambda stage, done, total: stages.append(stage))
+    scene = robot.client.wait_for_revision(result.revision)
+    assert result.revision == 1 and result.n_instances == len(BOXES) and result.n_encoded > 0
+    assert {"fuse", "encode"} <= set(stages)
+    assert scene.ids.tolist() == [1, 2, 3, 4] and len(scene.cloud) > 3000
+    for box, (center, size, _) in zip(scene.boxes, BOXES.values(), strict=True):
+        assert np.allclose(box.center, center, atol=0.06)
+        assert (box.size < np.array(sorted(size)).max() + 0.12).all()
+    idle = robot.client.refresh()
+    assert idle.n_encoded == 0
+
+
+@pytest.mark.parametrize("name", ["red", "green", "blue"])
+def test_text_query(mapped, name):
+    response = mapped.text(name, top_k=2)
+    assert code(response) == "NONE" and response.present and not response.stale
+    assert len(response.matches) == 2 and [m.rank for m in response.matches] == [1, 2]
+    best = response.matches[0]
+    assert best.id == NAMES.index(name) + 1
+    position = best.box_pose.position
+    assert np.allclose([position.x, position.y, position.z], BOXES[name][0], atol=0.06)
+    assert response.header.frame_id == "map" and response.header.stamp.nanosec > 0
+    assert bytes(best.thumbnails[0].data).startswith(b"\xff\xd8")
+    assert best.thumbnails[0].header.stamp.nanosec % 100_000_000 == 0
+
+
+def test_markers_are_returned_and_latched(mapped):
+    response = mapped.text("green", top_k=3)
+    markers = response.markers.markers
+    assert markers[0].action == Marker.DELETEALL
+    assert {(m.ns, m.id) for m in markers[1:]} == {
+        (ns, match.id) for ns in ("box", "label", "points") for match in response.matches
+    }
+    late = []
+    subscription = mapped.client.node.create_subscription(
+        MarkerArray, "query/markers", late.append, qos.latched()
+    )
+    mapped.wait(lambda: late, "the latched markers")
+    mapped.client.node.destroy_subscription(subscription)
+    assert late[0] == response.markers
+
+
+def test_image_query(mapped):
+    for response in (mapped.image(image=red_picture()), mapped.image(compressed=red_jpeg())):
+        assert code(response) == "NONE" and response.matches[0].id == NAMES.index("red") + 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (lambda: {"image": red_picture(encoding="yuv422")}, "encoding"),
+        (lambda: {"image": red_picture(step=1)}, "step"),
+        (dict, "none"),
+        (lambda: {"image": red_picture(), "compressed": red_jpeg()}, "both"),
+        (lambda: {"compressed": from_jpeg(b"not a picture", header("", 0))}, "JPEG"),
+    ],
+)
+def test_a_bad_picture_is_an_error(mapped, fields, said):
+    response = mapped.image(**fields())
+    assert code(response) == "INVALID_ARGUMENT" and said in response.error_msg
+    assert not response.matches
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "x" * 5000])
+def test_a_bad_text_is_an_error(mapped, text):
+    response = mapped.text(text)
+    assert code(response) == "INVALID_ARGUMENT" and "text" in response.error_msg
+
+
+def test_list_instances(mapped):
+    bare = mapped.call(ListInstances, "query/list_instances", include_structure=True)
+    full = mapped.call(
+        ListInstances, "query/list_instances", include_structure=True, include_features=True,
+        include_thumbnails=True,
+    )
+    assert [i.id for i in full.map.instances] == [1, 2, 3, 4]
+    assert full.map.revision == mapped.client.status.revision
+    for thin, thick in zip(bare.map.instances, full.map.instances, strict=True):
+        assert not thin.features and not thin.thumbnails and thin.n_views == thick.n_views > 0
+        table = thick.features[0]
+        assert table.space == "color@1" and len(table.data) == table.views * table.dim
+
+
+def test_save_clear_and_load(mapped):
+    saved = mapped.save("rooms/kitchen")
+    assert code(saved) == "NONE" and saved.path.endswith("maps/rooms/kitchen")
+    before = mapped.text("blue").matches[0]
+    cleared = mapped.clear()
+    assert code(cleared) == "NONE" and cleared.revision > saved.revision
+    mapped.wait(lambda: code(mapped.text("blue")) == "NO_MAP", "the empty map")
+    loaded = mapped.load("rooms/kitchen")
+    assert code(loaded) == "NONE" and loaded.revision > cleared.revision
+    assert loaded.n_instances == len(BOXES)
+    mapped.client.wait_for_revision(loaded.revision)
+    assert mapped.text("blue").matches[0] == before
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../up", "a/../../up", "/tmp/abs", "a\\b", "\n"])
+def test_names_that_climb_out_are_refused(mapped, name):
+    for response in (mapped.save(name), mapped.load(name)):
+        assert code(response) == "INVALID_ARGUMENT" and "name" in response.error_msg
+
+
+def test_a_missing_map_is_an_error_and_changes_nothing(mapped):
+    revision = mapped.client.status.revision
+    response = mapped.load("not/there")
+    assert code(response) == "IO" and "not/there" in response.error_msg
+    assert mapped.client.status.revision == revision
+
+
+def test_parameters(mapped):
+    assert mapped.set_parameter("mapper", "queue.capacity", 12).successful
+    assert mapped.set_parameter("query", "top_k", 2).successful
+    assert len(mapped.text("red").matches) == 2
+    refused = mapped.set_parameter("mapper", "fusion.voxel_m", 0.02)
+    assert not refused.successful and "unconfigured" in refused.reason
+    for name, value in (("queue.capacity", 0), ("refresh.period_s", -1.0)):
+        assert not mapped.set_parameter("mapper", name, value).successful
+    assert not mapped.set_parameter("mapper", "autostart", False).successful
+
+
+def test_lifecycle_down_and_up_again(mapped, frames):
+    for label, state in (("deactivate", "inactive"), ("cleanup", "unconfigured")):
+        assert mapped.transition("mapper", label) and mapped.transition("query", label)
+        assert mapped.state("mapper") == mapped.state("query") == state
+        assert code(mapped.text("red")) == code(mapped.save("x")) == "NOT_ACTIVE"
+        assert code(refresh_result(mapped)) == "NOT_ACTIVE"
+    assert not mapped.transition("mapper", "activate")
+    assert mapped.set_parameter("mapper", "fusion.voxel_m", 0.025).successful
+    for label in ("configure", "activate"):
+        assert mapped.transition("mapper", label) and mapped.transition("query", label)
+    mapped.wait(lambda: mapped.client.status.revision == 0, "the counters to start anew")
+    assert code(mapped.text("red")) == "NO_MAP"
+    mapped.wait_until_ready().stream(frames)
+    mapped.refresh()
+    assert mapped.text("red").matches[0].id == NAMES.index("red") + 1
+
+
+def test_a_killed_mapper_leaves_a_stale_map_and_its_successor_a_fresh_one(mapped, frames):
+    mapped.mapper.kill()
+    mapped.processes.nodes.remove(mapped.mapper)
+    mapped.wait(lambda: mapped.text("red").stale, "the map to be called stale")
+    assert code(mapped.text("red")) == "NONE"
+    assert "stale" in wait_for_health(mapped, "/query", "stale").message
+    mapped.client.status = None
+    mapped.start_mapper()
+    mapped.wait_until_ready().stream(frames)
+    mapped.refresh()
+    response = mapped.text("red")
+    assert code(response) == "NONE" and not response.stale and response.revision == 1
+
+
+def refresh_result(robot):
+    """The result of a refresh, whatever it is."""
+    client = ActionClient(robot.client.node, Refresh, "mapper/refresh")
+    robot.wait(client.server_is_ready, "the action server")
+    sent = client.send_goal_async(Refresh.Goal())
+    robot.wait(sent.done, "the goal to be accepted")
+    answer = sent.result().get_result_async()
+    robot.wait(answer.done, "the result")
+    client.destroy()
+    return answer.result().result
+
+
+def red_picture(encoding="rgb8", step=None) -> Image:
+    message = from_pixels(np.full((40, 30, 3), (200, 40, 40), np.uint8), "rgb8", header("", 0))
+    message.encoding = encoding
+    message.step = message.step if step is None else step
+    return message
+
+
+def red_jpeg() -> CompressedImage:
+    import cv2
+
+    pixels = np.full((40, 30, 3), (40, 40, 200), np.uint8)
+    return from_jpeg(cv2.imencode(".jpg", pixels)[1].tobytes(), header("", 0))
