@@ -6,6 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
+DATA_SUFFIXES = ("csv", "json", "md", "npz", "rviz", "safetensors", "toml", "txt", "yaml")
 EXTRAS = ("models", "mask3d", "sam", "bag", "synth", "view", "test")
 
 
@@ -35,7 +36,7 @@ setup(
     python_requires=">=3.11",
     packages=[*find_packages(include=["om3d_core", "om3d_core.*"]), "om3d_core.config"],
     package_dir={"om3d_core.config": "config"},
-    package_data={"om3d_core": ["py.typed"], "": ["*.json", "*.txt", "*.yaml", "*.csv", "*.md"]},
+    package_data={"om3d_core": ["py.typed"], "": [f"*.{suffix}" for suffix in DATA_SUFFIXES]},
     install_requires=requirements("core"),
     extras_require={name: requirements(name) for name in EXTRAS},
     entry_points={"console_scripts": ["om3d = om3d_core.cli:main"]},

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -39,12 +40,17 @@ class RefuseRos:
 sys.meta_path.insert(0, RefuseRos())
 import om3d_core
 
+NETWORKS = ("om3d_core.sparse", "om3d_core.proposals.mask3d")
+HEAVY = {"torch", "open3d", "onnxruntime", "sklearn", "rosbags", "transformers"}
+
 names = [module.name for module in pkgutil.walk_packages(om3d_core.__path__, "om3d_core.")]
+names.sort(key=lambda name: name.startswith(NETWORKS))
 for name in names:
     importlib.import_module(name)
+    loaded = HEAVY & set(sys.modules)
+    if loaded and not name.startswith(NETWORKS):
+        sys.exit(f"importing {name} imports {sorted(loaded)}")
 print(len(names))
-heavy = {"torch", "open3d", "onnxruntime", "sklearn", "rosbags", "transformers"} & set(sys.modules)
-sys.exit(f"imported at import time: {sorted(heavy)}" if heavy else 0)
 """
 
 
@@ -119,6 +125,34 @@ def test_manifest_names_every_ros_package_that_the_nodes_import() -> None:
         )
     }
     assert imported - {"om3d_ros"} <= named
+
+
+def test_every_library_that_the_core_imports_is_a_requirement() -> None:
+    libraries = {
+        name
+        for path in (ROOT / "om3d_core").rglob("*.py")
+        for name in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
+    } - set(sys.stdlib_module_names)
+    distributions = packages_distributions()
+    required = {
+        canonical(requirement.name)
+        for extra in ("core", "models", "sam", "view")
+        for requirement in requirements(extra)
+    }
+    for library in libraries - {"om3d_core", "om3d_ros"}:
+        assert required & set(map(canonical, distributions[library])), library
+
+
+def test_every_data_file_of_the_core_is_packaged() -> None:
+    suffixes = re.search(r"DATA_SUFFIXES = \((.*)\)", (ROOT / "setup.py").read_text())
+    assert suffixes is not None
+    packaged = {f".{suffix}" for suffix in re.findall(r"\w+", suffixes.group(1))}
+    tracked = subprocess.run(
+        ["git", "ls-files", "om3d_core", "config"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.split()
+    assert tracked
+    found = {Path(name).suffix for name in tracked if not name.endswith("py.typed")}
+    assert found <= packaged | {".py"}
 
 
 def test_every_requirement_is_pinned_within_its_range() -> None:
