@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from om3d_core.synthetic.assets import Catalog, Model, ObjectClass
 from om3d_core.synthetic.contact import rest_offset
-from om3d_core.synthetic.mesh import MeshPart, bounds, pose
+from om3d_core.synthetic.mesh import MeshPart, bounds, pose, rotated
 from om3d_core.synthetic.scene import Instance, Room, Surface, moved, overlap
 
 _GAP_M = 0.015
 _TOUCH_M = 0.001
 _TRIES = 40
+_TABLE_SHARE = 0.7
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,14 @@ class _Group:
     members: tuple[_Member, ...]
     on: tuple[str, ...]
 
-    @property
-    def parts(self) -> tuple[MeshPart, ...]:
-        return tuple(part for member in self.members for part in member.parts)
+    @cached_property
+    def hull(self) -> NDArray[np.float32]:
+        """The corners (N, 3) of the group's convex hull."""
+        from scipy.spatial import ConvexHull
+
+        points = np.concatenate([part.vertices for member in self.members
+                                 for part in member.parts])
+        return np.asarray(points[ConvexHull(points).vertices], np.float32)
 
 
 def choose_models(catalog: Catalog, count: int, rng: np.random.Generator) -> list[Model]:
@@ -65,8 +72,7 @@ def arrange(catalog: Catalog, room: Room, models: list[Model],
     groups = _groups(catalog, models, rng)
     groups.sort(key=lambda group: "counter" not in group.on)
     for group in groups:
-        surfaces = [surface for kind in group.on for surface in _shuffled(room.surfaces, kind, rng)]
-        for surface in surfaces:
+        for surface in _candidates(room.surfaces, group.on, rng):
             members = _place(group, surface, room, placed, rng)
             if members is not None:
                 first = len(room.instances) + len(placed) + 1
@@ -78,41 +84,41 @@ def arrange(catalog: Catalog, room: Room, models: list[Model],
     return placed
 
 
-def _shuffled(surfaces: tuple[Surface, ...], kind: str,
-              rng: np.random.Generator) -> list[Surface]:
-    """Surfaces of a kind in random order, large ones early (Efraimidis and Spirakis 2006)."""
-    usable = [s for s in surfaces if s.kind == kind or (kind == "top" and s.kind == "counter")]
-    areas = np.array([np.prod(s.high - s.low) for s in usable])
-    keys = rng.random(len(usable)) ** (1.0 / areas)
-    return [usable[int(i)] for i in np.argsort(-keys, kind="stable")]
+def _candidates(surfaces: tuple[Surface, ...], kinds: tuple[str, ...],
+                rng: np.random.Generator) -> list[Surface]:
+    """The surfaces of the wanted kinds in the order to try: often the table, else any of them.
+
+    Anything that may stand on a top may stand on the table and on a counter.
+    """
+    first = "table" if kinds[0] == "top" and rng.random() < _TABLE_SHARE else kinds[0]
+    if "top" in kinds:
+        kinds = (*kinds, "table", "counter")
+    usable = [surface for surface in surfaces if surface.kind in kinds]
+    order = [usable[int(i)] for i in rng.permutation(len(usable))]
+    return sorted(order, key=lambda surface: surface.kind != first)
 
 
 def _groups(catalog: Catalog, models: list[Model], rng: np.random.Generator) -> list[_Group]:
     left = list(models)
     groups: list[_Group] = []
 
-    def take(test: str, limit: int) -> list[Model]:
-        chosen = [m for m in left if catalog.classes[m.class_name].stack == test][:limit]
+    def take(candidates: list[Model], limit: int) -> list[Model]:
+        chosen = candidates[:limit]
         for model in chosen:
             left.remove(model)
         return chosen
 
-    books = [m for m in left if m.class_name == "book"]
-    if len(books) > 1:
-        left = [m for m in left if m.class_name != "book"]
-        flat = [catalog.model(m.class_name, m.asset, "+x") for m in books]
-        groups.append(_stack(flat, rng))
-    dishes = take("dish", 3)
-    dishes.sort(key=lambda model: (model.class_name != "plate", -model.extent_m[0]))
-    if dishes:
-        groups.append(_stack(dishes, rng))
-    boxes = take("box", 2)
-    boxes.sort(key=lambda model: -float(np.prod(model.extent_m[:2])))
+    def named(*names: str) -> list[Model]:
+        return [m for m in left if m.class_name in names]
+
+    if len(named("book")) > 1:
+        groups.append(_stack(_lying(catalog, take(named("book"), 3)), rng))
+    if named("plate") and named("bowl"):
+        groups.append(_stack(take(named("plate"), 1) + take(named("bowl"), 1), rng))
+    boxes = take([m for m in left if catalog.classes[m.class_name].stack == "box"], 2)
     if boxes:
-        groups.append(_stack(boxes, rng))
-    row = [m for m in left if catalog.classes[m.class_name].group == "grocery"][:3]
-    for model in row:
-        left.remove(model)
+        groups.append(_stack(_lying(catalog, boxes), rng))
+    row = take([m for m in left if catalog.classes[m.class_name].group == "grocery"], 3)
     if row:
         groups.append(_row(row, rng))
     groups += [_single(catalog, model) for model in left]
@@ -121,6 +127,14 @@ def _groups(catalog: Catalog, models: list[Model], rng: np.random.Generator) -> 
 
 def _single(catalog: Catalog, model: Model) -> _Group:
     return _Group((_Member(model.class_name, model.parts),), catalog.classes[model.class_name].on)
+
+
+def _lying(catalog: Catalog, models: list[Model]) -> list[Model]:
+    """The models in their flattest pose, the largest first."""
+    poses = [[catalog.model(m.class_name, m.asset, up) for up in catalog.classes[m.class_name].up]
+             for m in models]
+    flat = [min(each, key=lambda model: float(model.extent_m[2])) for each in poses]
+    return sorted(flat, key=lambda model: -float(np.prod(model.extent_m[:2])))
 
 
 def _row(models: list[Model], rng: np.random.Generator) -> _Group:
@@ -138,7 +152,7 @@ def _row(models: list[Model], rng: np.random.Generator) -> _Group:
 def _stack(models: list[Model], rng: np.random.Generator) -> _Group:
     members = [_Member(models[0].class_name, models[0].parts)]
     for model in models[1:]:
-        slack = 0.1 * model.extent_m[0] if model.class_name not in ("bowl", "plate") else 0.0
+        slack = 0.0 if model.class_name == "bowl" else 0.1 * float(model.extent_m[0])
         x, y = rng.uniform(-slack, slack, 2)
         turned = moved(model, pose(float(x), float(y), 1.0, float(rng.uniform(-0.3, 0.3))))
         offset = rest_offset(turned, members[-1].parts, 1.0)
@@ -157,8 +171,8 @@ def _place(group: _Group, surface: Surface, room: Room, placed: list[Instance],
         yaw = float(rng.uniform(0, 2 * np.pi))
         if group.on[0] in ("counter", "floor"):
             yaw = _facing_yaw(surface, room) + float(rng.uniform(-0.15, 0.15))
-        turned = tuple(part.transformed(pose(0, 0, 0, yaw)) for part in group.parts)
-        low, high = bounds(turned)
+        turned = rotated(pose(0, 0, 0, yaw)[:3, :3], group.hull)
+        low, high = (turned.min(axis=0).astype(np.float64), turned.max(axis=0).astype(np.float64))
         room_low, room_high = surface.low - low[:2], surface.high - high[:2]
         if (room_high < room_low).any() or surface.z + high[2] > surface.ceiling_z - 0.02:
             continue

@@ -1,4 +1,4 @@
-"""The catalog: which packaged models stand for which class, and their upright, true-size meshes."""
+"""The catalog: packaged models, the classes that they stand for, and their true sizes."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ class Catalog:
 
 def _object_class(name: str, row: dict[str, Any]) -> ObjectClass:
     size = row["size_m"]
-    values = {key: tuple(value) if isinstance(value, list) else value
-              for key, value in row.items() if key != "size_m"}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value
+                              for key, value in row.items() if key != "size_m"}
     if "keep" in values:
         values["keep"] = tuple(tuple(corner) for corner in values["keep"])
     return ObjectClass(name=name, size_m=tuple(size) if isinstance(size, list) else (size,),

@@ -7,12 +7,15 @@ from numpy.typing import NDArray
 
 from om3d_core.synthetic.scene import Instance, Room
 
-_RING_MARGIN_M = 0.42
+_RING_MARGIN_M = 0.36
 _RING_VIEWS = 12
-_TABLE_SHARE = 0.45
+_TABLE_EFFORT = 1.5
+_TURN_EFFORT = 1.0
+_SAMPLES_PER_KNOT = 100
 _EYE_HEIGHT_M = (1.30, 1.55)
 _TOUR_DISTANCE_M = 1.6
-_SIDE_RAD = np.radians(22)
+_MERGE_M = 0.8
+_SIDE_RAD = np.radians(17)
 
 
 def camera_path(room: Room, instances: tuple[Instance, ...], n_frames: int,
@@ -28,15 +31,33 @@ def camera_path(room: Room, instances: tuple[Instance, ...], n_frames: int,
     looks = np.array([target - eye for eye, target in views])
     azimuth = np.unwrap(np.arctan2(looks[:, 1], looks[:, 0]))
     pitch = np.arctan2(looks[:, 2], np.linalg.norm(looks[:, :2], axis=1))
-    times = np.concatenate([np.linspace(0, _TABLE_SHARE, len(loop), endpoint=False),
-                            np.linspace(_TABLE_SHARE, 1, len(tour))])
+    knots = np.arange(len(views))
+    smooth = PchipInterpolator(knots, np.column_stack([eyes, azimuth, pitch]))
+    path = smooth(_even_pace(smooth(_dense(knots)), _dense(knots), len(loop) - 1, n_frames))
     t = np.linspace(0.0, 1.0, n_frames)
-    path = PchipInterpolator(times, np.column_stack([eyes, azimuth, pitch]))(t)
     path[:, :3] += 0.012 * np.stack([_sway(t, 25, rng) for _ in range(3)], axis=1)
     path[:, 3:] += np.radians(0.9) * np.stack([_sway(t, 30, rng) for _ in range(2)], axis=1)
     roll = np.radians(1.5) * _sway(t, 20, rng)
     return np.stack([_pose(row[:3], row[3], row[4], turn)
                      for row, turn in zip(path, roll, strict=True)])
+
+
+def _dense(knots: NDArray[np.int_]) -> NDArray[np.float64]:
+    return np.linspace(knots[0], knots[-1], _SAMPLES_PER_KNOT * len(knots))
+
+
+def _even_pace(path: NDArray[np.float64], at: NDArray[np.float64], slow_until: float,
+               n_frames: int) -> NDArray[np.float64]:
+    """Parameters (n_frames,) between which the camera moves and turns about equally far.
+
+    path (S, 5): eye, azimuth and pitch at the parameters ``at`` (S,), slower up to
+    ``slow_until``.
+    """
+    step = np.abs(np.diff(path, axis=0))
+    effort = np.linalg.norm(step[:, :3], axis=1) + _TURN_EFFORT * step[:, 3:].sum(axis=1) + 1e-6
+    effort[at[1:] <= slow_until] *= _TABLE_EFFORT
+    done = np.append(0.0, np.cumsum(effort))
+    return np.interp(np.linspace(0.0, done[-1], n_frames), done, at)
 
 
 _View = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -61,7 +82,7 @@ def _loop(room: Room, direction: float, last: NDArray[np.float64],
 
 def _tour(room: Room, instances: tuple[Instance, ...], direction: float,
           rng: np.random.Generator) -> list[_View]:
-    """Two views of each thing along the walls, from its left and its right."""
+    """Views of what stands along the walls: a group from its left and its right, else one."""
     center = room.table.mean(axis=0)
     reach = (room.table[1] - room.table[0]) / 2 + 0.35
     spots = []
@@ -75,9 +96,10 @@ def _tour(room: Room, instances: tuple[Instance, ...], direction: float,
     order = np.argsort(-bearings if direction < 0 else bearings, kind="stable")
     start = int(rng.integers(len(order)))
     views: list[_View] = []
-    for target in _merged([spots[int(i)] for i in np.roll(order, -start)]):
+    for group in _grouped([spots[int(i)] for i in np.roll(order, -start)]):
+        target = np.mean(group, axis=0)
         inward = (center - target[:2]) / np.linalg.norm(center - target[:2])
-        for side in (-direction, direction):
+        for side in (-direction, direction) if len(group) > 1 else (0.0,):
             c, s = np.cos(side * _SIDE_RAD), np.sin(side * _SIDE_RAD)
             spoke = np.array([c * inward[0] + s * inward[1], -s * inward[0] + c * inward[1]])
             eye = np.append(target[:2] + spoke * _TOUR_DISTANCE_M * rng.uniform(0.92, 1.1),
@@ -86,15 +108,15 @@ def _tour(room: Room, instances: tuple[Instance, ...], direction: float,
     return views
 
 
-def _merged(spots: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Neighboring spots closer than half a meter become one, at their middle."""
+def _grouped(spots: list[NDArray[np.float64]]) -> list[list[NDArray[np.float64]]]:
+    """Neighboring spots closer than ``_MERGE_M`` to the middle of a group belong to it."""
     groups: list[list[NDArray[np.float64]]] = []
     for spot in spots:
-        if groups and np.linalg.norm(spot[:2] - np.mean(groups[-1], axis=0)[:2]) < 0.5:
+        if groups and np.linalg.norm(spot[:2] - np.mean(groups[-1], axis=0)[:2]) < _MERGE_M:
             groups[-1].append(spot)
         else:
             groups.append([spot])
-    return [np.asarray(np.mean(group, axis=0), np.float64) for group in groups]
+    return groups
 
 
 def _sway(t: NDArray[np.float64], cycles: float, rng: np.random.Generator) -> NDArray[np.float64]:

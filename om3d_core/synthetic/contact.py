@@ -5,28 +5,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from om3d_core.synthetic.mesh import MeshPart, bounds
+from om3d_core.synthetic.mesh import MeshPart, bounds, joined
+from om3d_core.synthetic.raycaster import RayCaster
 
 _SPACING_M = 0.004
-_FAR_M = 10.0
 
 
 def vertical_heights(parts: tuple[MeshPart, ...], xy: NDArray[np.float64], from_z: float,
                      upward: bool) -> NDArray[np.float64]:
-    """The height (N,) of the first surface above or below ``from_z`` at xy (N, 2); NaN for none."""
-    import open3d as o3d
-
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    for part in parts:
-        scene.add_triangles(o3d.core.Tensor(np.ascontiguousarray(part.vertices)),
-                            o3d.core.Tensor(part.faces.astype(np.uint32)))
+    """The height (N,) of the first surface over or under ``from_z`` at xy (N, 2), or NaN."""
+    caster = RayCaster(*joined(parts))
     sign = 1.0 if upward else -1.0
     rays = np.zeros((len(xy), 6), np.float32)
     rays[:, :2] = xy
     rays[:, 2] = from_z
     rays[:, 5] = sign
-    distance = scene.cast_rays(o3d.core.Tensor(rays))["t_hit"].numpy().astype(np.float64)
-    return np.where(distance < _FAR_M, from_z + sign * distance, np.nan)
+    hits = caster.cast(rays)
+    return np.where(hits.found, from_z + sign * hits.distance.astype(np.float64), np.nan)
 
 
 def rest_offset(upper: tuple[MeshPart, ...], lower: tuple[MeshPart, ...], below_z: float) -> float:
@@ -36,8 +31,7 @@ def rest_offset(upper: tuple[MeshPart, ...], lower: tuple[MeshPart, ...], below_
     NaN when no part of ``upper`` is over ``lower``.
     """
     low, high = bounds(upper)
-    axes = [np.arange(a + _SPACING_M / 2, b, _SPACING_M) for a, b in zip(low[:2], high[:2],
-                                                                        strict=True)]
+    axes = [np.arange(low[i] + _SPACING_M / 2, high[i], _SPACING_M) for i in range(2)]
     xy = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
     underside = vertical_heights(upper, xy, float(low[2]) - 0.01, upward=True)
     support = vertical_heights(lower, xy, below_z, upward=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -66,6 +65,8 @@ def synthesize(out: Path, settings: SynthSettings,
 
     The layout is that of OpenMask3D scenes (color/N.jpg, depth/N.png in mm, pose/N.txt,
     intrinsics.txt) with instance/N.png, scene.json, ground_truth.npz and queries.json.
+    scene.json lists the structure and what is seen well enough to be found; points and pixels
+    of the few other things (``barely_seen``) keep ids that it does not list.
     The folder appears whole at the end, or not at all. Raises InputError when ``out`` is in
     use, ModelError when the packaged objects are missing.
     """
@@ -96,7 +97,7 @@ def compose(catalog: Catalog, settings: SynthSettings) -> tuple[Room, tuple[Inst
         models = choose_models(catalog, max(total - n_furniture, 1), rng)
         instances = (*room.instances, *arrange(catalog, room, models, rng))
         names = [instance.class_name for instance in instances if not instance.structure]
-        if len(names) == total and len(set(names)) >= settings.min_classes:
+        if len(names) >= settings.min_objects and len(set(names)) >= settings.min_classes:
             return room, instances
     raise SettingsError(f"expected a room for {settings.min_objects} to {settings.max_objects} "
                         f"objects of {settings.min_classes} classes, found no layout")
@@ -145,8 +146,8 @@ def _write_truth(writer: SceneWriter, settings: SynthSettings, catalog: Catalog,
     findable = [instance for instance in instances
                 if not instance.structure and views[instance.id] >= settings.min_views]
     points_of = {instance.id: truth.points[truth.instance == instance.id]
-                 for instance in instances if not instance.structure}
-    findable_ids = {instance.id for instance in findable}
+                 for instance in instances}
+    listed = {i.id for i in instances if i.structure} | {i.id for i in findable}
     class_of = np.zeros(instances[-1].id + 1, np.uint16)
     for instance in instances:
         class_of[instance.id] = names.index(instance.class_name)
@@ -159,14 +160,15 @@ def _write_truth(writer: SceneWriter, settings: SynthSettings, catalog: Catalog,
         "version": VERSION, "seed": settings.seed, "units": "m", "depth_units_per_m": 1000,
         "gravity": [0.0, 0.0, -1.0], "rate_hz": settings.rate_hz,
         "n_frames": settings.n_frames, "classes": names,
-        "instances": [_describe(instance, names, instance.id in findable_ids,
-                                int(views[instance.id])) for instance in instances]})
+        "instances": [_describe(i, names, int(views[i.id])) for i in instances if i.id in listed],
+        "barely_seen": [_describe(i, names, int(views[i.id])) for i in instances
+                        if i.id not in listed]})
 
 
-def _describe(instance: Instance, names: list[str], findable: bool, views: int) -> dict[str, Any]:
+def _describe(instance: Instance, names: list[str], views: int) -> dict[str, Any]:
     low, high = (np.round(corner, 4) for corner in instance.box)
     return {"id": instance.id, "class": instance.class_name,
             "class_id": names.index(instance.class_name), "structure": instance.structure,
-            "findable": findable, "views": views, "supported_by": instance.supported_by,
+            "views": views, "supported_by": instance.supported_by,
             "box_min": low.tolist(), "box_max": high.tolist(),
             "position": np.round((low + high) / 2, 4).tolist()}

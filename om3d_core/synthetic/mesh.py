@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,19 +42,29 @@ class MeshPart:
 
     def transformed(self, a_from_b: NDArray[np.float64]) -> MeshPart:
         """This part moved by a (4, 4) affine transform."""
-        linear = a_from_b[:3, :3]
-        normals = self.normals @ np.linalg.inv(linear)
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-        return replace(self, normals=normals.astype(np.float32), vertices=(
-            self.vertices @ linear.T + a_from_b[:3, 3]).astype(np.float32))
+        inverse = np.asarray(np.linalg.inv(a_from_b[:3, :3]), np.float64)
+        normals = rotated(inverse.T, self.normals)
+        normals /= np.maximum(np.sqrt(np.einsum("ij,ij->i", normals, normals)), 1e-12)[:, None]
+        vertices = rotated(a_from_b[:3, :3], self.vertices) + a_from_b[:3, 3].astype(np.float32)
+        return replace(self, normals=normals, vertices=vertices)
 
     def cropped(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> MeshPart:
         """This part without the faces that reach out of a box."""
-        inside = ((self.vertices >= low) & (self.vertices <= high)).all(axis=1)
+        inside = np.all((self.vertices >= low) & (self.vertices <= high), axis=1)
         faces = self.faces[inside[self.faces].all(axis=1)]
         used, compact = np.unique(faces, return_inverse=True)
         return replace(self, vertices=self.vertices[used], normals=self.normals[used],
                        uvs=self.uvs[used], faces=compact.reshape(-1, 3).astype(np.int32))
+
+
+def rotated(matrix: NDArray[np.float64], vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The (3, 3) matrix applied to each of vectors (N, 3).
+
+    Written out, since a threaded matrix product may round otherwise with other thread counts.
+    """
+    m = matrix.astype(np.float32)
+    v = vectors.astype(np.float32, copy=False)
+    return np.asarray(v[:, :1] * m[:, 0] + v[:, 1:2] * m[:, 1] + v[:, 2:] * m[:, 2], np.float32)
 
 
 def bounds(parts: tuple[MeshPart, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -61,6 +72,14 @@ def bounds(parts: tuple[MeshPart, ...]) -> tuple[NDArray[np.float64], NDArray[np
     low = np.min([part.vertices.min(axis=0) for part in parts], axis=0)
     high = np.max([part.vertices.max(axis=0) for part in parts], axis=0)
     return low.astype(np.float64), high.astype(np.float64)
+
+
+def joined(parts: Sequence[MeshPart]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """The vertices (V, 3) and faces (F, 3) of all parts in one mesh."""
+    starts = np.cumsum([0, *(len(part.vertices) for part in parts[:-1])])
+    faces = [part.faces + start for part, start in zip(parts, starts, strict=True)]
+    return (np.concatenate([part.vertices for part in parts]),
+            np.concatenate(faces).astype(np.int32))
 
 
 def pose(x: float, y: float, z: float, yaw_rad: float = 0.0) -> NDArray[np.float64]:
@@ -71,10 +90,13 @@ def pose(x: float, y: float, z: float, yaw_rad: float = 0.0) -> NDArray[np.float
 
 def box(low: tuple[float, float, float], high: tuple[float, float, float],
         texture: Path | None = None, color: Color = (1.0, 1.0, 1.0),
-        tile_m: float = 1.0, inward: bool = False) -> MeshPart:
+        tile_m: float = 2.0) -> MeshPart:
     """An axis-aligned textured box; a texture repeats every ``tile_m`` meters."""
     corners = (np.asarray(low, np.float64), np.asarray(high, np.float64))
-    vertices, normals, uvs, faces = [], [], [], []
+    vertices: list[NDArray[np.float64]] = []
+    normals: list[NDArray[np.float64]] = []
+    uvs: list[NDArray[np.float64]] = []
+    faces: list[list[int]] = []
     for axis in range(3):
         u, v = (other for other in range(3) if other != axis)
         for side in (0, 1):
@@ -83,11 +105,11 @@ def box(low: tuple[float, float, float], high: tuple[float, float, float],
             quad[:, u] = np.array([corners[0][u], corners[1][u], corners[1][u], corners[0][u]])
             quad[:, v] = np.array([corners[0][v], corners[0][v], corners[1][v], corners[1][v]])
             normal = np.zeros(3)
-            normal[axis] = (2 * side - 1) * (-1 if inward else 1)
+            normal[axis] = 2 * side - 1
             faces += [[len(vertices) * 4 + i for i in tri] for tri in ((0, 1, 2), (0, 2, 3))]
             vertices.append(quad)
             normals.append(np.tile(normal, (4, 1)))
-            uvs.append(np.stack([quad[:, u], -quad[:, v]], axis=1) / tile_m)
+            uvs.append(np.stack([quad[:, u] - low[u], high[v] - quad[:, v]], axis=1) / tile_m)
     return MeshPart(np.concatenate(vertices).astype(np.float32),
                     np.concatenate(normals).astype(np.float32),
                     np.concatenate(uvs).astype(np.float32),

@@ -91,8 +91,12 @@ class _ModelReader:
                 continue
             try:
                 self._add(attributes, model_from_body)
+            except InputError:
+                raise
             except KeyError as error:
                 raise InputError(f"{self._path}: {error} is used but not defined") from error
+            except ValueError as error:
+                raise InputError(f"{self._path}: expected numbers: {error}") from error
         for child in body.iterfind("body"):
             self.collect(child, model_from_body)
 

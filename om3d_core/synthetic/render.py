@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from om3d_core.frame import Intrinsics
+from om3d_core.synthetic.mesh import joined, rotated
+from om3d_core.synthetic.raycaster import Hits, RayCaster
 from om3d_core.synthetic.scene import Instance
 from om3d_core.synthetic.texture import TextureAtlas
 
@@ -20,6 +22,8 @@ _SUBPIXELS = np.array([[-0.125, -0.375], [0.375, -0.125], [-0.375, 0.125], [0.12
                       np.float32)
 _EDGE_DEPTH_RATIO = 0.01
 _EDGE_COSINE = 0.8
+
+_Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -41,20 +45,14 @@ class Renderer:
 
     def __init__(self, instances: tuple[Instance, ...], intrinsics: Intrinsics,
                  lamps: NDArray[np.float64]):
-        import open3d as o3d
-
-        self._tensor = o3d.core.Tensor
-        self._invalid = o3d.t.geometry.RaycastingScene.INVALID_ID
         self._intrinsics = intrinsics
         self._lamps = lamps.astype(np.float32)
         parts = [(instance.id, part) for instance in instances for part in instance.parts]
         paths = sorted({part.texture for _, part in parts if part.texture is not None})
         self._atlas = TextureAtlas(paths)
         counts = [len(part.faces) for _, part in parts]
-        starts = np.concatenate([[0], np.cumsum([len(part.vertices) for _, part in parts])])
-        vertices = np.concatenate([part.vertices for _, part in parts])
-        self._faces = np.concatenate([part.faces + start for (_, part), start in
-                                      zip(parts, starts[:-1], strict=True)]).astype(np.int32)
+        vertices, self._faces = joined([part for _, part in parts])
+        self._caster = RayCaster(vertices, self._faces)
         self._normal_basis = _basis(np.concatenate([p.normals for _, p in parts]), self._faces)
         self._uv_basis = _basis(np.concatenate([part.uvs for _, part in parts]), self._faces)
         part_of_face = np.repeat(np.arange(len(parts)), counts)
@@ -63,9 +61,6 @@ class Renderer:
                                   for _, part in parts], np.int32)[part_of_face]
         self._color = np.array([part.color for _, part in parts], np.float32)[part_of_face]
         self._texels_per_m = self._texel_density(vertices)
-        self._scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-        self._scene.add_triangles(self._tensor(vertices), self._tensor(
-            self._faces.astype(np.uint32)))
 
     def render(self, room_from_camera: NDArray[np.float64]) -> Rendering:
         """The view of a camera with the given pose (4, 4)."""
@@ -91,31 +86,26 @@ class Renderer:
         local = np.ones((len(pixels), 3), np.float32)
         local[:, 0] = (pixels[:, 0] - k.cx) / k.fx
         local[:, 1] = (pixels[:, 1] - k.cy) / k.fy
-        directions = local @ room_from_camera[:3, :3].T.astype(np.float32)
+        directions = rotated(room_from_camera[:3, :3], local)
         origin = room_from_camera[:3, 3].astype(np.float32)
         rays = np.concatenate([np.broadcast_to(origin, directions.shape), directions], axis=1)
-        cast = self._scene.cast_rays(self._tensor(rays))
-        face = cast["primitive_ids"].numpy()
-        found = face != self._invalid
-        face = np.where(found, face, 0).astype(np.int64)
-        depth = np.where(found, cast["t_hit"].numpy(), 0).astype(np.float32)
-        normal = cast["primitive_normals"].numpy()
-        cosine = _dot(normal, directions) / _norm(directions)
-        normal *= -np.sign(cosine)[:, None]
-        incidence = np.where(found, np.abs(cosine), 1.0).astype(np.float32)
+        hits = self._caster.cast(rays)
+        depth = np.where(hits.found, hits.distance, np.float32(0))
+        cosine = _dot(hits.normal, directions) / _norm(directions)
+        normal = hits.normal * -np.sign(cosine)[:, None]
+        incidence = np.where(hits.found, np.abs(cosine), np.float32(1))
         points = origin + directions * depth[:, None]
-        color = self._shade(face, cast["primitive_uvs"].numpy(), points, normal,
-                            depth, incidence)
-        color[~found] = 0
-        hit = {"depth": depth, "normal": normal, "incidence": incidence,
-               "instance": np.where(found, self._instance[face], 0).astype(np.uint16)}
-        return color, hit
+        color = self._shade(hits, points, normal, depth, incidence)
+        color[~hits.found] = 0
+        instance = np.where(hits.found, self._instance[hits.face], np.uint16(0))
+        return color, {"depth": depth, "normal": normal, "incidence": incidence,
+                       "instance": instance}
 
-    def _shade(self, face: NDArray[np.int64], barycentric: NDArray[np.float32],
-               points: NDArray[np.float32], facing: NDArray[np.float32],
-               depth: NDArray[np.float32], incidence: NDArray[np.float32]) -> NDArray[np.float32]:
-        uv = _interpolate(self._uv_basis, face, barycentric)
-        normal = _interpolate(self._normal_basis, face, barycentric)
+    def _shade(self, hits: Hits, points: _Vectors, facing: _Vectors, depth: NDArray[np.float32],
+               incidence: NDArray[np.float32]) -> _Vectors:
+        face = hits.face
+        uv = _interpolate(self._uv_basis, hits)
+        normal = _interpolate(self._normal_basis, hits)
         normal *= (np.sign(_dot(normal, facing)) / np.maximum(_norm(normal), 1e-6))[:, None]
         pixel_m = depth / np.float32(self._intrinsics.fx) / np.maximum(incidence, 0.25)
         level = np.log2(np.maximum(pixel_m * self._texels_per_m[face], 1e-6))
@@ -125,7 +115,7 @@ class Renderer:
         key, fill = (lamp - points for lamp in self._lamps)
         lifted = points + facing * np.float32(_SHADOW_OFFSET_M)
         shadow_rays = np.concatenate([lifted, self._lamps[0] - lifted], axis=1)
-        dark = self._scene.test_occlusions(self._tensor(shadow_rays), tfar=0.999).numpy()
+        dark = self._caster.blocked(shadow_rays)
         light += np.where(dark, 0, _LAMP_SHARE * np.maximum(_dot(normal, key) / _norm(key), 0))
         light += _FILL_SHARE * np.maximum(_dot(normal, fill) / _norm(fill), 0)
         return np.asarray(albedo * light[:, None], np.float32)
@@ -135,10 +125,7 @@ class Renderer:
         area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
         (ux, uy), (vx, vy) = (edge.T for edge in self._uv_basis[1:])
         texels = np.abs(ux * vy - uy * vx) * self._atlas.resolution(self._texture).prod(axis=1)
-        return np.sqrt(texels / np.maximum(area, 1e-12)).astype(np.float32)
-
-
-_Vectors = NDArray[np.float32]
+        return np.asarray(np.sqrt(texels / np.maximum(area, 1e-12)), np.float32)
 
 
 def _basis(values: _Vectors, faces: NDArray[np.int32]) -> tuple[_Vectors, _Vectors, _Vectors]:
@@ -147,12 +134,11 @@ def _basis(values: _Vectors, faces: NDArray[np.int32]) -> tuple[_Vectors, _Vecto
     return a, b - a, c - a
 
 
-def _interpolate(basis: tuple[_Vectors, _Vectors, _Vectors], face: NDArray[np.int64],
-                 barycentric: _Vectors) -> _Vectors:
+def _interpolate(basis: tuple[_Vectors, _Vectors, _Vectors], hits: Hits) -> _Vectors:
     first, along_b, along_c = basis
-    value = first[face]
-    value += along_b[face] * barycentric[:, :1]
-    value += along_c[face] * barycentric[:, 1:]
+    value = np.asarray(first[hits.face], np.float32)
+    value += along_b[hits.face] * hits.barycentric[:, :1]
+    value += along_c[hits.face] * hits.barycentric[:, 1:]
     return value
 
 

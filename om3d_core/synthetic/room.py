@@ -15,6 +15,9 @@ from om3d_core.synthetic.scene import Instance, Room, Surface, moved, overlap
 _WALL_GAP_M = 0.03
 _THICKNESS_M = 0.1
 _PAINTING_CENTER_M = 1.62
+_TOP_M = 0.03
+_RIM_M = 0.03
+_HEADROOM_M = 1.0
 
 
 def furnish(catalog: Catalog, rng: np.random.Generator) -> Room:
@@ -37,10 +40,11 @@ class _Builder:
         walls = [int(i) for i in self._rng.permutation(4)]
         self._against_wall(classes["cabinet"], walls[0], "counter")
         self._against_wall(classes["shelf"], walls[1], "shelf")
-        extras = [(classes["refrigerator"], walls[2], ""), (classes["coffee table"], walls[3], "top"),
-                  (classes["potted plant"], walls[2], ""), (classes["stool"], walls[3], "")]
-        for index in sorted(self._rng.permutation(len(extras))[:int(self._rng.integers(2, 4))]):
-            self._against_wall(*extras[index])
+        extras = [("refrigerator", walls[2], ""), ("coffee table", walls[3], "top"),
+                  ("potted plant", walls[2], ""), ("stool", walls[3], "")]
+        for index in self._rng.permutation(len(extras))[:int(self._rng.integers(2, 4))]:
+            name, wall, surface = extras[int(index)]
+            self._against_wall(classes[name], wall, surface)
         if self._rng.random() < 0.4:
             self._hang(classes["painting"], walls[int(self._rng.integers(4))])
         self._surfaces += [self._floor_strip(wall) for wall in range(4)]
@@ -83,16 +87,17 @@ class _Builder:
         build = {"table": furniture.table, "chair": furniture.chair, "shelf": furniture.shelf}
         size = entry.size_m
         if entry.name == "table":
-            size = (float(self._rng.uniform(1.35, 1.65)), float(self._rng.uniform(0.85, 1.0)), 0.74)
+            length, depth = self._rng.uniform((1.35, 0.85), (1.65, 1.0))
+            size = (float(length), float(depth), size[2])
         return build[entry.name](size, self._texture("wood"))
 
     def _add_table(self) -> NDArray[np.float64]:
         model = self._model(self._catalog.classes["table"])
         yaw = float(np.pi / 2) if model.extent_m[0] < model.extent_m[1] else 0.0
         x, y = self._rng.uniform(-0.12, 0.12, 2)
-        low, high = self._add(model, pose(float(x), float(y), 0.0, yaw)).box
-        self._surfaces.append(Surface(low[:2] + 0.04, high[:2] - 0.04, float(high[2]),
-                                      float(high[2]) + 1.0, "top", len(self._instances)))
+        table = self._add(model, pose(float(x), float(y), 0.0, yaw))
+        low, high = table.box
+        self._surfaces.append(_top(table, "table"))
         chair = self._model(self._catalog.classes["chair"])
         depth = float(chair.extent_m[1])
         spots = [(side, along) for side in (-1, 1) for along in (-0.25, 0.25)]
@@ -117,7 +122,7 @@ class _Builder:
     def _against_wall(self, entry: ObjectClass, wall: int, surface: str) -> None:
         model = self._model(entry)
         room_from_wall, length = self._room_from_wall(wall)
-        width, depth, height = (float(v) for v in model.extent_m)
+        width, depth = (float(v) for v in model.extent_m[:2])
         taken = [instance.box for instance in self._instances if not instance.structure]
         for _ in range(60):
             x = float(self._rng.uniform(-1, 1)) * (length / 2 - width / 2 - 0.15)
@@ -131,8 +136,7 @@ class _Builder:
         instance = self._add(model, room_from_model)
         low, high = instance.box
         if surface in ("top", "counter"):
-            self._surfaces.append(Surface(low[:2] + 0.03, high[:2] - 0.03, height, height + 1.0,
-                                          surface, instance.id))
+            self._surfaces.append(_top(instance, surface))
         elif surface == "shelf":
             levels = furniture.shelf_levels(entry.size_m)
             inset = furniture.BOARD_M + 0.02
@@ -153,3 +157,12 @@ class _Builder:
         corners = np.array([[-length / 2 + 0.1, -0.55, 0, 1], [length / 2 - 0.1, -0.05, 0, 1]])
         corners = (corners @ room_from_wall.T)[:, :2]
         return Surface(corners.min(axis=0), corners.max(axis=0), 0.0, 1.2, "floor", 1)
+
+
+def _top(instance: Instance, kind: str) -> Surface:
+    """The top of a piece of furniture, a little inside its rim."""
+    vertices = np.concatenate([part.vertices for part in instance.parts]).astype(np.float64)
+    z = float(vertices[:, 2].max())
+    rim = vertices[vertices[:, 2] > z - _TOP_M, :2]
+    return Surface(rim.min(axis=0) + _RIM_M, rim.max(axis=0) - _RIM_M, z, z + _HEADROOM_M, kind,
+                   instance.id)

@@ -1,17 +1,16 @@
-"""What a synthetic room holds: labeled instances in the room's frame (z up, origin on the floor)."""
+"""What a room holds: labeled instances in its frame (z up, origin on the floor's middle)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from om3d_core.synthetic.assets import Model
 from om3d_core.synthetic.mesh import MeshPart, bounds
-
-FLOOR_ID = 1
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Instance:
     structure: bool = False
     supported_by: int = 0
 
-    @property
+    @cached_property
     def box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The corners of its axis-aligned box [m]."""
         return bounds(self.parts)
@@ -38,7 +37,7 @@ class Surface:
     """A horizontal rectangle that objects may stand on.
 
     low, high: (2,) corners [m]. z: its height. ceiling_z: the height of what is above it.
-    kind: top, counter or floor. owner: the instance id.
+    kind: table, counter, top (any other) or floor. owner: the instance id.
     """
 
     low: NDArray[np.float64]

@@ -56,7 +56,7 @@ class DepthSensor:
         shift = np.rint(rng.normal(0, self.lateral_px * self.strength, (2, height, width)))
         rows = np.clip(np.arange(height)[:, None] + shift[0], 0, height - 1).astype(np.intp)
         columns = np.clip(np.arange(width)[None, :] + shift[1], 0, width - 1).astype(np.intp)
-        return depth[rows, columns]
+        return np.asarray(depth[rows, columns], np.float64)
 
     def _axial(self, depth: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
         focal_baseline = self.fx * self.baseline_m

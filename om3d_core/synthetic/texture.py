@@ -35,7 +35,7 @@ class TextureAtlas:
 
     def resolution(self, texture: NDArray[np.int32]) -> NDArray[np.int32]:
         """Width and height (..., 2) of the finest level."""
-        return self._size[texture, 0]
+        return np.asarray(self._size[texture, 0], np.int32)
 
     def sample(self, texture: NDArray[np.int32], uv: NDArray[np.float32],
                level: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -64,7 +64,7 @@ def _pyramid(path: Path) -> list[NDArray[np.uint8]]:
     scale = _MAX_SIDE_PX / max(image.shape[:2])
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    levels = [np.ascontiguousarray(image[..., ::-1])]
+    levels = [np.ascontiguousarray(image[..., ::-1], np.uint8)]
     while min(levels[-1].shape[:2]) >= 2 * _MIN_SIDE_PX:
         height, width = levels[-1].shape[:2]
         levels.append(np.asarray(cv2.resize(levels[-1], (width // 2, height // 2),

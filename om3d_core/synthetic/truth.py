@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from om3d_core.frame import Intrinsics
+from om3d_core.synthetic.mesh import rotated
 
 SPACING_M = 0.01
 _STRIDE_PX = 2
@@ -46,15 +47,17 @@ class TruthBuilder:
         """Add the clean depth (H, W) [m] and instance ids (H, W) of one view."""
         seen = (depth > 0) & (depth <= self._max_depth_m)
         self._pixels.append(np.bincount(instance[seen], minlength=self._n_instances + 1))
-        depth, ids, seen = (image[::_STRIDE_PX, ::_STRIDE_PX] for image in (depth, instance, seen))
-        points = (self._rays[seen] * depth[seen][:, None]) @ room_from_camera[:3, :3].T
-        points += room_from_camera[:3, 3]
-        cells = np.floor(points / SPACING_M).astype(np.int64) + _CELLS // 2
+        sparse = (slice(None, None, _STRIDE_PX),) * 2
+        seen = seen[sparse]
+        ids = instance[sparse][seen]
+        points = rotated(room_from_camera[:3, :3], self._rays[seen] * depth[sparse][seen, None])
+        points += room_from_camera[:3, 3].astype(np.float32)
+        cells = np.floor(points / np.float32(SPACING_M)).astype(np.int64) + _CELLS // 2
         keys = ((cells[:, 0] * _CELLS + cells[:, 1]) * _CELLS + cells[:, 2])
-        keys = keys * _INSTANCES + ids[seen]
+        keys = keys * _INSTANCES + ids
         keys, first = np.unique(keys, return_index=True)
         self._keys.append(keys)
-        self._points.append(points[first].astype(np.float32))
+        self._points.append(points[first])
 
     def build(self) -> GroundTruth:
         """Everything added so far."""

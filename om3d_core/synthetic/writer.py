@@ -37,10 +37,11 @@ class SceneWriter:
         (self._folder / f"pose/{index}.txt").write_text(_matrix(world_from_camera),
                                                         encoding="utf-8")
 
-    def ground_truth(self, **arrays: NDArray[Any]) -> None:
+    def ground_truth(self, points: NDArray[np.float32], instance: NDArray[np.uint16],
+                     class_id: NDArray[np.uint16]) -> None:
         """Write ground_truth.npz (NumPy gives the members of the archive a fixed date)."""
         with (self._folder / "ground_truth.npz").open("wb") as file:
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(file, points=points, instance=instance, class_id=class_id)
 
     def json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file, one line for each item of its lists."""
