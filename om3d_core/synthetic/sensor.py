@@ -23,7 +23,7 @@ class DepthSensor:
     fx: float
     strength: float = 1.0
     baseline_m: float = 0.075
-    disparity_px: float = 0.09
+    disparity_px: float = 0.06
     step_px: float = 0.125
     lateral_px: float = 0.5
     min_m: float = 0.4
