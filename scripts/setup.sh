@@ -122,8 +122,10 @@ make_venv() {
     fi
 }
 
+# A build that was killed may have left half a file that looks new: it starts from nothing.
 build_workspace() {
-    rm -rf "$build_stamp"
+    [[ -f $build_stamp ]] || rm -rf "$root/build" "$root/install"
+    rm -f "$build_stamp"
     (
         export PATH=$venv/bin:$PATH VIRTUAL_ENV=$venv MAKEFLAGS=-j$(nproc)
         if [[ $OM3D_ROS == wheels ]]; then
