@@ -2,5 +2,7 @@
 
 REGISTRY = {
     "geometric": "om3d_core.proposals.geometric:GeometricProposer",
+    "mask3d": "om3d_core.proposals.mask3d:Mask3DProposer",
     "precomputed": "om3d_core.proposals.precomputed:PrecomputedProposer",
+    "segment3d": "om3d_core.proposals.segment3d:Segment3DProposer",
 }

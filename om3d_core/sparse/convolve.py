@@ -33,7 +33,9 @@ def convolve(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
         tuple(kernel.shape),
     )
     expect(len(x) == kernel_map.n_in, f"{kernel_map.n_in} input rows", len(x))
-    result: Tensor = _Convolve.apply(x, kernel.to(x.dtype), kernel_map)
+    result: Tensor = _Convolve.apply(  # type: ignore[no-untyped-call]
+        x, kernel.to(x.dtype), kernel_map
+    )
     return result
 
 

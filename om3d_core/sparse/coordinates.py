@@ -30,7 +30,7 @@ class CoordinateManager:
         expect(coordinates.dtype == torch.int32, "coordinates of dtype int32", coordinates.dtype)
         expect(len(coordinates) > 0, "at least one voxel", "none")
         expect(int(coordinates[:, 0].min()) >= 0, "batch indices of 0 and up", "a negative one")
-        n_unique = len(_Keys(coordinates, 1, 0).of(coordinates).unique())
+        n_unique = len(torch.unique(_Keys(coordinates, 1, 0).of(coordinates)))
         expect(n_unique == len(coordinates), "unique coordinates", f"{n_unique} unique ones")
         self._levels = {1: coordinates}
         self._maps: dict[tuple[int, int, int, int], KernelMap] = {}
@@ -52,7 +52,7 @@ class CoordinateManager:
             floored = fine.div(coarse, rounding_mode="floor") * coarse
             floored[:, 0] = fine[:, 0]
             keys = _Keys(floored, coarse, 0)
-            self._levels[coarse] = keys.coordinates(keys.of(floored).unique())
+            self._levels[coarse] = keys.coordinates(torch.unique(keys.of(floored)))
         return coarse
 
     def kernel_map(
@@ -110,7 +110,7 @@ class _Keys:
     def of(self, coordinates: Tensor) -> Tensor:
         """(N,) int64 keys; coordinates are rounded down to the stride."""
         cells = coordinates[:, 1:].long().div(self._stride, rounding_mode="floor") - self._low
-        keys = coordinates[:, 0].long() * self._batch_step
+        keys: Tensor = coordinates[:, 0].long() * self._batch_step
         for axis, step in enumerate(self.steps):
             keys += cells[:, axis] * step
         return keys

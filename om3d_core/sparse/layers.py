@@ -1,4 +1,4 @@
-"""Layers on sparse tensors, with MinkowskiEngine's parameter names, shapes and coordinate rules."""
+"""Layers with MinkowskiEngine's parameter names, shapes and coordinate rules."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import collections.abc
+import importlib
 from typing import Any
 
 from torch import Tensor, nn
@@ -25,14 +26,14 @@ class MinkowskiBackend:
             # Version 0.5.4 reads the name that Python 3.10 removed.
             collections.Sequence = collections.abc.Sequence  # type: ignore[attr-defined]
         try:
-            import MinkowskiEngine
+            engine = importlib.import_module("MinkowskiEngine")
         except ImportError as error:
             raise ModelError(
                 "sparse backend 'minkowski': expected MinkowskiEngine 0.5.4 to be installed"
                 f" (scripts/build_minkowski.sh builds it), got: {error}; or choose 'torch'"
             ) from error
-        self._engine = MinkowskiEngine
-        self._pooling = MinkowskiEngine.MinkowskiAvgPooling(2, stride=2, dimension=DIMENSION)
+        self._engine = engine
+        self._pooling = engine.MinkowskiAvgPooling(2, stride=2, dimension=DIMENSION)
 
     def convolution(
         self, in_channels: int, out_channels: int, kernel_size: int, stride: int, bias: bool

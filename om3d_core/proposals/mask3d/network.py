@@ -130,29 +130,21 @@ class Mask3D(nn.Module):
         positions = positions.to(mask_features.dtype)
         sizes = torch.bincount(batch.long()).tolist()
         expect(min(sizes) > 0, "at least one voxel in every scene", sizes)
+        predicted: Sequence[Tensor] = torch.split(mask_features, sizes)
         if segments is not None:
-            expect(
-                [len(s) for s in segments] == sizes, f"segments of {sizes} voxels",
-                [len(s) for s in segments],
-            )
-            grouped = [
-                _segment_means(scene, ids)
-                for scene, ids in zip(mask_features.split(sizes), segments, strict=True)
-            ]
-            predicted: Sequence[Tensor] = grouped
-            mask_features = torch.cat(
-                [means[ids] for means, ids in zip(grouped, segments, strict=True)]
-            )
-        else:
-            predicted = mask_features.split(sizes)
+            lengths = [len(ids) for ids in segments]
+            expect(lengths == sizes, f"segments of {sizes} voxels", lengths)
+            predicted = list(map(_segment_means, predicted, segments))
+            spread = [means[ids] for means, ids in zip(predicted, segments, strict=True)]
+            mask_features = torch.cat(spread)
         pyramid = self._pyramid(levels, positions, mask_features)
-        scenes = zip(coordinates.split(sizes), positions.split(sizes), predicted, strict=True)
+        cells, xyz = torch.split(coordinates[:, 1:], sizes), torch.split(positions, sizes)
         return [
             self._decode(
                 [_of_scene(level, scene_of_row, b) for level, scene_of_row in pyramid],
-                cells[:, 1:], xyz, masks, n_queries, sampling, all_steps,
+                cells[b], xyz[b], predicted[b], n_queries, sampling, all_steps,
             )
-            for b, (cells, xyz, masks) in enumerate(scenes)
+            for b in range(len(sizes))
         ]
 
     def _pyramid(
@@ -217,7 +209,7 @@ class Mask3D(nn.Module):
     def _blocked(self, queries: Tensor, pooled: Tensor) -> Tensor:
         """(Q, N) bool: voxels outside a query's mask; a query of empty mask looks at all."""
         embedding = self.mask_embed_head(self.decoder_norm(queries))
-        blocked = (embedding @ pooled.T).sigmoid() < 0.5
+        blocked: Tensor = (embedding @ pooled.T).sigmoid() < 0.5
         return blocked & ~blocked.all(dim=1, keepdim=True)
 
 

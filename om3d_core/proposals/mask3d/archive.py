@@ -1,0 +1,160 @@
+"""Tensors out of a PyTorch file of which nothing is executed.
+
+The file is a zip archive of raw tensors and a pickle that says where each belongs; in a Lightning
+checkpoint the pickle also names arbitrary classes. Here only tensors are rebuilt from it;
+whatever else it asks for becomes an inert placeholder.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from om3d_core.errors import ModelError
+
+MAX_PICKLE_BYTES = 1 << 28
+
+_STORAGE_TYPES = {
+    "DoubleStorage": torch.float64,
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of the table ``state_dict``, or of the file itself if it has none.
+
+    Raises ModelError for what is not a PyTorch file of version 1.6 or later.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = _unpickle(archive, path)
+    except zipfile.BadZipFile as error:
+        raise ModelError(
+            f"{path}: expected a checkpoint of PyTorch 1.6 or later (a zip archive), got another"
+            " file or a truncated one; older ones can be saved again with torch.save"
+        ) from error
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{path}: expected a PyTorch checkpoint, got {error!r}") from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: expected a table of weights, got another object")
+    return {
+        name: value
+        for name, value in content.items()
+        if isinstance(name, str) and isinstance(value, Tensor)
+    }
+
+
+def _unpickle(archive: zipfile.ZipFile, path: Path) -> object:
+    entries = {entry.filename: entry for entry in archive.infolist()}
+    tables = [name for name in entries if name.endswith("/data.pkl")]
+    if len(tables) != 1:
+        raise ModelError(f"{path}: expected one data.pkl in the archive, got {len(tables)}")
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
+        raise ModelError(f"{path}: expected an uncompressed archive, got a compressed one")
+    root = tables[0].removesuffix("data.pkl")
+    if f"{root}byteorder" in entries and archive.read(f"{root}byteorder") != b"little":
+        raise ModelError(f"{path}: expected little-endian tensors, got another byte order")
+    if entries[tables[0]].file_size > MAX_PICKLE_BYTES:
+        raise ModelError(f"{path}: expected a table of at most {MAX_PICKLE_BYTES} bytes")
+    with archive.open(tables[0]) as table:
+        return _TensorUnpickler(table, archive, f"{root}data/").load()
+
+
+class _Inert:
+    """Stands for any object that is not a tensor: takes everything, does nothing."""
+
+    def __new__(cls, *_: object, **__: object) -> _Inert:
+        return object.__new__(cls)
+
+    def __init__(self, *_: object, **__: object):
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+    def __setitem__(self, key: object, value: object) -> None:
+        pass
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def append(self, item: object) -> None:
+        """Ignore a list item."""
+
+    def extend(self, items: object) -> None:
+        """Ignore list items."""
+
+    def add(self, item: object) -> None:
+        """Ignore a set item."""
+
+
+class _TensorUnpickler(pickle.Unpickler):
+    """Builds plain containers and tensors; every other name resolves to :class:`_Inert`."""
+
+    def __init__(self, table: Any, archive: zipfile.ZipFile, folder: str):
+        super().__init__(table)
+        self._archive = archive
+        self._folder = folder
+        self._storages: dict[str, Tensor] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if module in ("torch", "torch.storage") and name in _STORAGE_TYPES:
+            return _STORAGE_TYPES[name]
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _rebuild_tensor
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return _rebuild_parameter
+        return _Inert
+
+    def persistent_load(self, pid: Any) -> Any:
+        kind, dtype, key, _, count = pid
+        if kind != "storage" or not isinstance(dtype, torch.dtype):
+            return _Inert()
+        if key not in self._storages:
+            raw = self._archive.read(f"{self._folder}{key}")
+            if len(raw) != count * dtype.itemsize:
+                raise pickle.UnpicklingError(
+                    f"storage {key}: expected {count * dtype.itemsize} bytes, got {len(raw)}"
+                )
+            self._storages[key] = (
+                torch.frombuffer(bytearray(raw), dtype=dtype)
+                if raw else torch.empty(0, dtype=dtype)
+            )
+        return self._storages[key]
+
+
+def _rebuild_tensor(
+    storage: object, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object
+) -> object:
+    if not isinstance(storage, Tensor):
+        return _Inert()
+    if math.prod(size) > storage.numel():
+        raise pickle.UnpicklingError(
+            f"expected a tensor of at most {storage.numel()} values, got {tuple(size)}"
+        )
+    return storage.as_strided(size, stride, offset).clone()
+
+
+def _rebuild_parameter(data: object, *_: object) -> object:
+    return data

@@ -1,0 +1,134 @@
+"""The network from a checkpoint of which nothing is executed.
+
+The published checkpoints of Mask3D are Lightning's: ``state_dict`` holds the network's weights
+under the prefix ``model.`` and ``criterion.empty_weight`` of the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from om3d_core.errors import InputError, ModelError
+from om3d_core.proposals.mask3d.archive import read_tensors
+from om3d_core.proposals.mask3d.backbone import BackboneConfig
+from om3d_core.proposals.mask3d.network import Mask3D, NetworkConfig
+from om3d_core.sparse.backend import create_backend
+
+PREFIX = "model."
+IGNORED_PREFIX = "criterion."
+MAX_NAMED_KEYS = 8
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The network's weights in a .safetensors file or a PyTorch or Lightning checkpoint.
+
+    Keys lose the prefix ``model.``; those of the training criterion are left out. Raises
+    ModelError if there is no such file, if it is damaged, or if it holds no weights.
+    """
+    if not path.is_file():
+        raise ModelError(f"expected a checkpoint, got no file {path}")
+    stored = _read_safetensors(path) if path.suffix == ".safetensors" else read_tensors(path)
+    if not stored:
+        raise ModelError(f"{path}: expected named weights, got none")
+    weights = {
+        name.removeprefix(PREFIX): value
+        for name, value in stored.items()
+        if not name.startswith(IGNORED_PREFIX)
+    }
+    for name, value in weights.items():
+        if not value.numel():
+            raise ModelError(f"{path}: expected weights, got an empty {name}")
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise ModelError(f"{path}: expected finite weights, got NaN or infinity in {name}")
+    return weights
+
+
+def load_network(path: Path, n_heads: int, backend: str = "torch") -> Mask3D:
+    """The network that the checkpoint's weights fit, ready for inference on the CPU.
+
+    Its widths are those of the weights; n_heads leaves no trace in them. Raises ModelError,
+    naming missing, unexpected and misshapen keys, unless the weights are exactly the network's.
+    """
+    weights = read_weights(path)
+    try:
+        config = config_of(weights, n_heads)
+    except InputError as error:
+        raise ModelError(f"{path}: {error}") from error
+    with torch.device("meta"):
+        network = Mask3D(config)
+    check_weights(network, weights, path)
+    if backend != "torch":
+        network = Mask3D(config, create_backend(backend))
+    expected = network.state_dict()
+    weights = {name: value.to(expected[name].dtype) for name, value in weights.items()}
+    network.load_state_dict(weights, strict=True, assign=backend == "torch")
+    return network.requires_grad_(False).eval()
+
+
+def config_of(weights: Mapping[str, Tensor], n_heads: int) -> NetworkConfig:
+    """The widths that the weights have; those of the published network if keys are missing."""
+    try:
+        shapes = {name: tuple(value.shape) for name, value in weights.items()}
+        blocks = [f"backbone.block{i}." for i in range(1, 9)]
+        backbone = BackboneConfig(
+            stem=shapes["backbone.conv0p1s1.kernel"][2],
+            planes=tuple(shapes[f"{block}0.conv1.kernel"][2] for block in blocks),
+            depths=tuple(
+                sum(name.startswith(block) and name.endswith(".conv1.kernel") for name in shapes)
+                for block in blocks
+            ),
+            n_labels=shapes["backbone.final.kernel"][1],
+        )
+        return NetworkConfig(
+            backbone,
+            dim=shapes["mask_features_head.kernel"][1],
+            n_heads=n_heads,
+            feed_forward=shapes["ffn_attention.0.0.linear1.weight"][0],
+            n_classes=shapes["class_embed_head.weight"][0],
+        )
+    except (KeyError, IndexError):
+        return NetworkConfig(n_heads=n_heads)
+
+
+def check_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Raise ModelError unless names and shapes are exactly those of the network."""
+    expected = network.state_dict()
+    faults = [
+        _listed("missing", expected.keys() - weights.keys()),
+        _listed("unexpected", weights.keys() - expected.keys()),
+        _listed(
+            "misshapen",
+            (
+                f"{name} (expected {tuple(expected[name].shape)}, got {tuple(value.shape)})"
+                for name, value in weights.items()
+                if name in expected and value.shape != expected[name].shape
+            ),
+        ),
+    ]
+    if any(faults):
+        raise ModelError(
+            f"{path}: expected the {len(expected)} weights of this network, got "
+            + "; ".join(filter(None, faults))
+        )
+
+
+def _listed(what: str, names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    if not ordered:
+        return ""
+    more = "" if len(ordered) <= MAX_NAMED_KEYS else f" and {len(ordered) - MAX_NAMED_KEYS} more"
+    return f"{len(ordered)} {what}: {', '.join(ordered[:MAX_NAMED_KEYS])}{more}"
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path}: expected a safetensors file, got {error}") from error

@@ -1,0 +1,117 @@
+"""Mask3D as a proposer (Schult et al. 2023), as OpenMask3D uses it or repaired."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.cloud import Cloud
+from om3d_core.errors import ModelError
+from om3d_core.masks import InstanceMasks, suppress_duplicates
+from om3d_core.progress import Job
+from om3d_core.proposals.mask3d.inference import SceneLogits, choose_device, run_network
+from om3d_core.proposals.mask3d.postprocess import (
+    Parts,
+    Ranked,
+    class_probabilities,
+    rank_pairs,
+    rank_parts,
+    split_masks,
+    to_points,
+)
+from om3d_core.proposals.mask3d.settings import Mask3DSettings
+from om3d_core.proposals.mask3d.surface import flag_structure, surface_segments
+
+if TYPE_CHECKING:
+    from om3d_core.proposals.mask3d.network import Mask3D
+
+STAGE = "masks"
+STEPS = 4
+
+
+class Mask3DProposer:
+    """Masks from a Mask3D network; its weights load here.
+
+    Raises ModelError if the checkpoint is missing, damaged, or of another network.
+    """
+
+    weights_hint = (
+        "scannet200_model.ckpt, linked in the README of github.com/OpenMask3D/openmask3d"
+        " (MIT license; trained on ScanNet200)"
+    )
+    settings_group = "mask3d"
+
+    def __init__(self, settings: Mask3DSettings | None = None, network: Mask3D | None = None):
+        """``network``: use this one instead of the checkpoint's."""
+        self._settings = settings or Mask3DSettings()
+        device = choose_device(self._settings.device)
+        self._network = (network or self._load()).to(device).eval()
+
+    def propose(
+        self, cloud: Cloud, job: Job, segments: npt.NDArray[np.integer] | None = None
+    ) -> InstanceMasks:
+        """Masks over the cloud's points by falling score.
+
+        segments: (P,) ids of fine segments such as those of ScanNet, in place of the setting.
+        """
+        if not len(cloud):
+            return InstanceMasks.empty(0)
+        job.step(STAGE, 0, STEPS)
+        if segments is None and self._settings.segments == "surface":
+            segments = surface_segments(cloud)
+        job.step(STAGE, 1, STEPS)
+        scene = run_network(self._network, cloud, self._settings, segments)
+        job.step(STAGE, 2, STEPS)
+        masks = self._select(scene)
+        job.step(STAGE, 3, STEPS)
+        if self._settings.flag_structure:
+            masks = flag_structure(cloud, masks)
+        job.step(STAGE, STEPS, STEPS)
+        return masks
+
+    def rank(self, parts: Parts, scene: SceneLogits) -> Ranked:
+        """Order and score the parts of the masks."""
+        probabilities = class_probabilities(scene.class_logits)
+        if self._settings.selection == "faithful":
+            return rank_pairs(parts, probabilities)
+        return rank_parts(parts, probabilities)
+
+    def _select(self, scene: SceneLogits) -> InstanceMasks:
+        s, voxels = self._settings, scene.voxels
+        parts = split_masks(
+            scene.mask_logits,
+            scene.positions,
+            s.split_reach_m,
+            min_samples=s.split_min_samples,
+            min_voxels=s.min_voxels,
+        )
+        ranked = self.rank(parts, scene)
+        kept = ranked.scores >= s.min_score
+        members = [
+            to_points(parts.voxels[part], voxels.inverse, len(voxels), scene.segments)
+            for part in ranked.parts[kept]
+        ]
+        masks = InstanceMasks.from_lists(members, len(voxels.inverse), ranked.scores[kept])
+        masks = masks.select(masks.sizes > 0)
+        return suppress_duplicates(masks, s.max_overlap) if s.max_overlap < 1.0 else masks
+
+    def _load(self) -> Mask3D:
+        from om3d_core.proposals.mask3d.checkpoint import load_network
+
+        s = self._settings
+        name = f"{self.settings_group}.checkpoint"
+        if not s.checkpoint:
+            raise ModelError(
+                f"{name}: expected the file of the network's weights, got no path; get"
+                f" {self.weights_hint} and set {name} to where it lies"
+            )
+        path = Path(s.checkpoint).expanduser()
+        if not path.is_file():
+            raise ModelError(
+                f"{name}: expected the network's weights, got no file {path}; get"
+                f" {self.weights_hint} and set {name} to where it lies"
+            )
+        return load_network(path, s.num_heads, s.sparse_backend)
