@@ -27,7 +27,7 @@ class Overlaps:
     ignored: (N,) int64 points of a prediction that lie on void.
     """
 
-    scores: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.floating]
     pred_sizes: npt.NDArray[np.int64]
     gt_sizes: npt.NDArray[np.int64]
     shared: npt.NDArray[np.int64]
@@ -100,15 +100,25 @@ def curve_area(
 
     scores, right: (N,) score and verdict of each counted prediction; n_gt >= 1 masks to find.
     """
-    if not len(scores):
-        return 0.0
+    precision, recalls = curve(scores, right, n_gt)
+    return area(precision, recalls)
+
+
+def curve(
+    scores: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], n_gt: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Precision and recall at each distinct score, from the highest on, after the point (1, 0)."""
     order = np.argsort(-scores, kind="stable")
     found = np.cumsum(right[order])
-    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True)[: len(scores)])
     precision = np.concatenate([[1.0], found[last] / (last + 1)])
-    recall = np.concatenate([[0.0], found[last] / n_gt])
-    padded = np.concatenate([[0.0], recall, [recall[-1]]])
-    return float(precision @ (padded[2:] - padded[:-2]) / 2)
+    return precision, np.concatenate([[0.0], found[last] / n_gt])
+
+
+def area(values: npt.NDArray[np.float64], recalls: npt.NDArray[np.float64]) -> float:
+    """Integral of ``values`` over rising ``recalls`` with the weights of ScanNet's benchmark."""
+    padded = np.concatenate([[0.0], recalls, [recalls[-1]]])
+    return float(values @ (padded[2:] - padded[:-2]) / 2)
 
 
 def mean_average_precision(scenes: Sequence[Overlaps]) -> float:

@@ -17,10 +17,10 @@ TEST_MODULES = {
     "mask3d_full": "test_mask3d",
     "mask3d_state_dict_keys": "test_mask3d",
     "views": "test_views",
-    "views_edge": "test_views",
+    "views_edge": "test_views_edge",
     "features": "test_features",
     "evaluation": "test_evaluation",
-    "evaluation_scannetpp": "test_evaluation",
+    "evaluation_scannetpp": "test_evaluation_scannetpp",
 }
 """A kind is what the description (.json) of a fixture states, and the name of any other file."""
 

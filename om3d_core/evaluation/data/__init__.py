@@ -1,0 +1,1 @@
+"""Label sets and scene lists, one file a data set."""

@@ -1,0 +1,42 @@
+"""The evaluator of OpenMask3D++ with the 1,659 classes of ScanNet++."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from om3d_core.evaluation.label_sets import GROUPS, load_label_set
+from parity.kinds import Fixture
+from parity.test_evaluation import PAPER, Load, assert_equal_results, evaluate
+
+
+@pytest.fixture(scope="module")
+def stored(load: Load) -> Fixture:
+    return load("evaluation_scannetpp")
+
+
+def test_label_set(stored: Fixture) -> None:
+    labels = load_label_set("scannetpp")
+    np.testing.assert_array_equal(labels.ids, stored["label_ids"])
+    assert list(labels.names) == stored["labels"].tolist()
+    assert [GROUPS.index(g) for g in labels.groups] == stored["label_group"].tolist()
+
+
+@pytest.mark.parametrize("variant, kind", [("top1_ones", "classes1"), ("top5_ones", "classes5")])
+def test_results(stored: Fixture, variant: str, kind: str) -> None:
+    result = evaluate(stored, kind, load_label_set("scannetpp"), PAPER)
+    assert_equal_results(stored, variant, result)
+    assert np.isnan(result.ap[0]).all()
+
+
+def test_points_without_a_label_are_void_unless_zero_is_a_class(stored: Fixture) -> None:
+    labels = load_label_set("scannetpp")
+    fixed = evaluate(stored, "classes1", labels, replace(PAPER, zero_is_a_class=False))
+    faithful = evaluate(stored, "classes1", labels, PAPER)
+    differs = ~np.isclose(fixed.ap, faithful.ap, equal_nan=True)
+    assert differs.any()
+    walls = any(((stored[f"s{i}_gt"] > 0) & (stored[f"s{i}_gt"] < 1000)).any()
+                for i in range(int(stored["n_scenes"])))  # fmt: skip
+    assert walls != np.isnan(fixed.ap[0]).all()
