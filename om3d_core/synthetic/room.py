@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from om3d_core.synthetic import furniture
 from om3d_core.synthetic.assets import Catalog, Model, ObjectClass
-from om3d_core.synthetic.mesh import box, pose
+from om3d_core.synthetic.mesh import bounds, box, pose
 from om3d_core.synthetic.scene import Instance, Room, Surface, moved, overlap
 
 _WALL_GAP_M = 0.03
@@ -18,6 +20,8 @@ _PAINTING_CENTER_M = 1.62
 _TOP_M = 0.03
 _RIM_M = 0.03
 _HEADROOM_M = 1.0
+_TRIES = 60
+_Item = TypeVar("_Item")
 
 
 def furnish(catalog: Catalog, rng: np.random.Generator) -> Room:
@@ -50,11 +54,11 @@ class _Builder:
         self._surfaces += [self._floor_strip(wall) for wall in range(4)]
         return Room(self._size, tuple(self._instances), tuple(self._surfaces), table)
 
-    def _choice(self, items: list[Path] | tuple[str, ...]) -> Path | str:
+    def _choice(self, items: Sequence[_Item]) -> _Item:
         return items[int(self._rng.integers(len(items)))]
 
     def _texture(self, kind: str) -> Path:
-        return Path(self._choice(self._catalog.textures(kind)))
+        return self._choice(self._catalog.textures(kind))
 
     def _add_shell(self) -> None:
         x, y, z = (float(v) for v in self._size / (2, 2, 1))
@@ -82,7 +86,7 @@ class _Builder:
 
     def _model(self, entry: ObjectClass) -> Model:
         if entry.models and not (entry.name == "table" and self._rng.random() < 0.6):
-            asset = str(self._choice(entry.models))
+            asset = self._choice(entry.models)
             return self._catalog.model(entry.name, asset, entry.up[0])
         build = {"table": furniture.table, "chair": furniture.chair, "shelf": furniture.shelf}
         size = entry.size_m
@@ -124,12 +128,10 @@ class _Builder:
         room_from_wall, length = self._room_from_wall(wall)
         width, depth = (float(v) for v in model.extent_m[:2])
         taken = [instance.box for instance in self._instances if not instance.structure]
-        for _ in range(60):
+        for _ in range(_TRIES):
             x = float(self._rng.uniform(-1, 1)) * (length / 2 - width / 2 - 0.15)
             room_from_model = room_from_wall @ pose(x, -depth / 2 - _WALL_GAP_M, 0.0)
-            parts = moved(model, room_from_model)
-            candidate = Instance(0, entry.name, parts)
-            if not overlap(candidate.box, taken, 0.05):
+            if not overlap(bounds(moved(model, room_from_model)), taken, 0.05):
                 break
         else:
             return
@@ -148,9 +150,14 @@ class _Builder:
         model = self._model(entry)
         room_from_wall, length = self._room_from_wall(wall)
         width, depth, height = (float(v) for v in model.extent_m)
-        x = float(self._rng.uniform(-1, 1)) * (length / 2 - width / 2 - 0.4)
-        self._add(model, room_from_wall @ pose(x, -depth / 2 - 0.003,
-                                               _PAINTING_CENTER_M - height / 2), 2 + wall)
+        taken = [instance.box for instance in self._instances if not instance.structure]
+        for _ in range(_TRIES):
+            x = float(self._rng.uniform(-1, 1)) * (length / 2 - width / 2 - 0.4)
+            room_from_model = room_from_wall @ pose(x, -depth / 2 - 0.003,
+                                                    _PAINTING_CENTER_M - height / 2)
+            if not overlap(bounds(moved(model, room_from_model)), taken, 0.1):
+                self._add(model, room_from_model, 2 + wall)
+                return
 
     def _floor_strip(self, wall: int) -> Surface:
         room_from_wall, length = self._room_from_wall(wall)
