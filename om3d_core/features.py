@@ -1,6 +1,13 @@
-"""Many features of an instance, one a view, combined for a query."""
+"""Many features of an instance, one a view, combined for a query.
+
+Views can be combined before they are compared with a query (features) or after it (similarities),
+by mean or by maximum, and views unlike the others can be left out first. Nothing is encoded anew
+to try another combination.
+"""
 
 from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 import numpy.typing as npt
@@ -9,16 +16,28 @@ from om3d_core.scene import FeatureTable
 
 Floats = npt.NDArray[np.float32]
 
+AGGREGATIONS = ("mean", "mean_similarity", "max", "max_feature")
+"""mean: the unit mean of the features (OpenMask3D). mean_similarity, max: mean and maximum of
+the similarities of the views (what the code of OpenMask3D++ calls mean and max). max_feature: the
+largest value of each dimension, as max pooling in the words of its paper."""
+
+OUTLIER_DISTANCE = 0.1
+OUTLIER_SHARE = 0.5
+
 
 def mean_features(table: FeatureTable) -> Floats:
     """(N, D) unit mean over the valid views of each instance, zero where there is none.
 
     The aggregation of OpenMask3D (Takmaz et al. 2023).
     """
-    total = np.einsum("nkd,nk->nd", table.vectors, table.valid.astype(np.float32))
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    mean: Floats = np.divide(total, length, out=np.zeros_like(total), where=length > 0)
-    return mean
+    return _unit(np.einsum("nkd,nk->nd", table.vectors, table.valid.astype(np.float32)))
+
+
+def max_features(table: FeatureTable) -> Floats:
+    """(N, D) unit vector of the largest values of the valid views, zero where there is none."""
+    low = np.where(table.valid[:, :, None], table.vectors, np.float32(-np.inf))
+    largest = low.max(axis=1, initial=-np.inf)
+    return _unit(np.where(table.valid.sum(axis=1)[:, None] > 0, largest, np.float32(0)))
 
 
 def cosines(rows: Floats, query: Floats) -> Floats:
@@ -36,3 +55,57 @@ def view_cosines(table: FeatureTable, query: Floats) -> Floats:
     flat = cosines(table.vectors.reshape(n * k, dim), query).reshape(n, k)
     result: Floats = np.where(table.valid, flat, np.float32(-np.inf))
     return result
+
+
+def similarities(table: FeatureTable, query: Floats, aggregation: str = "mean") -> Floats:
+    """(N,) similarity of each instance with a unit query (D,), by one of :data:`AGGREGATIONS`.
+
+    An instance without a view has -inf by similarities and 0 by features.
+    """
+    if aggregation in {"mean", "max_feature"}:
+        return cosines(pooled_features(table, aggregation), query)
+    views = view_cosines(table, query)
+    if aggregation == "max":
+        largest: Floats = views.max(axis=1, initial=-np.inf)
+        return largest
+    count = table.valid.sum(axis=1)
+    total = np.where(table.valid, views, np.float32(0)).sum(axis=1)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.float32(-np.inf))
+    return mean.astype(np.float32)
+
+
+def pooled_features(table: FeatureTable, aggregation: str) -> Floats:
+    """(N, D) unit features to compare with words: those that ``aggregation`` pools, else means."""
+    return max_features(table) if aggregation == "max_feature" else mean_features(table)
+
+
+def without_outliers(
+    table: FeatureTable,
+    distance: float = OUTLIER_DISTANCE,
+    share: float = OUTLIER_SHARE,
+) -> FeatureTable:
+    """The table with the views that DBSCAN calls noise no longer valid (OpenMask3D++).
+
+    Two views are neighbors within the cosine ``distance``. A view with more than ``share`` of
+    the instance's n views among its neighbors, itself included, is a core (min_samples is
+    ``int(n * share) + 1``); noise is what is neither a core nor the neighbor of one, whatever
+    the number of clusters. If all is noise, nothing is removed.
+    """
+    valid = table.valid
+    vectors = table.vectors.astype(np.float64)
+    length = np.linalg.norm(vectors, axis=2, keepdims=True)
+    unit = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+    near = 1.0 - np.einsum("nid,njd->nij", unit, unit) <= distance
+    near &= valid[:, :, None] & valid[:, None, :]
+    near |= np.eye(valid.shape[1], dtype=bool) & valid[:, :, None]
+    least = (valid.sum(axis=1) * share).astype(np.int64) + 1
+    core = valid & (near.sum(axis=2) >= least[:, None])
+    kept = (near & core[:, None, :]).any(axis=2)
+    kept = np.where(kept.any(axis=1)[:, None], kept, valid)
+    return dataclasses.replace(table, valid=kept)
+
+
+def _unit(rows: Floats) -> Floats:
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Floats = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    return unit

@@ -59,6 +59,23 @@ class Intrinsics:
             height,
         )
 
+    def openmask3d_resized(self, width: int, height: int) -> Intrinsics:
+        """As :meth:`resized`, with the faults of OpenMask3D (``Camera.get_adapted_intrinsic``).
+
+        That code was written for sizes (width, height) and is given (height, width): the focal
+        length and the center along x follow the height, those along y the width, and focal
+        lengths scale with a truncated size. It is right only where the aspect ratio stays.
+        """
+        sx = (width * self.height // self.width) / self.height
+        return Intrinsics(
+            self.fx * sx,
+            self.fy * (width / self.width),
+            self.cx * ((height - 1) / (self.height - 1)),
+            self.cy * ((width - 1) / (self.width - 1)),
+            width,
+            height,
+        )
+
 
 @dataclass(frozen=True)
 class Frame:

@@ -10,14 +10,22 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.boxes import Box, fit_box
-from om3d_core.calibration import Calibration, Evidence, calibration_of
+from om3d_core.calibration import calibration_of
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import EmptyMapError, UnsupportedQueryError, expect
-from om3d_core.features import Floats, cosines, mean_features, view_cosines
+from om3d_core.features import (
+    AGGREGATIONS,
+    OUTLIER_DISTANCE,
+    OUTLIER_SHARE,
+    Floats,
+    cosines,
+    pooled_features,
+    similarities,
+    without_outliers,
+)
 from om3d_core.scene import FeatureTable, Scene
 from om3d_core.settings import Settings, setting
 
-AGGREGATIONS = ("mean", "max")
 REMEMBERED_TEXTS = 1024
 
 
@@ -28,8 +36,18 @@ class QuerySettings(Settings):
     top_k: int = setting(5, "most matches in an answer", low=1, high=1_000_000)
     aggregation: str = setting(
         "mean",
-        "views of an instance combined: mean of their features, or max of their similarities",
+        "views of an instance combined: mean of their features, mean or max of their"
+        " similarities, or the features' largest value in each dimension",
         choices=AGGREGATIONS,
+    )
+    remove_outliers: bool = setting(
+        False, "leave out views unlike the others (DBSCAN), as OpenMask3D++ does"
+    )
+    outlier_distance: float = setting(
+        OUTLIER_DISTANCE, "cosine distance within which two views are alike", low=0.0, high=2.0
+    )
+    outlier_share: float = setting(
+        OUTLIER_SHARE, "share of an instance's views that must be alike", low=0.0, high=1.0
     )
     include_structure: bool = setting(False, "rank floor, walls and ceiling too")
     present_threshold: float = setting(
@@ -86,11 +104,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Ranking:
-    """The rows of the ranked instances, best first, with their similarities and scores."""
+    """The rows of the best instances with their similarities and scores, and the mean of all."""
 
     rows: npt.NDArray[np.int64]
     similarity: npt.NDArray[np.float64]
     score: npt.NDArray[np.float64]
+    mean: float
 
 
 class TextMemory:
@@ -125,7 +144,11 @@ class SceneQuery:
         self._scene = scene
         self._texts = encoder if isinstance(encoder, TextMemory) else TextMemory(encoder)
         self._settings = settings or QuerySettings()
-        self._means = {t.space.name: mean_features(t) for t in scene.features}
+        self._tables = {t.space.name: self._used(t) for t in scene.features}
+        self._pooled = {
+            name: pooled_features(t, self._settings.aggregation)
+            for name, t in self._tables.items()
+        }
         self._box = lru_cache(maxsize=None)(self._fit_box)
 
     def text(self, text: str, top_k: int | None = None) -> Answer:
@@ -152,11 +175,18 @@ class SceneQuery:
         vector = self._texts.encoder.encode_images([rgb])[table.space.name][0]
         return self._answer("image", "image", table, vector, top_k)
 
+    def _used(self, table: FeatureTable) -> FeatureTable:
+        """The views that take part in an answer."""
+        s = self._settings
+        if not s.remove_outliers:
+            return table
+        return without_outliers(table, s.outlier_distance, s.outlier_share)
+
     def _table(self, *, text: bool = False, image: bool = False) -> FeatureTable:
         if len(self._scene) == 0:
             raise EmptyMapError("expected a map with instances, got one without")
         spaces = {space.name: space for space in self._texts.encoder.spaces}
-        for table in self._scene.features:
+        for table in self._tables.values():
             space = spaces.get(table.space.name)
             if space and (not text or space.text) and (not image or space.image):
                 return table
@@ -172,9 +202,9 @@ class SceneQuery:
         limit = self._settings.top_k if top_k is None else top_k
         expect(type(limit) is int and limit >= 1, "a top_k of at least 1", limit)
         ranking = self._rank(table, vector, limit)
-        calibration = calibration_of(table.space.name)
-        margin = self._margin(table, calibration, ranking) if kind == "text" else None
-        probability = calibration.probability(Evidence(ranking.similarity, ranking.score, margin))
+        probability = calibration_of(table.space.name).probability(
+            ranking.similarity, ranking.mean
+        )
         matches = tuple(
             self._match(table, vector, ranking, float(p), i) for i, p in enumerate(probability)
         )
@@ -186,29 +216,18 @@ class SceneQuery:
         eligible = table.valid.any(axis=1) & (self._scene.masks.sizes > 0)
         if not self._settings.include_structure:
             eligible &= ~self._scene.masks.structure
-        if self._settings.aggregation == "mean":
-            similarity = cosines(self._means[table.space.name], vector).astype(np.float64)
+        if self._settings.aggregation in {"mean", "max_feature"}:
+            similarity = cosines(self._pooled[table.space.name], vector).astype(np.float64)
         else:
-            similarity = view_cosines(table, vector).max(axis=1, initial=-np.inf).astype(float)
+            similarity = similarities(table, vector, self._settings.aggregation).astype(float)
         rows = np.flatnonzero(eligible)
         similarity = similarity[rows]
-        deviation = similarity - similarity.mean() if len(rows) else similarity
+        mean = float(similarity.mean()) if len(rows) else 0.0
+        deviation = similarity - mean
         spread = float(np.sqrt(np.mean(deviation**2))) if len(rows) else 0.0
         score = deviation / spread if spread > 1e-9 else np.zeros_like(deviation)
         order = np.lexsort((self._scene.ids[rows], -similarity))[:limit]
-        return _Ranking(rows[order], similarity[order], score[order])
-
-    def _margin(
-        self, table: FeatureTable, calibration: Calibration, ranking: _Ranking
-    ) -> npt.NDArray[np.float64] | None:
-        """How far the query's similarity lies above that of the best background word."""
-        if not calibration.background:
-            return None
-        name = table.space.name
-        words = np.stack([self._texts.vector(word, name) for word in calibration.background])
-        best = (self._means[name][ranking.rows] @ words.T).max(axis=1)
-        margin: npt.NDArray[np.float64] = ranking.similarity - best
-        return margin
+        return _Ranking(rows[order], similarity[order], score[order], mean)
 
     def _match(
         self, table: FeatureTable, vector: Floats, ranking: _Ranking, probability: float, i: int

@@ -66,7 +66,7 @@ def assign_labels(
         similarities.shape,
     )
     values = np.asarray(similarities, np.float64)
-    seen = np.isfinite(values).all(axis=1)
+    seen = np.isfinite(values.sum(axis=1))
     values = np.where(seen[:, None], values, 0.0)
     order = np.argsort(-values, axis=1, kind="stable")[:, : min(settings.top_k, len(labels))]
     soft = np.exp((values - values.max(axis=1, keepdims=True, initial=-np.inf))

@@ -70,6 +70,12 @@ class FolderSettings(Settings):
     intrinsics_height: int = setting(
         0, "image height in pixels that the intrinsics are for; 0: that of the color images", low=0
     )
+    intrinsics_scaling: str = setting(
+        "per_axis",
+        "how intrinsics follow the image size: each axis with its own side, or with the sides"
+        " swapped as in OpenMask3D, up to 2 px off for ScanNet",
+        choices=("per_axis", "openmask3d"),
+    )
     cloud_file: str = setting("", "reconstruction to use; empty: scene.ply or the only .ply")
 
 
@@ -205,9 +211,11 @@ class FolderSource:
                     f"({given.cx:g}, {given.cy:g}); set intrinsics_width and intrinsics_height "
                     "to the image size that the matrix is for"
                 )
-            return (
-                given if (width, height) == self._depth_size else given.resized(*self._depth_size)
-            )
+            if (width, height) == self._depth_size:
+                return given
+            if self._settings.intrinsics_scaling == "openmask3d":
+                return given.openmask3d_resized(*self._depth_size)
+            return given.resized(*self._depth_size)
         except (InputError, OSError) as error:
             raise SourceError(f"{path}: {error}") from error
 

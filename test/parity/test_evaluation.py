@@ -45,6 +45,7 @@ def stored(load: Load) -> Fixture:
 
 
 def evaluate(stored: Fixture, kind: str, labels: LabelSet, protocol: Protocol) -> BenchmarkResult:
+    protocol = replace(protocol, min_region_points=int(stored.info.get("min_region_size", 100)))
     scenes = []
     for i in range(int(stored["n_scenes"])):
         n_points = int(stored[f"s{i}_n_points"])
