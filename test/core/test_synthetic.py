@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from scipy.spatial import cKDTree
+from scipy.spatial import ConvexHull, cKDTree
 
 from om3d_core.errors import InputError, SettingsError
 from om3d_core.frame import Intrinsics
@@ -134,16 +134,28 @@ def test_objects_do_not_interpenetrate(layout: tuple[Room, tuple[Instance, ...]]
     instances = [i for i in layout[1] if not i.structure]
     for i, first in enumerate(instances):
         for second in instances[i + 1:]:
-            stacked = second.supported_by == first.id or first.supported_by == second.id
-            if not stacked:
-                assert not overlap(first.box, [second.box], -1e-4) or second.id in carried(
-                    first.id, instances), (first.class_name, second.class_name)
+            stacked = second.id in carried(first.id, instances)
+            if not stacked and overlap(first.box, [second.box], -1e-4):
+                assert separated(first, second), (first.class_name, second.class_name)
 
 
 def carried(owner: int, instances: list[Instance]) -> set[int]:
     """The ids of all that stands on an instance, directly or not."""
     above = {i.id for i in instances if i.supported_by == owner}
     return above | {j for i in above for j in carried(i, instances)}
+
+
+def separated(first: Instance, second: Instance) -> bool:
+    """Whether a vertical plane lies between two instances (separating axis theorem)."""
+    outlines = []
+    for instance in (first, second):
+        points = np.concatenate([part.vertices[:, :2] for part in instance.parts])
+        outlines.append(points[ConvexHull(points).vertices])
+    edges = np.concatenate([np.roll(outline, -1, axis=0) - outline for outline in outlines])
+    normals = edges[:, ::-1] * (1, -1) / np.linalg.norm(edges, axis=1, keepdims=True)
+    a, b = (outline @ normals.T for outline in outlines)
+    gap = np.maximum(a.min(axis=0) - b.max(axis=0), b.min(axis=0) - a.max(axis=0))
+    return bool(gap.max() > -1e-4)
 
 
 def test_clean_depth_lies_on_ground_truth_of_the_same_instance(clean_scene: Path) -> None:
@@ -225,7 +237,7 @@ def test_camera_stays_clear_of_objects(layout: tuple[Room, tuple[Instance, ...]]
         assert (np.abs(eye[:2]) < room.size[:2] / 2 - 0.2).all()
     steps_m = np.linalg.norm(np.diff(path[:, :3, 3], axis=0), axis=1)
     turns = np.einsum("ij,ij->i", path[:-1, :3, 2], path[1:, :3, 2])
-    assert steps_m.max() < 0.25 and np.degrees(np.arccos(turns.min())) < 20
+    assert steps_m.max() < 0.3 and np.degrees(np.arccos(turns.min())) < 20
 
 
 def test_renderer_sees_a_textured_box_where_it_is(tmp_path: Path) -> None:
