@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.errors import InputError, expect
+from om3d_core.errors import expect
 from om3d_core.evaluation.average_precision import AP_THRESHOLDS, Overlaps, area, curve
 from om3d_core.evaluation.label_sets import GROUPS, LabelSet
 from om3d_core.evaluation.protocols import Protocol
@@ -113,22 +113,6 @@ def summary_of(values: Floats) -> Floats:
     return np.stack([mean, values[..., AT_50], values[..., AT_25]], axis=-1)
 
 
-def check_ground_truth(scene: ScenePredictions, labels: LabelSet, protocol: Protocol) -> None:
-    """Raise InputError unless the scene's ground truth, as a prediction, gets AP 1 everywhere."""
-    sizes = scene.overlaps.gt_sizes
-    itself = Overlaps(
-        scores=np.ones(len(sizes), np.float32),
-        pred_sizes=sizes,
-        gt_sizes=sizes,
-        shared=np.diag(sizes),
-        ignored=np.zeros(len(sizes), np.int64),
-    )
-    perfect = ScenePredictions(itself, scene.gt_classes, scene.gt_group, scene.gt_classes)
-    ap = evaluate_scenes([perfect], labels, protocol).ap
-    if not (ap[~np.isnan(ap)] == 1.0).all():
-        raise InputError("expected ground truth that scores AP 1 against itself, got less")
-
-
 @dataclass(frozen=True)
 class GroundTruthCounts:
     """Masks against the ground truth of one scene, before the masks have labels.
@@ -192,6 +176,18 @@ def count_against(
     )
     group = protocol.zero_is_a_class & (instance_ids < INSTANCES_A_LABEL)
     return GroundTruthCounts(overlaps, labels.index_of(instance_ids // INSTANCES_A_LABEL), group)
+
+
+def ground_truth_result(
+    gt_ids: npt.NDArray[np.integer], labels: LabelSet, protocol: Protocol
+) -> BenchmarkResult:
+    """What the ground truth of a scene scores against itself: 1 in every class that it has."""
+    ids = np.asarray(gt_ids, np.int64)
+    present = np.unique(ids[ids != 0])
+    masks = InstanceMasks.from_lists([np.flatnonzero(ids == i) for i in present], len(ids))
+    counts = count_against(masks, ids, labels, protocol)
+    scene = counts.labeled(labels.index_of(present // INSTANCES_A_LABEL), masks.scores)
+    return evaluate_scenes([scene], labels, protocol)
 
 
 @dataclass(frozen=True)
@@ -264,9 +260,9 @@ class _Table:
 
 def _by_class(verdicts: Sequence[_Verdicts]) -> list[tuple[int, Floats, Flags]]:
     """The scores and verdicts of each class, over all scenes."""
-    if not verdicts:
+    classes = np.concatenate([np.zeros(0, np.int64), *(v.classes for v in verdicts)])
+    if not len(classes):
         return []
-    classes = np.concatenate([v.classes for v in verdicts])
     order = np.argsort(classes, kind="stable")
     scores = np.concatenate([v.scores for v in verdicts])[order]
     right = np.concatenate([v.right for v in verdicts])[order]
