@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.proposals.geometric.graph import Int, Surface
+from om3d_core.proposals.geometric.hierarchy import Links, merge_tree
 from om3d_core.proposals.geometric.layout import Layout, Support
 from om3d_core.proposals.geometric.parts import PartGraph
 
@@ -20,13 +21,10 @@ MIN_TOP_M2 = 0.3
 BACKREST_WIDTH = 0.75
 BACKREST_HEIGHT_M = 0.25
 UNDER_SHARE = 0.6
-SIGNIFICANT = 0.12
-STACK_COVER = 0.85
-MAX_STACK = 5
-MAX_PARTS = 8
 THING_AREA_M2 = 0.004
+FIXTURE_AREA_M2 = 0.015
 FURNITURE_AREA_M2 = 0.06
-MIN_PART_M2 = 0.003
+MIN_PART_M2 = 0.0015
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,9 @@ class Candidate:
     structure: bool = False
 
 
-def propose_candidates(surface: Surface, layout: Layout, graph: PartGraph) -> list[Candidate]:
+def propose_candidates(
+    surface: Surface, layout: Layout, graph: PartGraph, links: Links
+) -> list[Candidate]:
     """Every candidate over the samples; they may overlap.
 
     Things on a support come first; then large tops with what is below them; what is left and
@@ -47,17 +47,17 @@ def propose_candidates(surface: Surface, layout: Layout, graph: PartGraph) -> li
     result: list[Candidate] = []
     free = graph.sizes > 0
     for support in layout.supports:
-        result += _things_on(surface, support, graph, free)
+        result += _things_on(surface, support, graph, links, free)
     for support in layout.supports:
         if graph.area(support.members) >= MIN_TOP_M2 and free[graph.part_of(support)]:
             result += _top_with_body(surface, support, graph, free)
     for group in graph.groups(free):
-        result += _group_candidates(graph, group, furniture=True)
+        result += _group_candidates(graph, links, group, furniture=True)
     return result
 
 
 def _things_on(
-    surface: Surface, support: Support, graph: PartGraph, free: Bool
+    surface: Surface, support: Support, graph: PartGraph, links: Links, free: Bool
 ) -> list[Candidate]:
     """Groups of parts that stand on a support; they leave ``free``."""
     result = []
@@ -68,7 +68,7 @@ def _things_on(
         if lifted or _is_backrest(surface, support, members):
             continue
         free[group] = False
-        result += _group_candidates(graph, group, furniture=False)
+        result += _group_candidates(graph, links, group, furniture=False)
     return result
 
 
@@ -97,32 +97,21 @@ def _top_with_body(
     return result
 
 
-def _group_candidates(graph: PartGraph, group: Int, *, furniture: bool) -> list[Candidate]:
-    """The whole group and its parts; which of them ranks first depends on how it divides."""
-    half = FURNITURE_AREA_M2 if furniture else THING_AREA_M2
-    members = graph.union(group)
-    whole = _size(graph.area(members), half)
-    if len(group) == 1:
-        return [Candidate(members, 0.9 * whole)]
-    shares = graph.sizes[group] / len(members)
-    significant = shares >= SIGNIFICANT
-    stack = (
-        not furniture
-        and 2 <= int(significant.sum()) <= MAX_STACK
-        and float(shares[significant].sum()) >= STACK_COVER
-    )
-    result = [Candidate(members, (0.35 if stack else 0.8) * whole)]
-    for k in np.argsort(-shares, kind="stable")[:MAX_PARTS]:
-        part, share = graph.members[group[k]], float(shares[k])
-        if graph.area(part) < MIN_PART_M2:
+def _group_candidates(
+    graph: PartGraph, links: Links, group: Int, *, furniture: bool
+) -> list[Candidate]:
+    """The clusters of a group of parts that hang together."""
+    result = []
+    for cluster, likely in merge_tree(group, links):
+        members = graph.union(cluster)
+        area = graph.area(members)
+        if area < MIN_PART_M2 and len(cluster) < len(group):
             continue
-        base = (0.9 if significant[k] else 0.3) if stack else 0.2 + 0.3 * share
-        result.append(Candidate(part, base * _size(graph.area(part), half)))
+        half = THING_AREA_M2
+        if furniture:
+            half = FURNITURE_AREA_M2 if len(cluster) == len(group) else FIXTURE_AREA_M2
+        result.append(Candidate(members, likely * area / (area + half)))
     return result
-
-
-def _size(area_m2: float, half_m2: float) -> float:
-    return area_m2 / (area_m2 + half_m2)
 
 
 def _above(surface: Surface, support: Support) -> Bool:

@@ -22,6 +22,7 @@ from om3d_core.proposals.geometric.graph import (
     sample_distance,
 )
 from om3d_core.proposals.geometric.gravity import up_from_planes
+from om3d_core.proposals.geometric.hierarchy import Links, judge_borders
 from om3d_core.proposals.geometric.layout import find_layout
 from om3d_core.proposals.geometric.parts import PartGraph
 from om3d_core.proposals.geometric.planes import find_planes
@@ -70,7 +71,8 @@ class GeometricProposer:
         convex = self._convex_parts(surface, segments, edges)
         graph = PartGraph(surface, layout, convex)
         job.step(STAGE, 4, STEPS)
-        candidates = propose_candidates(surface, layout, graph)
+        links = self._links(surface, graph)
+        candidates = propose_candidates(surface, layout, graph, links)
         for number, group in enumerate(layout.structure):
             members = np.flatnonzero(layout.plane_of == number)
             candidates.append(Candidate(members, 1.0, structure=True))
@@ -89,6 +91,11 @@ class GeometricProposer:
         sizes = np.bincount(segments).astype(np.float64)
         merged = merge_convex(sizes, borders, self._settings.max_concave_rad, MIN_CONTACT)
         return absorb_small(surface, merged[segments], edges)
+
+    def _links(self, surface: Surface, graph: PartGraph) -> Links:
+        owned = (graph.parts[surface.edges] >= 0).all(axis=1)
+        borders = find_borders(surface, graph.parts, surface.edges[owned])
+        return judge_borders(borders, graph.sizes, graph.is_support)
 
     def _to_masks(self, surface: Surface, candidates: list[Candidate]) -> InstanceMasks:
         s = self._settings

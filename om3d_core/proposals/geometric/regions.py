@@ -9,6 +9,7 @@ import numpy as np
 
 from om3d_core.proposals.geometric.graph import Float, Int, Surface
 
+COLOR_BEND = 0.5
 ABSORB_SHARE = 0.15
 ABSORB_M2 = 0.0015
 ABSORB_CONTACT = 1.0
@@ -75,11 +76,12 @@ def merge_convex(
     parent = np.arange(m)
     size = sizes.astype(np.float64).copy()
     links: list[dict[int, tuple[float, float]]] = [{} for _ in range(m)]
-    for (a, b), count, bend in zip(borders.pairs, borders.count, borders.bend, strict=True):
+    bends = borders.bend - COLOR_BEND * borders.color
+    for (a, b), count, bend in zip(borders.pairs, borders.count, bends, strict=True):
         links[a][int(b)] = links[b][int(a)] = (float(count), float(bend))
     queue = [
         (_cost(c, s), int(a), int(b), float(c))
-        for (a, b), c, s in zip(borders.pairs, borders.count, borders.bend, strict=True)
+        for (a, b), c, s in zip(borders.pairs, borders.count, bends, strict=True)
     ]
     heapq.heapify(queue)
     alive = np.ones(m, bool)

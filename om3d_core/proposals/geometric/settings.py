@@ -33,7 +33,7 @@ class GeometricSettings(Settings):
         0.3, "weight of color against the bend of normals in the fine segments", low=0.0, high=10.0
     )
     max_concave_rad: float = setting(
-        0.2, "two segments bent inward by more are two parts, radians", low=0.0, high=3.2
+        0.5, "two segments bent inward by more are two parts, radians", low=0.0, high=3.2
     )
     min_area_m2: float = setting(
         0.001, "smaller masks are dropped, square meters of seen surface", low=0.0, high=1.0
