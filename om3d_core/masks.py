@@ -121,8 +121,17 @@ class InstanceMasks:
         expect(dense.ndim == 2, "a dense mask array of shape (P, N)", dense.shape)
         if np.issubdtype(dense.dtype, np.floating):
             expect(bool(np.isfinite(dense).all()), "finite mask values", "NaN or infinity")
-        columns = [np.flatnonzero(dense[:, i]) for i in range(dense.shape[1])]
-        return cls.from_lists(columns, dense.shape[0], scores)
+        n_points, n = dense.shape
+        point, mask = np.divmod(np.flatnonzero(dense), max(n, 1))
+        indptr = np.zeros(n + 1, np.int64)
+        np.cumsum(np.bincount(mask, minlength=n), out=indptr[1:])
+        return cls(
+            indptr,
+            point[np.argsort(mask, kind="stable")].astype(np.int32),
+            np.ones(n, np.float32) if scores is None else np.asarray(scores, np.float32),
+            np.zeros(n, bool),
+            n_points,
+        )
 
     def to_dense(self) -> npt.NDArray[np.bool_]:
         """The OpenMask3D layout: (P, N) bool."""

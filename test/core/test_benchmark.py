@@ -75,7 +75,7 @@ def test_equal_to_the_published_loop_and_much_faster(record_property) -> None:
     labels = load_label_set("scannetpp")
     protocol = replace(PAPER, uniform_scores=False)
     rng = np.random.default_rng(4)
-    scenes = [random_scene(rng, labels) for _ in range(2)]
+    scenes = [random_scene(rng, labels, 50_000, 40, 80) for _ in range(2)]
     label_ids = labels.ids.tolist()
     start = time.perf_counter()
     published = [
