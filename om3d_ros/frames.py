@@ -31,8 +31,8 @@ class FrameAssembler(Generic[T]):
 
     Sets that wait longer than ``sync.wait_s`` by stamps, or beyond ``sync.capacity``, are given
     up and counted under ``misses["pose"]``. A topic whose stamps go further back than that is
-    taken for a jump of the clock: what waits is forgotten. ``received`` counts messages, ``paired``
-    frames, ``jumps`` such jumps.
+    taken for a jump of the clock: what waits is forgotten. ``received`` counts messages,
+    ``paired`` frames, ``jumps`` such jumps.
     """
 
     def __init__(self, sync: SyncSettings, pose: PoseSettings):

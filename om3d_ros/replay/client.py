@@ -25,7 +25,7 @@ from om3d_ros import qos
 from om3d_ros.conversions.instances import belong_together, to_scene
 
 SPIN_S = 0.02
-START_TIMEOUT_S = 90.0
+START_TIMEOUT_S = 600.0
 ANSWER_TIMEOUT_S = 60.0
 REFRESH_TIMEOUT_S = 1800.0
 
