@@ -70,28 +70,33 @@ def load_network(path: Path, n_heads: int, backend: str = "torch") -> Mask3D:
 
 
 def config_of(weights: Mapping[str, Tensor], n_heads: int) -> NetworkConfig:
-    """The widths that the weights have; those of the published network if keys are missing."""
-    try:
-        shapes = {name: tuple(value.shape) for name, value in weights.items()}
-        blocks = [f"backbone.block{i}." for i in range(1, 9)]
-        backbone = BackboneConfig(
-            stem=shapes["backbone.conv0p1s1.kernel"][2],
-            planes=tuple(shapes[f"{block}0.conv1.kernel"][2] for block in blocks),
-            depths=tuple(
-                sum(name.startswith(block) and name.endswith(".conv1.kernel") for name in shapes)
-                for block in blocks
-            ),
-            n_labels=shapes["backbone.final.kernel"][1],
-        )
-        return NetworkConfig(
-            backbone,
-            dim=shapes["mask_features_head.kernel"][1],
-            n_heads=n_heads,
-            feed_forward=shapes["ffn_attention.0.0.linear1.weight"][0],
-            n_classes=shapes["class_embed_head.weight"][0],
-        )
-    except (KeyError, IndexError):
-        return NetworkConfig(n_heads=n_heads)
+    """The widths that the weights have; the published one where a weight is missing."""
+
+    def width(name: str, axis: int, published: int) -> int:
+        shape = weights[name].shape if name in weights else ()
+        return shape[axis] if len(shape) > axis else published
+
+    usual = NetworkConfig(n_heads=n_heads)
+    blocks = [f"backbone.block{i}." for i in range(1, 9)]
+    backbone = BackboneConfig(
+        stem=width("backbone.conv0p1s1.kernel", 2, usual.backbone.stem),
+        planes=tuple(
+            width(f"{block}0.conv1.kernel", 2, published)
+            for block, published in zip(blocks, usual.backbone.planes, strict=True)
+        ),
+        depths=tuple(
+            max(sum(name.startswith(b) and name.endswith(".conv1.kernel") for name in weights), 1)
+            for b in blocks
+        ),
+        n_labels=width("backbone.final.kernel", 1, usual.backbone.n_labels),
+    )
+    return NetworkConfig(
+        backbone,
+        dim=width("mask_features_head.kernel", 1, usual.dim),
+        n_heads=n_heads,
+        feed_forward=width("ffn_attention.0.0.linear1.weight", 0, usual.feed_forward),
+        n_classes=width("class_embed_head.weight", 0, usual.n_classes),
+    )
 
 
 def check_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:

@@ -29,19 +29,21 @@ from om3d_core.sparse.backend import Backend, create_backend
 N_LEVELS = 4
 """Feature maps that the decoder attends to, from tensor stride 16 to 2."""
 
-N_ROUNDS = 3
-"""How often the decoder's layers, one a level, are applied in turn."""
-
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Widths of the network; n_classes counts "no object", the last class."""
+    """Widths of the network.
+
+    n_classes counts "no object", the last class. n_rounds: how often the decoder's layers, one a
+    level, are applied in turn.
+    """
 
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     dim: int = 128
     n_heads: int = 8
     feed_forward: int = 1024
     n_classes: int = 201
+    n_rounds: int = 3
 
     def __post_init__(self) -> None:
         expect(
@@ -95,7 +97,7 @@ class Mask3D(nn.Module):
         self.mask_embed_head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
         self.class_embed_head = nn.Linear(dim, config.n_classes)
         self.pos_enc = PositionEncoding(dim)
-        # The checkpoints name a list of decoders, of which there is one, applied N_ROUNDS times.
+        # The checkpoints name a list of decoders, of which there is one, applied n_rounds times.
         self.cross_attention = _once(CrossAttention(dim, config.n_heads) for _ in range(N_LEVELS))
         self.self_attention = _once(SelfAttention(dim, config.n_heads) for _ in range(N_LEVELS))
         self.ffn_attention = _once(
@@ -185,7 +187,7 @@ class Mask3D(nn.Module):
             for level in levels
         ]
         steps = []
-        for _ in range(N_ROUNDS):
+        for _ in range(self.config.n_rounds):
             for i, level in enumerate(levels):
                 if all_steps:
                     steps.append(self._predict(queries, mask_features))

@@ -60,7 +60,7 @@ class Mask3DSettings(Settings):
         True, "flag masks that lie on the floor, walls and ceiling as structure"
     )
     max_voxels: int = setting(
-        1_000_000, "larger clouds are refused: about 12 kB of memory a voxel are needed",
+        1_000_000, "larger clouds are refused: about 6 kB of memory a voxel are needed",
         low=1, high=100_000_000,
     )
     device: str = setting(

@@ -1,0 +1,1 @@
+"""Equality with MinkowskiEngine itself; run by `make test-minkowski`, which builds it."""
