@@ -125,7 +125,7 @@ class MarkerSettings(Settings):
 class AnswerSettings(Settings):
     """The answers to queries."""
 
-    thumbnails: int = setting(3, "most view pictures sent with a match", low=0, high=100)
+    thumbnails: int = setting(5, "most view pictures sent with a match", low=0, high=100)
     max_text_bytes: int = setting(
         4096, "longest text that is accepted (bytes of UTF-8)", low=1, high=1_000_000
     )

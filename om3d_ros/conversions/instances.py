@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from om3d.msg import FeatureTable as FeatureTableMsg
 from om3d.msg import Instance, InstanceArray
-from sensor_msgs.msg import PointCloud2
+from sensor_msgs.msg import CompressedImage, PointCloud2
 from std_msgs.msg import Header
 
 from om3d_core.cloud import Cloud
@@ -116,7 +116,7 @@ def instance_message(
 
 def thumbnail_messages(
     scene: Scene, i: int, frame_id: str, limit: int | None = None
-) -> list[object]:
+) -> list[CompressedImage]:
     """The JPEG views of instance ``i``, best first, each with the stamp of its image."""
     stamps = scene.views.stamps[i][scene.views.valid[i]][:limit].tolist()
     return [

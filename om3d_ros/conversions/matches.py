@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 from om3d.msg import Match as MatchMsg
 
 from om3d_core.query import Match
 from om3d_core.scene import Scene
 from om3d_ros.conversions.instances import thumbnail_messages
 from om3d_ros.conversions.poses import box_pose, point, vector
+from om3d_ros.conversions.stamps import stamp_ns
 
 
 def from_match(match: Match, scene: Scene, frame_id: str, thumbnails: int) -> MatchMsg:
     """One match, with the pictures of at most ``thumbnails`` of its views."""
+    pictures = thumbnail_messages(scene, match.index, frame_id, thumbnails)
+    by_stamp = {view.stamp_ns: view.similarity for view in match.view_similarities}
+    shown = [by_stamp.get(stamp_ns(picture.header.stamp), math.nan) for picture in pictures]
     return MatchMsg(
         id=match.instance_id,
         label=match.label,
@@ -25,5 +31,6 @@ def from_match(match: Match, scene: Scene, frame_id: str, thumbnails: int) -> Ma
         box_size=vector(match.box.size),
         centroid=point(match.centroid),
         n_points=match.n_points,
-        thumbnails=thumbnail_messages(scene, match.index, frame_id, thumbnails),
+        thumbnails=pictures,
+        view_similarities=shown,
     )

@@ -15,6 +15,7 @@ from om3d.msg import Error
 from om3d_core.files import write_atomically
 from om3d_core.pictures import render_answer, save_png
 from om3d_core.scene import Scene
+from om3d_ros.conversions.stamps import stamp_ns
 
 MAX_SLUG = 40
 
@@ -73,7 +74,7 @@ def write_answers(answers: list[ReplayAnswer], scene: Scene, out: Path) -> list[
             name = f"{number:02d}-{_slug(answer.query)}"
             markers, picture = out / f"{name}.markers.json", out / f"{name}.png"
             write_json(markers, to_plain(answer.response.markers))
-            save_png(picture, render_answer(scene, answer))
+            save_png(picture, render_answer(scene, answer, view_similarities=_views(answer)))
             record |= {"markers": markers.name, "picture": picture.name}
             pictures.append(picture)
         records.append(record)
@@ -99,6 +100,17 @@ def to_plain(message: Any) -> Any:
     if isinstance(message, (list, tuple)):
         return [to_plain(item) for item in message]
     return message
+
+
+def _views(answer: ReplayAnswer) -> dict[int, float]:
+    """The similarities of the best match's views, by their stamps."""
+    best = answer.response.matches[:1]
+    return {
+        stamp_ns(view.header.stamp): float(similarity)
+        for match in best
+        for view, similarity in zip(match.thumbnails, match.view_similarities, strict=True)
+        if np.isfinite(similarity)
+    }
 
 
 def _record(answer: ReplayAnswer) -> dict[str, Any]:
