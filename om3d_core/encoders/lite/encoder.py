@@ -11,6 +11,7 @@ import numpy.typing as npt
 from om3d_core.encoders.base import FeatureSpace
 from om3d_core.encoders.lite.runtime import Floats, ImageNetwork, SentenceNetwork
 from om3d_core.encoders.lite.vocabulary import N_CLASSES, Vocabulary
+from om3d_core.errors import expect
 from om3d_core.prompts import clean_prompt
 
 TEXT_SPACE = FeatureSpace("lite-text@1", N_CLASSES, text=True, image=False)
@@ -29,8 +30,11 @@ class LiteEncoder:
     """
 
     def __init__(self, threads: int | None = None):
-        self._images = ImageNetwork(threads or len(os.sched_getaffinity(0)))
-        self._vocabulary = Vocabulary(SentenceNetwork())
+        if threads is None:
+            threads = len(os.sched_getaffinity(0))
+        expect(threads >= 1, "at least one thread", threads)
+        self._images = ImageNetwork(threads)
+        self._vocabulary = Vocabulary(SentenceNetwork(threads))
 
     @property
     def spaces(self) -> tuple[FeatureSpace, ...]:

@@ -76,18 +76,20 @@ class ImageNetwork:
 class SentenceNetwork:
     """all-MiniLM-L6-v2 (Wang et al. 2020; Reimers & Gurevych 2019): a text to 384 numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int):
         from tokenizers import Tokenizer
 
         weights = package_file(*SENTENCE_WEIGHTS)
         self._session = _session("all-minilm-l6-v2", weights, export_sentence_network)
         self._tokenizer = Tokenizer.from_file(str(package_file(*SENTENCE_TOKENIZER)))
+        self._threads = threads
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MAX_TOKENS)
 
     def run(self, texts: Sequence[str]) -> Floats:
         """(B, 384) unit rows; each text is run alone, so that a row never depends on the rest."""
-        rows = [self._one(text) for text in texts]
+        with ThreadPoolExecutor(self._threads) as pool:
+            rows = list(pool.map(self._one, texts))
         return np.concatenate(rows) if rows else np.zeros((0, 384), np.float32)
 
     def _one(self, text: str) -> Floats:
