@@ -23,12 +23,13 @@ score                  class probability times mean mask     object times mean m
 floor and walls        never proposed                        proposed as any other object
 =====================  ====================================  ==================================
 
-Two things in its demo are not repeated under either selection: it multiplies with the raw class
+Two things in its demo are not repeated: it multiplies with the raw class
 logit instead of the probability that its own evaluation takes, and it attends to a random sample
 of the voxels, because it does not tell the network that it evaluates. Its evaluation keeps the
 best 80 percent of the parts and calls all scores 1; its demo shows masks of a score above 0.2.
-Sampling uses the kernel of Mask3D, whose noise points belong to no part. cuML's DBSCAN may assign
-a voxel on the border of two parts otherwise than scikit-learn's, which is used here.
+It samples query places by Mask3D's kernel. cuML's DBSCAN may assign a voxel on the border of two
+parts otherwise than scikit-learn's, which is used here; voxels that DBSCAN calls noise belong to
+no part.
 """
 
 from __future__ import annotations
@@ -37,13 +38,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from om3d_core.errors import ModelError
-from om3d_core.proposals.mask3d.inference import SceneLogits
-from om3d_core.proposals.mask3d.postprocess import (
-    Parts,
-    Ranked,
-    class_probabilities,
-    rank_parts,
-)
 from om3d_core.proposals.mask3d.proposer import Mask3DProposer
 from om3d_core.proposals.mask3d.settings import Mask3DSettings
 from om3d_core.settings import setting
@@ -56,7 +50,10 @@ N_CLASSES = 2
 
 @dataclass(frozen=True)
 class Segment3DSettings(Mask3DSettings):
-    """As Mask3DSettings, with Segment3D's own values; its ``selection`` are the same."""
+    """As Mask3DSettings, with Segment3D's own values.
+
+    ``selection`` makes no difference: with one class no (part, class) pair repeats.
+    """
 
     num_queries: int = setting(
         400, "places from which a mask is grown; no weight depends on it", low=1, high=2000
@@ -96,7 +93,3 @@ class Segment3DProposer(Mask3DProposer):
                 f"{self.settings_group}.checkpoint: expected a network of {N_CLASSES} classes"
                 f" (object, no object), got {n_classes}; is it one of Mask3D?"
             )
-
-    def rank(self, parts: Parts, scene: SceneLogits) -> Ranked:
-        """Each part once: with one class no (part, class) pair can repeat."""
-        return rank_parts(parts, class_probabilities(scene.class_logits))

@@ -21,7 +21,9 @@ from om3d_core.sparse.kernel_map import KernelMap
 MAX_UNFOLDED_CHANNELS = 8
 """Inputs of at most this many channels are unfolded."""
 
-UNFOLDED_BLOCK_VALUES = 1 << 19
+CPU_UNFOLDED_VALUES = 1 << 19
+GPU_UNFOLDED_VALUES = 1 << 26
+"""Unfolded inputs of a block of output rows."""
 
 
 def convolve(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
@@ -77,7 +79,8 @@ def _multiply_unfolded(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tens
     padded = torch.cat([x, x.new_zeros(1, in_channels)])
     flat = kernel.reshape(volume * in_channels, out_channels)
     out = x.new_empty(kernel_map.n_out, out_channels)
-    rows = max(UNFOLDED_BLOCK_VALUES // len(flat), 1)
+    block_values = CPU_UNFOLDED_VALUES if x.device.type == "cpu" else GPU_UNFOLDED_VALUES
+    rows = max(block_values // len(flat), 1)
     for start in range(0, len(out), rows):
         neighbors = kernel_map.neighbors[:, start : start + rows].T.reshape(-1)
         unfolded = padded.index_select(0, neighbors).view(-1, len(flat))

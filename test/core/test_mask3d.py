@@ -231,6 +231,18 @@ def test_pairs_repeat_parts_and_parts_do_not() -> None:
     np.testing.assert_allclose(each.scores, [0.475, 0.4], rtol=1e-6)
 
 
+def test_one_class_makes_no_difference() -> None:
+    rng = np.random.default_rng(0)
+    parts = Parts(
+        [np.arange(i, i + 1) for i in range(9)], rng.integers(0, 4, 9),
+        rng.uniform(0, 1, 9).astype(np.float32),
+    )
+    probabilities = class_probabilities(rng.normal(size=(4, 2)).astype(np.float32))
+    pairs, each = rank_pairs(parts, probabilities), rank_parts(parts, probabilities)
+    assert pairs.parts.tolist() == each.parts.tolist()
+    np.testing.assert_allclose(pairs.scores, each.scores, rtol=1e-5)
+
+
 def test_segments_vote() -> None:
     inverse = np.array([0, 0, 1, 1, 2, 2])
     voxels = np.array([0, 2])

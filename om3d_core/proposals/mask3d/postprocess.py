@@ -75,8 +75,8 @@ def split_masks(
     voxels: list[npt.NDArray[np.int64]] = []
     queries: list[int] = []
     quality: list[float] = []
-    for query in range(mask_logits.shape[1]):
-        rows = np.flatnonzero(mask_logits[:, query] > 0)
+    for query, logits in enumerate(np.ascontiguousarray(mask_logits.T)):
+        rows = np.flatnonzero(logits > 0)
         if not len(rows):
             continue
         labels = _cluster(positions[rows], reach_m, min_samples)
@@ -86,7 +86,7 @@ def split_masks(
                 continue
             voxels.append(part)
             queries.append(query)
-            probability = 1.0 / (1.0 + np.exp(-mask_logits[part, query].astype(np.float64)))
+            probability = 1.0 / (1.0 + np.exp(-logits[part].astype(np.float64)))
             quality.append(float(probability.sum() / (len(part) + EPSILON)))
     return Parts(voxels, np.array(queries, np.int64), np.array(quality, np.float32))
 

@@ -14,8 +14,6 @@ from om3d_core.masks import InstanceMasks, suppress_duplicates
 from om3d_core.progress import Job
 from om3d_core.proposals.mask3d.inference import SceneLogits, choose_device, run_network
 from om3d_core.proposals.mask3d.postprocess import (
-    Parts,
-    Ranked,
     class_probabilities,
     rank_pairs,
     rank_parts,
@@ -72,13 +70,6 @@ class Mask3DProposer:
         job.step(STAGE, STEPS, STEPS)
         return masks
 
-    def rank(self, parts: Parts, scene: SceneLogits) -> Ranked:
-        """Order and score the parts of the masks."""
-        probabilities = class_probabilities(scene.class_logits)
-        if self._settings.selection == "faithful":
-            return rank_pairs(parts, probabilities)
-        return rank_parts(parts, probabilities)
-
     def _select(self, scene: SceneLogits) -> InstanceMasks:
         s, voxels = self._settings, scene.voxels
         parts = split_masks(
@@ -88,7 +79,8 @@ class Mask3DProposer:
             min_samples=s.split_min_samples,
             min_voxels=s.min_voxels,
         )
-        ranked = self.rank(parts, scene)
+        rank = rank_pairs if s.selection == "faithful" else rank_parts
+        ranked = rank(parts, class_probabilities(scene.class_logits))
         kept = ranked.scores >= s.min_score
         members = [
             to_points(parts.voxels[part], voxels.inverse, len(voxels), scene.segments)
