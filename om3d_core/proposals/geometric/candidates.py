@@ -18,11 +18,13 @@ ON_SHARE = 0.7
 CONTACT_M = 0.05
 CLEARANCE_M = 0.8
 MIN_TOP_M2 = 0.3
-BACKREST_WIDTH = 0.75
-BACKREST_HEIGHT_M = 0.25
+BACKREST_WIDTH = 0.6
+BACKREST_HEIGHT_M = 0.2
 UNDER_SHARE = 0.6
 THING_AREA_M2 = 0.004
 FIXTURE_AREA_M2 = 0.015
+FIXTURE_TRUST = 0.6
+LARGE_FIXTURE_M2 = 0.3
 FURNITURE_AREA_M2 = 0.06
 MIN_PART_M2 = 0.0015
 
@@ -51,7 +53,7 @@ def propose_candidates(
     for support in layout.supports:
         if graph.area(support.members) >= MIN_TOP_M2 and free[graph.part_of(support)]:
             result += _top_with_body(surface, support, graph, free)
-    for group in graph.groups(free):
+    for group in graph.groups(free, loose=True):
         result += _group_candidates(graph, links, group, furniture=True)
     return result
 
@@ -102,15 +104,18 @@ def _group_candidates(
 ) -> list[Candidate]:
     """The clusters of a group of parts that hang together."""
     result = []
-    for cluster, likely in merge_tree(group, links):
+    for cluster, likely in merge_tree(group, graph.sizes, links):
         members = graph.union(cluster)
         area = graph.area(members)
         if area < MIN_PART_M2 and len(cluster) < len(group):
             continue
-        half = THING_AREA_M2
-        if furniture:
-            half = FURNITURE_AREA_M2 if len(cluster) == len(group) else FIXTURE_AREA_M2
-        result.append(Candidate(members, likely * area / (area + half)))
+        if not furniture:
+            likely *= area / (area + THING_AREA_M2)
+        elif len(cluster) == len(group) or area >= LARGE_FIXTURE_M2:
+            likely *= area / (area + FURNITURE_AREA_M2)
+        else:
+            likely *= FIXTURE_TRUST * area / (area + FIXTURE_AREA_M2)
+        result.append(Candidate(members, likely))
     return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
@@ -13,6 +14,7 @@ from om3d_core.proposals.geometric.candidates import Candidate
 from om3d_core.proposals.geometric.graph import Float, Int, Surface
 
 MIN_AREA_M2 = 0.004
+MAX_AREA_M2 = 1.0
 MAX_SHARE = 0.3
 GROUND_SHARE = 0.12
 MIN_CONTRAST = 0.1
@@ -22,7 +24,12 @@ SCORE = 0.6
 
 
 def flat_candidates(
-    surface: Surface, members: Int, normal: Float, segments: Int, edges: Int
+    surface: Surface,
+    members: Int,
+    normal: Float,
+    segments: Int,
+    edges: Int,
+    min_area_m2: float = MIN_AREA_M2,
 ) -> list[Candidate]:
     """Compact patches of a plane (its samples ``members``) that differ from it in color.
 
@@ -43,19 +50,19 @@ def flat_candidates(
     for group in _groups(surface, members, local, edges, ~ground):
         patch = members[np.isin(local, group)]
         area = len(patch) * surface.voxel_m**2
-        if area < MIN_AREA_M2 or len(patch) > MAX_SHARE * len(members):
+        if not min_area_m2 <= area <= MAX_AREA_M2 or len(patch) > MAX_SHARE * len(members):
             continue
         mean = np.average(colors[group], axis=0, weights=sizes[group])
         contrast = float(np.linalg.norm(mean - colors[largest]))
         fill = _fill(surface.points[patch], normal, area)
         if contrast >= MIN_CONTRAST and fill >= MIN_FILL:
             score = SCORE * min(contrast / FULL_CONTRAST, 1.0) * min(fill, 1.0)
-            result.append(Candidate(patch, score * area / (area + MIN_AREA_M2)))
+            result.append(Candidate(patch, score * area / (area + min_area_m2)))
     return result
 
 
 def _groups(
-    surface: Surface, members: Int, local: Int, edges: Int, chosen: np.ndarray
+    surface: Surface, members: Int, local: Int, edges: Int, chosen: npt.NDArray[np.bool_]
 ) -> Iterator[Int]:
     """Connected groups of the chosen segments, then those of them that are not alone."""
     position = np.full(len(surface), -1, np.int64)

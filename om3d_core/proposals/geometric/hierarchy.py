@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from om3d_core.proposals.geometric.graph import Int
+from om3d_core.proposals.geometric.graph import Float, Int
 from om3d_core.proposals.geometric.regions import Borders
 
 BEND_FROM_RAD, BEND_TO_RAD = 0.4, 1.0
@@ -16,6 +17,7 @@ MIN_STEP_WEIGHT = 0.2
 WEAK_CONTACT = 0.5
 LOW, HIGH = 0.05, 0.95
 SUPPORT_DIVIDE = 0.1
+LOOSE_DIVIDE = 0.4
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,11 @@ class Links:
     its weight (b,)."""
 
     pairs: Int
-    divide: np.ndarray
-    weight: np.ndarray
+    divide: Float
+    weight: Float
 
 
-def judge_borders(borders: Borders, sizes: Int, is_support: np.ndarray) -> Links:
+def judge_borders(borders: Borders, sizes: Int, is_support: npt.NDArray[np.bool_]) -> Links:
     """A border divides objects if it is concave and the color steps there."""
     bend = np.clip(
         (-borders.bend / borders.count - BEND_FROM_RAD) / (BEND_TO_RAD - BEND_FROM_RAD), 0.0, 1.0
@@ -44,45 +46,60 @@ def judge_borders(borders: Borders, sizes: Int, is_support: np.ndarray) -> Links
     return Links(borders.pairs, np.clip(divide, LOW, HIGH), borders.count)
 
 
-def merge_tree(group: Int, links: Links) -> Iterator[tuple[Int, float]]:
-    """Every cluster of the average-linkage tree over a connected group of parts.
+def merge_tree(group: Int, sizes: Int, links: Links) -> Iterator[tuple[Int, float]]:
+    """Every cluster of the average-linkage tree over a group of parts; sizes (parts,) samples.
 
-    Yields the parts and a score: that no border inside divides objects, and that the one across
-    which the cluster grows does.
+    Yields the parts and a score: that no border inside divides objects (a small part on the wrong
+    side matters little), and that the border across which the cluster grows next does. What is
+    left unlinked is joined in the end.
     """
-    index = {int(part): i for i, part in enumerate(group)}
-    near: dict[int, dict[int, tuple[float, float]]] = {i: {} for i in index.values()}
-    for (a, b), divide, weight in zip(links.pairs, links.divide, links.weight, strict=True):
-        i, j = index.get(int(a)), index.get(int(b))
-        if i is not None and j is not None:
-            near[i][j] = near[j][i] = (float(divide * weight), float(weight))
+    near = _links_within(group, links)
     clusters = {i: group[i : i + 1] for i in range(len(group))}
-    inside = dict.fromkeys(clusters, 0.0)
+    weight = {i: float(sizes[part]) for i, part in enumerate(group)}
+    doubt = dict.fromkeys(clusters, 0.0)
     following = len(group)
-    while True:
-        best = min(
+    while len(clusters) > 1:
+        first, second = sorted(clusters)[:2]
+        divide, i, j = min(
             ((d / w, i, j) for i, row in near.items() for j, (d, w) in row.items() if i < j),
-            default=None,
+            default=(LOOSE_DIVIDE, first, second),
         )
-        if best is None:
-            break
-        divide, i, j = best
         for k in (i, j):
-            yield clusters[k], (1.0 - inside[k]) * divide
-        new = following
-        following += 1
+            yield clusters[k], (1.0 - doubt[k]) * divide
+        new, following = following, following + 1
+        total = weight[i] + weight[j]
+        wrong = divide * min(1.0, 2.0 * min(weight[i], weight[j]) / total)
+        doubt[new] = max(wrong, *(doubt.pop(k) * weight.pop(k) / total for k in (i, j)))
+        weight[new] = total
         clusters[new] = np.sort(np.concatenate([clusters.pop(i), clusters.pop(j)]))
-        inside[new] = max(divide, inside.pop(i), inside.pop(j))
-        merged: dict[int, tuple[float, float]] = {}
-        for old in (i, j):
-            for k, (d, w) in near.pop(old).items():
-                if k in (i, j):
-                    continue
+        _join(near, i, j, new)
+    for k, cluster in clusters.items():
+        yield cluster, 1.0 - doubt[k]
+
+
+Near = dict[int, dict[int, tuple[float, float]]]
+
+
+def _links_within(group: Int, links: Links) -> Near:
+    index = {int(part): i for i, part in enumerate(group)}
+    near: Near = {i: {} for i in index.values()}
+    inside = np.isin(links.pairs, group).all(axis=1)
+    for (a, b), divide, weight in zip(
+        links.pairs[inside], links.divide[inside], links.weight[inside], strict=True
+    ):
+        i, j = index[int(a)], index[int(b)]
+        near[i][j] = near[j][i] = (float(divide * weight), float(weight))
+    return near
+
+
+def _join(near: Near, i: int, j: int, new: int) -> None:
+    merged: dict[int, tuple[float, float]] = {}
+    for old in (i, j):
+        for k, (d, w) in near.pop(old).items():
+            if k not in (i, j):
                 del near[k][old]
                 d0, w0 = merged.get(k, (0.0, 0.0))
                 merged[k] = (d0 + d, w0 + w)
-        near[new] = merged
-        for k, value in merged.items():
-            near[k][new] = value
-    for k in clusters:
-        yield clusters[k], 1.0 - inside[k]
+    near[new] = merged
+    for k, value in merged.items():
+        near[k][new] = value

@@ -37,11 +37,12 @@ class PartGraph:
         order = np.argsort(parts, kind="stable")
         bounds = np.searchsorted(parts[order], np.arange(total + 1))
         self.members = [order[bounds[i] : bounds[i + 1]] for i in range(total)]
-        a, b = parts[surface.edges[:, 0]], parts[surface.edges[:, 1]]
-        touch = (a != b) & (a >= 0) & (b >= 0)
-        ones = np.ones(int(touch.sum()))
-        contact = sparse.coo_matrix((ones, (a[touch], b[touch])), (total, total)).tocsr()
-        self._contact = (contact + contact.T).tocsr()
+        self._contact = _contacts(parts, surface.edges, total)
+        near = surface.neighbors[:, 1:]
+        real = near < len(surface)
+        own = np.broadcast_to(np.arange(len(surface))[:, None], near.shape)
+        wide = np.stack([own[real], near[real]], axis=1)
+        self._loose_contact = _contacts(parts, wide, total)
 
     def part_of(self, support: Support) -> int:
         """The number of a support's part."""
@@ -58,17 +59,27 @@ class PartGraph:
         counts /= np.maximum(self.sizes, 1)
         return counts
 
-    def groups(self, chosen: npt.NDArray[np.bool_]) -> list[Int]:
-        """Connected groups of the chosen parts."""
+    def groups(self, chosen: npt.NDArray[np.bool_], *, loose: bool = False) -> list[Int]:
+        """Connected groups of the chosen parts; loose ones reach across small gaps."""
         index = np.flatnonzero(chosen)
         if not len(index):
             return []
-        n, label = connected_components(self._contact[index][:, index], directed=False)
+        contact = self._loose_contact if loose else self._contact
+        n, label = connected_components(contact[index][:, index], directed=False)
         return [index[label == i] for i in range(n)]
 
     def union(self, group: Int) -> Int:
         """Ascending samples of several parts."""
         return np.sort(np.concatenate([self.members[i] for i in group]))
+
+
+def _contacts(parts: Int, edges: Int, count: int) -> sparse.csr_matrix:
+    """(count, count) number of edges between every two parts, symmetric."""
+    a, b = parts[edges[:, 0]], parts[edges[:, 1]]
+    touch = (a != b) & (a >= 0) & (b >= 0)
+    ones = np.ones(int(touch.sum()))
+    half = sparse.coo_matrix((ones, (a[touch], b[touch])), (count, count)).tocsr()
+    return (half + half.T).tocsr()
 
 
 def _without_noise(surface: Surface, layout: Layout, parts: Int) -> Int:

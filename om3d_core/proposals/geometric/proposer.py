@@ -36,6 +36,7 @@ VOXEL_PER_DISTANCE = 1.25
 MIN_SEGMENT_M2 = 0.0008
 MIN_CONTACT = 0.5
 MIN_POINTS = 50
+MIN_ON_WALL_M2 = 0.03
 
 
 class GeometricProposer:
@@ -76,7 +77,9 @@ class GeometricProposer:
         for number, group in enumerate(layout.structure):
             members = np.flatnonzero(layout.plane_of == number)
             candidates.append(Candidate(members, 1.0, structure=True))
-            candidates += flat_candidates(surface, members, group[0].normal, segments, edges)
+            candidates += flat_candidates(
+                surface, members, group[0].normal, segments, edges, MIN_ON_WALL_M2
+            )
         for support in layout.supports:
             candidates += flat_candidates(
                 surface, support.members, support.plane.normal, segments, edges
