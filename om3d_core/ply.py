@@ -45,7 +45,7 @@ def read_ply(path: Path) -> Cloud:
 
 
 def _vertices(file: BinaryIO, size: int) -> npt.NDArray[np.void]:
-    lines = _header(file)
+    lines = read_header(file)
     encoding = lines[1].split()[1] if lines[1].startswith("format ") else ""
     if encoding not in BYTE_ORDERS:
         raise ValueError(f"format {encoding!r}, not one of {', '.join(BYTE_ORDERS)}")
@@ -54,7 +54,7 @@ def _vertices(file: BinaryIO, size: int) -> npt.NDArray[np.void]:
         raise ValueError("no vertex element in the first place")
     count = int(lines[elements[0]].split()[2])
     stop = elements[1] if len(elements) > 1 else len(lines)
-    dtype = _dtype(lines[elements[0] + 1 : stop], BYTE_ORDERS[encoding])
+    dtype = vertex_dtype(lines[elements[0] + 1 : stop], BYTE_ORDERS[encoding])
     names = dtype.names or ()
     text = encoding == "ascii"
     least = count * (2 * len(names) if text else dtype.itemsize)
@@ -72,7 +72,8 @@ def _vertices(file: BinaryIO, size: int) -> npt.NDArray[np.void]:
     return vertices
 
 
-def _header(file: BinaryIO) -> list[str]:
+def read_header(file: BinaryIO) -> list[str]:
+    """The lines of a header up to its end, comments left out. Raises ValueError."""
     lines: list[str] = []
     while len(lines) < MAX_HEADER_LINES:
         line = file.readline(MAX_LINE_BYTES).decode("ascii").strip()
@@ -86,12 +87,13 @@ def _header(file: BinaryIO) -> list[str]:
     raise ValueError("no PLY header")
 
 
-def _dtype(lines: list[str], order: str) -> np.dtype[np.void]:
+def vertex_dtype(lines: list[str], order: str) -> np.dtype[np.void]:
+    """The packed record of scalar ``property`` lines. Raises ValueError for another."""
     fields: list[tuple[str, str]] = []
     for line in lines:
         words = line.split()
         if len(words) != 3 or words[0] != "property" or words[1] not in TYPES:
-            raise ValueError(f"vertex property {line!r}")
+            raise ValueError(f"property {line!r}")
         fields.append((words[2], order + TYPES[words[1]]))
     return np.dtype(fields)
 

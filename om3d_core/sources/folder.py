@@ -43,6 +43,13 @@ SUFFIXES = {
     "depth": (".png",),
     "pose": (".txt",),
 }
+FOLDERS = {
+    "color": ("color", "data_compressed/color", "data/color"),
+    "depth": ("depth", "data_compressed/depth", "data/depth"),
+    "pose": ("pose", "data/pose"),
+}
+"""Where each kind may lie; the first that exists is read. OpenMask3D lays ScanNet200 out in the
+later ones."""
 MAX_DIGITS = 9
 MAX_TEXT_BYTES = 64 * 1024
 SIZE_SAMPLES = 32
@@ -172,8 +179,9 @@ class FolderSource:
     def _numbered(self, kind: str) -> dict[int, Path]:
         """The files of one kind by number; the first by name where two share a number."""
         files: dict[int, Path] = {}
-        folder = self._path / kind
-        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        folders = (self._path / name for name in FOLDERS[kind])
+        folder = next((f for f in folders if f.is_dir()), None)
+        for path in sorted(folder.iterdir()) if folder else []:
             stem, digits = path.stem, path.stem.isascii() and path.stem.isdigit()
             if digits and len(stem) <= MAX_DIGITS and path.suffix.lower() in SUFFIXES[kind]:
                 files.setdefault(int(stem), path)
@@ -189,7 +197,7 @@ class FolderSource:
             except (InputError, OSError):
                 continue
         if not sizes:
-            raise SourceError(f"{self._path / kind}: no readable image; expected {LAYOUT}")
+            raise SourceError(f"{self._path}: no readable image of {kind}; expected {LAYOUT}")
         return sizes.most_common(1)[0][0]
 
     def _read_intrinsics(self) -> Intrinsics:

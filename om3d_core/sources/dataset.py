@@ -1,0 +1,70 @@
+"""What a scene of a labeled data set is, and how its missing files are reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.cloud import Cloud
+from om3d_core.errors import SourceError
+from om3d_core.frame import Frame
+from om3d_core.registry import lookup
+from om3d_core.sources.base import SkipCount
+
+REGISTRY = {
+    "scannet200": "om3d_core.sources.scannet:ScanNetScene",
+    "scannetpp": "om3d_core.sources.scannetpp:ScanNetPPScene",
+    "replica": "om3d_core.sources.replica:ReplicaScene",
+}
+
+
+class DatasetScene(Protocol):
+    """A Source whose cloud carries ground truth."""
+
+    skipped: SkipCount
+
+    def __len__(self) -> int:
+        """Number of frames listed, readable or not."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Frames by ascending stamp."""
+
+    def cloud(self) -> Cloud:
+        """The scene's reconstruction."""
+
+    def ground_truth(self) -> npt.NDArray[np.int64]:
+        """(P,) ``label id * 1000 + instance`` of each point of the cloud, 0 where it has none."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a data set comes from, for messages about missing files."""
+
+    title: str
+    homepage: str
+    license: str
+
+    def require(self, scene: str, files: Mapping[str, Path]) -> None:
+        """Raise SourceError that names every file of ``files`` (what it is: path) not there."""
+        missing = [f"{path} ({what})" for what, path in files.items() if not path.exists()]
+        if missing:
+            raise SourceError(
+                f"{scene}: {self.title} lacks {'; '.join(missing)}. Get it from {self.homepage} "
+                f"({self.license})"
+            )
+
+
+def open_dataset_scene(dataset: str, root: Path, scene: str) -> DatasetScene:
+    """A scene by name in the folder where the data set lies, in its official layout.
+
+    Raises SettingsError for an unknown data set and SourceError for missing or damaged files.
+    """
+    factory: Callable[[Path, str], DatasetScene] = lookup(REGISTRY, dataset, "data set")
+    if not scene or Path(scene).name != scene or scene in {".", ".."}:
+        raise SourceError(f"expected the name of a scene, got {scene!r}")
+    return factory(Path(root), scene)

@@ -1,0 +1,104 @@
+"""Instances of ScanNet and ScanNet++: groups of mesh segments with a label, in two JSON files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.errors import SourceError
+
+MAX_JSON_BYTES = 1024 * 1024 * 1024
+MOST_OF_A_LABEL = 999
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LabeledGroup:
+    """An annotated instance: its raw label and the segments it is made of."""
+
+    label: str
+    segments: Ints
+
+
+def read_segments(path: Path) -> Ints:
+    """(P,) segment of each mesh vertex, from ``segIndices``. Raises SourceError."""
+    values = _read(path, "segIndices")
+    try:
+        segments = np.array(values)
+    except (ValueError, OverflowError):
+        segments = np.zeros(0)
+    if segments.ndim != 1 or not np.issubdtype(segments.dtype, np.integer):
+        raise SourceError(f"{path}: expected segIndices, a list of integers")
+    return segments.astype(np.int64)
+
+
+def read_groups(path: Path) -> list[LabeledGroup]:
+    """The instances of ``segGroups``, in the order of the file. Raises SourceError."""
+    groups = []
+    for i, entry in enumerate(_read(path, "segGroups")):
+        label = entry.get("label") if isinstance(entry, dict) else None
+        segments = entry.get("segments") if isinstance(entry, dict) else None
+        whole = isinstance(segments, list) and all(type(s) is int for s in segments)
+        if not isinstance(label, str) or not whole:
+            raise SourceError(f"{path}: segGroups[{i}]: expected a label and integer segments")
+        groups.append(LabeledGroup(label, np.array(segments, np.int64)))
+    return groups
+
+
+def ground_truth_ids(
+    vertex_segments: Ints, groups: list[LabeledGroup], label_ids: Mapping[str, int]
+) -> Ints:
+    """(P,) ``label id * 1000 + instance`` of each vertex, 0 where no known label is.
+
+    Instances are numbered from 1 within a label, in the order of the groups. Where instances
+    overlap the smallest holds the vertex. Raises SourceError for more than 999 of one label.
+    """
+    segments, vertex_segment = np.unique(vertex_segments, return_inverse=True)
+    sizes = np.bincount(vertex_segment, minlength=len(segments))
+    owner = np.zeros(len(segments), np.int64)
+    smallest = np.full(len(segments), np.iinfo(np.int64).max)
+    counts: dict[int, int] = {}
+    for group in groups:
+        label = label_ids.get(group.label)
+        mine = np.flatnonzero(np.isin(segments, group.segments))
+        if label is None or not len(mine):
+            continue
+        counts[label] = counts.get(label, 0) + 1
+        if counts[label] > MOST_OF_A_LABEL:
+            raise SourceError(f"expected at most {MOST_OF_A_LABEL} instances of {group.label!r}")
+        size = sizes[mine].sum()
+        mine = mine[size < smallest[mine]]
+        owner[mine], smallest[mine] = label * 1000 + counts[label], size
+    ids: Ints = owner[vertex_segment]
+    return ids
+
+
+def check_length(path: Path, ids: Ints, n_points: int) -> None:
+    """Raise SourceError unless there is one id a point of the mesh."""
+    if len(ids) != n_points:
+        raise SourceError(f"{path}: expected segments of {n_points} vertices, got {len(ids)}")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises SourceError."""
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise ValueError(f"more than {MAX_JSON_BYTES} bytes")
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise SourceError(f"{path}: expected readable JSON, got {error}") from error
+
+
+def _read(path: Path, key: str) -> list[Any]:
+    content = read_json(path)
+    values = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(values, list):
+        raise SourceError(f"{path}: expected an object with a list {key}")
+    return values
