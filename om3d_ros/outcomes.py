@@ -85,13 +85,17 @@ def carry_out(response: R, work: Callable[[R], None], logger: Any) -> R:
 
 
 def failed(response: R, error: Exception, logger: Any) -> R:
-    """Put ``error`` into ``response`` and log it, with a traceback only if it is unexpected."""
+    """Put ``error`` into ``response`` and log it: a fault of the node with its traceback, a
+    request that came too early as information, any other as a warning.
+    """
     response.error_code = code_of(error)
     response.error_msg = (str(error) or type(error).__name__)[:MAX_MESSAGE]
     if response.error_code == Error.INTERNAL:
         import traceback
 
         logger.error("".join(traceback.format_exception(error)))
+    elif response.error_code in {Error.NO_MAP, Error.NOT_ACTIVE}:
+        logger.info(response.error_msg, throttle_duration_sec=10.0)
     else:
         logger.warning(response.error_msg, throttle_duration_sec=1.0)
     return response

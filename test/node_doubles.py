@@ -1,4 +1,4 @@
-"""Runs a real node with instant, exact models: ``python -m node_doubles mapper|query ...``."""
+"""Real nodes with instant, exact models; run as doubled_mapper and doubled_query."""
 
 from __future__ import annotations
 
@@ -15,16 +15,8 @@ def box_proposer(settings):
     return doubles.BoxProposer()
 
 
-def main() -> int:
-    """Register the doubles, then run the node."""
+def run(main):
+    """Register the doubles, then run the node of ``main``."""
     om3d_core.encoders.REGISTRY["color"] = "doubles:ColorEncoder"
     om3d_core.proposals.REGISTRY["geometric"] = "node_doubles:box_proposer"
-    if sys.argv[1] == "mapper":
-        from om3d_ros.mapper_node import main as run
-    else:
-        from om3d_ros.query_node import main as run
-    return run(sys.argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv))

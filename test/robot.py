@@ -48,8 +48,7 @@ class Robot:
         self.processes = self._stack.enter_context(Processes())
         self.mapper = self.start_mapper()
         self.query = self.processes.add(NodeProcess(
-            "node_doubles", folder / "query.log", domain, self._query_parameters, QUERY_REMAPS,
-            arguments=["query"],
+            "doubled_query", folder / "query.log", domain, self._query_parameters, QUERY_REMAPS
         ))
         self.client = self._stack.enter_context(Client(domain, self.processes.check))
         node = self.client.node
@@ -74,7 +73,7 @@ class Robot:
     def start_mapper(self):
         log = self._folder / f"mapper-{len(list(self._folder.glob('*.log')))}.log"
         self.mapper = self.processes.add(NodeProcess(
-            "node_doubles", log, self._domain, self._mapper_parameters, arguments=["mapper"]
+            "doubled_mapper", log, self._domain, self._mapper_parameters
         ))
         return self.mapper
 

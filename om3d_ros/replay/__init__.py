@@ -22,6 +22,7 @@ from om3d_ros.replay.client import Client
 from om3d_ros.replay.player import Player
 from om3d_ros.replay.processes import NodeProcess, Processes, free_domain
 
+MAPPER_MODULE, QUERY_MODULE = "om3d_ros.mapper_node", "om3d_ros.query_node"
 QUERY_REMAPS = {"instances": "mapper/instances", "instance_cloud": "mapper/instance_cloud"}
 CAMERA_TOPICS = ("/color/image_raw", "/depth/image_raw", "/color/camera_info", "/odometry",
                  "/pose")
@@ -92,10 +93,10 @@ def _start(
     mapper = {**common, "pose.source": player.pose_source, "refresh.period_s": 0.0}
     mapper |= {f"qos_overrides.{t}.subscription.reliability": "reliable" for t in CAMERA_TOPICS}
     nodes.add(NodeProcess(
-        "om3d_ros.mapper_node", out / "mapper.log", domain, mapper, params_file=params_file
+        MAPPER_MODULE, out / "mapper.log", domain, mapper, params_file=params_file
     ))
     nodes.add(NodeProcess(
-        "om3d_ros.query_node", out / "query.log", domain, common, QUERY_REMAPS, params_file
+        QUERY_MODULE, out / "query.log", domain, common, QUERY_REMAPS, params_file
     ))
 
 

@@ -66,9 +66,8 @@ class NodeProcess:
         parameters: Mapping[str, Value] | None = None,
         remaps: Mapping[str, str] | None = None,
         params_file: Path | None = None,
-        arguments: Sequence[str] = (),
     ):
-        self.name = " ".join([module.rpartition(".")[2], *arguments])
+        self.name = module.rpartition(".")[2]
         self.log = log
         ros_arguments = ["--ros-args"]
         if params_file is not None:
@@ -79,7 +78,7 @@ class NodeProcess:
             ros_arguments += ["-r", f"{source}:={target}"]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments, *ros_arguments],
+                [sys.executable, "-m", module, *ros_arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
