@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from om3d_core.encoders.base import Encoder, create_encoder
+from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import SettingsError
 from om3d_core.map_settings import MapSettings
 from om3d_core.mapper import Mapper
@@ -13,12 +14,14 @@ from om3d_core.proposals.base import Proposer
 from om3d_core.registry import lookup
 
 
-def create_encoders(names: str) -> tuple[Encoder, ...]:
+def create_encoders(
+    names: str, settings: EncoderSettings | None = None
+) -> tuple[Encoder, ...]:
     """The encoders named in a comma-separated list; their weights load here."""
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     if not wanted:
         raise SettingsError("encoders: expected at least one name, got none")
-    return tuple(create_encoder(name) for name in dict.fromkeys(wanted))
+    return tuple(create_encoder(name, settings) for name in dict.fromkeys(wanted))
 
 
 def create_proposer(settings: MapSettings) -> Proposer:
@@ -33,5 +36,7 @@ def create_mapper(settings: MapSettings, encoders: Sequence[Encoder] | None = No
     return Mapper(
         settings,
         create_proposer(settings),
-        create_encoders(settings.features.encoders) if encoders is None else encoders,
+        create_encoders(settings.features.encoders, settings.encoders)
+        if encoders is None
+        else encoders,
     )

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from om3d_core.crops import CropSettings
+from om3d_core.encoders.settings import (
+    ClipSettings,
+    Dinov2Settings,
+    EncoderSettings,
+    SiglipSettings,
+)
 from om3d_core.fusion import FusionSettings
 from om3d_core.keyframes import KeyframeSettings
 from om3d_core.proposals.geometric import GeometricSettings
@@ -44,3 +50,11 @@ class MapSettings:
     views: ViewSettings = field(default_factory=ViewSettings)
     crops: CropSettings = field(default_factory=CropSettings)
     features: FeatureSettings = field(default_factory=FeatureSettings)
+    clip: ClipSettings = field(default_factory=ClipSettings)
+    siglip: SiglipSettings = field(default_factory=SiglipSettings)
+    dinov2: Dinov2Settings = field(default_factory=Dinov2Settings)
+
+    @property
+    def encoders(self) -> EncoderSettings:
+        """The settings of the encoders."""
+        return EncoderSettings(self.clip, self.siglip, self.dinov2)

@@ -11,9 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from om3d_core.assembly import create_encoders
 from om3d_core.commands.console import add_setting_flags, settings_from
-from om3d_core.encoders.base import Encoder
+from om3d_core.encoders.base import Encoder, encoder_of_space
+from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import UnsupportedQueryError
 from om3d_core.images import read_image
 from om3d_core.map_store import load_scene
@@ -28,7 +28,10 @@ def main(argv: Sequence[str]) -> int:
     if (args.text is None) == (args.image is None):
         parser.error("expected a text or --image FILE, and not both")
     scene = load_scene(args.map)
-    query = SceneQuery(scene, encoder_of(scene), settings_from(args, QuerySettings))
+    encoder = encoder_of(
+        scene, settings_from(args, EncoderSettings), image=args.image is not None
+    )
+    query = SceneQuery(scene, encoder, settings_from(args, QuerySettings))
     if args.image is not None:
         answer = query.image(read_image(args.image), args.top)
     else:
@@ -47,12 +50,22 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def encoder_of(scene: Scene) -> Encoder:
-    """The encoder that filled the scene's first feature space (``lite-text@1`` is of lite)."""
-    if not scene.features:
-        raise UnsupportedQueryError("expected a map with features, this one has none")
-    name = scene.features[0].space.name.partition("@")[0].partition("-")[0]
-    return create_encoders(name)[0]
+def encoder_of(
+    scene: Scene, settings: EncoderSettings | None = None, *, image: bool = False
+) -> Encoder:
+    """The encoder for text queries, or for queries by picture, of the scene's features.
+
+    Of several spaces that accept the query, one for its kind alone is preferred: an encoder of
+    images before one of images and texts. Raises :class:`UnsupportedQueryError` if there is none.
+    """
+    kind = "image" if image else "text"
+    spaces = [t.space for t in scene.features if (t.space.image if image else t.space.text)]
+    if not spaces:
+        stored = ", ".join(table.space.name for table in scene.features) or "none"
+        raise UnsupportedQueryError(
+            f"expected a map with features for {kind} queries, it holds {stored}"
+        )
+    return encoder_of_space(min(spaces, key=lambda s: s.image and s.text), settings)
 
 
 def answer_to_json(answer: Answer) -> dict[str, Any]:
@@ -94,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--picture", type=Path, help="write a picture of the answer (PNG)")
     add_setting_flags(parser, QuerySettings)
+    add_setting_flags(parser, EncoderSettings)
     return parser
 
 

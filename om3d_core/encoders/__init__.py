@@ -1,3 +1,8 @@
 """Image and text encoders, one file a model family."""
 
-REGISTRY = {"lite": "om3d_core.encoders.lite:LiteEncoder"}
+REGISTRY = {
+    "clip": "om3d_core.encoders.clip:ClipEncoder",
+    "dinov2": "om3d_core.encoders.dinov2:Dinov2Encoder",
+    "lite": "om3d_core.encoders.lite:LiteEncoder",
+    "siglip": "om3d_core.encoders.siglip:SiglipEncoder",
+}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.errors import expect
+from om3d_core.errors import ModelError, expect
+
+if TYPE_CHECKING:
+    from om3d_core.encoders.settings import EncoderSettings
 
 
 @dataclass(frozen=True)
@@ -18,12 +22,14 @@ class FeatureSpace:
 
     name: model and version, for example ``lite-text@1``; features of two names never mix.
     dim: length of a vector. text, image: the kinds of query that can be encoded into it.
+    source: the value of the encoder's setting ``model`` that loads it again; empty if it has none.
     """
 
     name: str
     dim: int
     text: bool
     image: bool
+    source: str = ""
 
     def __post_init__(self) -> None:
         expect(bool(self.name) and "@" in self.name, "a space name like model@version", self.name)
@@ -54,17 +60,44 @@ class Encoder(Protocol):
         """Map B texts to (B, dim) unit rows for every space whose ``text`` is true."""
 
 
-EncoderFactory = Callable[[], Encoder]
+EncoderFactory = Callable[..., Encoder]
 
 
-def create_encoder(name: str) -> Encoder:
+def create_encoder(name: str, settings: EncoderSettings | None = None) -> Encoder:
     """The encoder registered under ``name``; its weights load here.
 
-    Raises :class:`SettingsError` for an unknown name and :class:`ModelError` if weights are
-    missing.
+    An encoder that has a group of its name in ``settings`` is made with it. Raises
+    :class:`SettingsError` for an unknown name and :class:`ModelError` if weights are missing.
     """
     from om3d_core.encoders import REGISTRY
+    from om3d_core.encoders.settings import EncoderSettings
     from om3d_core.registry import lookup
 
     factory: EncoderFactory = lookup(REGISTRY, name, "encoder")
-    return factory()
+    group = getattr(settings or EncoderSettings(), name, None)
+    return factory() if group is None else factory(group)
+
+
+def encoder_of_space(space: FeatureSpace, settings: EncoderSettings | None = None) -> Encoder:
+    """The encoder that fills ``space``: model and preprocessing are the space's.
+
+    Where and how it runs, and the templates of texts, are those of ``settings``. Raises
+    :class:`ModelError` if the model is not on this machine or has changed since.
+    """
+    from om3d_core.encoders.settings import EncoderSettings
+
+    settings = settings or EncoderSettings()
+    family = re.split(r"[-/@]", space.name, maxsplit=1)[0]
+    group = getattr(settings, family, None)
+    if group is not None and space.source:
+        preprocessing = "whole-crop" if space.name.endswith("+whole-crop") else "original"
+        group = replace(group, model=space.source, preprocessing=preprocessing)
+        settings = replace(settings, **{family: group})
+    encoder = create_encoder(family, settings)
+    names = [candidate.name for candidate in encoder.spaces]
+    if space.name not in names:
+        raise ModelError(
+            f"expected the encoder of {space.name}, got one of {', '.join(names)}"
+            f" (the map's was {space.source or family})"
+        )
+    return encoder

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from om3d_core.devices import DEVICES, DTYPES
 from om3d_core.errors import SettingsError
 from om3d_core.models import CLIP_LARGE_336, DINOV2_LARGE, SIGLIP_SO400M
 from om3d_core.settings import Settings, setting
 
 MODEL_HELP = "folder of a model, or its name on the Hugging Face hub as NAME@REVISION"
 PREPROCESSING = ("original", "whole-crop")
-DEVICES = ("auto", "cpu", "cuda")
-DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,7 @@ class NetworkSettings(Settings):
         choices=DTYPES,
     )
     batch_size: int = setting(
-        0, "crops a network pass, the last one filled up; 0: 1 on a CPU, 16 on a GPU",
-        low=0, high=1024,
+        16, "crops a network pass on a GPU; on a CPU each is a pass of its own", low=1, high=1024
     )
 
 
