@@ -78,8 +78,12 @@ class Fuser:
         )
         if blocks.shape[0] == 0:
             return
+        # Open3D drops the fraction of a pixel's coordinates; half a pixel more rounds them.
+        matrix = frame.intrinsics.matrix
+        matrix[:2, 2] += 0.5
+        rounding = o3d.core.Tensor(matrix)
         self._grid.integrate(
-            blocks, depth, color, intrinsic, intrinsic, extrinsic, 1.0, s.max_depth_m,
+            blocks, depth, color, rounding, rounding, extrinsic, 1.0, s.max_depth_m,
             s.truncation_voxels,
         )  # fmt: skip
         self._frames += 1

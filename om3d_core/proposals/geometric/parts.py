@@ -91,4 +91,7 @@ def _without_noise(surface: Surface, layout: Layout, parts: Int) -> Int:
     sizes = np.bincount(parts[parts >= 0], minlength=count)
     hugging = np.bincount(parts[close & (parts >= 0)], minlength=count)
     noise = (hugging >= HUG_SHARE * sizes) & (sizes * surface.voxel_m**2 < MAX_HUGGING_M2)
-    return np.where((parts >= 0) & noise[parts], -1, parts)
+    owned = np.flatnonzero(parts >= 0)
+    kept = parts.copy()
+    kept[owned[noise[parts[owned]]]] = -1
+    return kept
