@@ -74,6 +74,26 @@ def similarities(table: FeatureTable, query: Floats, aggregation: str = "mean") 
     return mean.astype(np.float32)
 
 
+def similarity_matrix(table: FeatureTable, queries: Floats, aggregation: str = "mean") -> Floats:
+    """(N, C) similarity of each instance with each of C unit queries (C, D).
+
+    As :func:`similarities`, which answers one query, but -inf wherever there is no view.
+    """
+    n, k, dim = table.vectors.shape
+    if aggregation in {"mean", "max_feature"}:
+        values = pooled_features(table, aggregation) @ queries.T
+    else:
+        views = (table.vectors.reshape(n * k, dim) @ queries.T).reshape(n, k, len(queries))
+        valid = table.valid[:, :, None]
+        if aggregation == "max":
+            values = np.where(valid, views, np.float32(-np.inf)).max(axis=1, initial=-np.inf)
+        else:
+            count = np.maximum(table.valid.sum(axis=1), 1)[:, None]
+            values = np.where(valid, views, np.float32(0)).sum(axis=1) / count
+    seen = table.valid.sum(axis=1)[:, None] > 0
+    return np.where(seen, values, -np.inf).astype(np.float32)
+
+
 def pooled_features(table: FeatureTable, aggregation: str) -> Floats:
     """(N, D) unit features to compare with words: those that ``aggregation`` pools, else means."""
     return max_features(table) if aggregation == "max_feature" else mean_features(table)

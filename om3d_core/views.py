@@ -104,6 +104,30 @@ def choose_frames(
     return result
 
 
+def choose_among(
+    views: ViewTable, stamps: npt.NDArray[np.int64], cameras: Cameras, settings: ViewSettings
+) -> Indices:
+    """(N, top_k) columns of ``views`` that ``settings`` would have chosen, -1 where none is.
+
+    stamps: (F,) ascending, of all frames that ``cameras`` describe. The result is that of
+    :func:`choose_frames` on all frames if ``views`` holds the ``preselection`` most visible ones;
+    chosen frames that see nothing have no column.
+    """
+    n, k = views.stamps.shape
+    instance, column = np.nonzero(views.valid)
+    frame = np.searchsorted(stamps, views.stamps[instance, column])
+    pixels = np.zeros((len(stamps), n), np.int32)
+    pixels[frame, instance] = views.pixels[instance, column]
+    column_of = np.full((len(stamps), n), -1, np.int64)
+    column_of[frame, instance] = column
+    result = np.full((n, settings.top_k), -1, np.int64)
+    for i, frames in enumerate(choose_frames(pixels, cameras, settings) if n else []):
+        columns = column_of[frames, i]
+        columns = columns[columns >= 0]
+        result[i, : len(columns)] = columns
+    return result
+
+
 def _pick(candidates: Indices, instance: int, cameras: Cameras, s: ViewSettings) -> Indices:
     """Positions within ``candidates`` of the chosen views."""
     if s.selection == "visible" or not len(candidates):

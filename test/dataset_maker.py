@@ -32,7 +32,8 @@ def surface():
             grid = np.meshgrid(np.arange(low[a], high[a], step), np.arange(low[b], high[b], step))
             for side in (low, high):
                 face = np.empty((grid[0].size, 3))
-                face[:, axis], face[:, a], face[:, b] = side[axis], grid[0].ravel(), grid[1].ravel()
+                face[:, axis] = side[axis]
+                face[:, a], face[:, b] = grid[0].ravel(), grid[1].ravel()
                 faces.append(face)
         box = np.concatenate(faces)
         points.append(box)

@@ -114,6 +114,35 @@ def summary_of(values: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
+class InstanceCounts:
+    """Points that N masks share with G annotated instances, whatever classes are scored.
+
+    scores, pred_sizes: (N,). instance_ids: (G,) ascending ``label id * 1000 + instance``;
+    gt_sizes: (G,); shared: (N, G). The rest of a mask lies on points without a label.
+    """
+
+    scores: npt.NDArray[np.floating]
+    pred_sizes: Ints
+    instance_ids: Ints
+    gt_sizes: Ints
+    shared: Ints
+
+    def against(self, labels: LabelSet, protocol: Protocol) -> GroundTruthCounts:
+        """The scored instances; all that has no label, or one that is not scored, is void."""
+        classes = labels.index_of(self.instance_ids // INSTANCES_A_LABEL)
+        scored = np.flatnonzero(classes >= 0)
+        unlabeled = self.pred_sizes - self.shared.sum(axis=1)
+        void = self.shared[:, classes < 0].sum(axis=1)
+        if not (protocol.zero_is_a_class and labels.index_of(np.zeros(1, np.int64))[0] >= 0):
+            void = void + unlabeled
+        overlaps = Overlaps(
+            self.scores, self.pred_sizes, self.gt_sizes[scored], self.shared[:, scored], void
+        )
+        group = protocol.zero_is_a_class & (self.instance_ids[scored] < INSTANCES_A_LABEL)
+        return GroundTruthCounts(overlaps, classes[scored], group)
+
+
+@dataclass(frozen=True)
 class GroundTruthCounts:
     """Masks against the ground truth of one scene, before the masks have labels.
 
@@ -141,41 +170,31 @@ class GroundTruthCounts:
         return GroundTruthCounts(chosen, self.gt_classes, self.gt_group)
 
 
-def count_against(
+def count_instances(
     masks: InstanceMasks,
     gt_ids: npt.NDArray[np.integer],
-    labels: LabelSet,
-    protocol: Protocol,
     scores: npt.ArrayLike | None = None,
-) -> GroundTruthCounts:
-    """Count the points that each mask shares with each instance of ``labels``.
+) -> InstanceCounts:
+    """Count the points that each mask shares with each annotated instance.
 
     scores: (N,), by default those of the masks. gt_ids: (P,) ``label id * 1000 + instance`` of
     each point, instance from 1, or 0 where a point has no label (ScanNet's format).
     """
     ids = np.asarray(gt_ids, np.int64)
     expect(ids.shape == (masks.n_points,), f"gt_ids of shape {(masks.n_points,)}", ids.shape)
-    classes = labels.index_of(ids // INSTANCES_A_LABEL)
-    if not protocol.zero_is_a_class:
-        classes[ids == 0] = -1
-    instance_ids = np.unique(ids[(classes >= 0) & (ids != 0)])
+    expect(not len(ids) or int(ids.min()) >= 0, "gt_ids of at least 0", "a negative one")
+    instance_ids, column = np.unique(ids, return_inverse=True)
     n, g = len(masks), len(instance_ids)
-    column = np.full(len(ids), g)
-    if g:
-        at = np.minimum(np.searchsorted(instance_ids, ids), g - 1)
-        column = np.where(instance_ids[at] == ids, at, g)
     rows = np.repeat(np.arange(n), masks.sizes)
-    flat = np.bincount(rows * (g + 1) + column[masks.indices], minlength=n * (g + 1))
-    void = np.bincount(rows, weights=classes[masks.indices] < 0, minlength=n)
-    overlaps = Overlaps(
+    flat = np.bincount(rows * g + column[masks.indices], minlength=n * g)
+    real = instance_ids != 0
+    return InstanceCounts(
         scores=np.asarray(masks.scores if scores is None else scores),
         pred_sizes=masks.sizes,
-        gt_sizes=np.bincount(column, minlength=g + 1)[:g].astype(np.int64),
-        shared=flat.reshape(n, g + 1)[:, :g].astype(np.int64),
-        ignored=void.astype(np.int64),
+        instance_ids=instance_ids[real],
+        gt_sizes=np.bincount(column, minlength=g)[real].astype(np.int64),
+        shared=flat.reshape(n, g)[:, real].astype(np.int64),
     )
-    group = protocol.zero_is_a_class & (instance_ids < INSTANCES_A_LABEL)
-    return GroundTruthCounts(overlaps, labels.index_of(instance_ids // INSTANCES_A_LABEL), group)
 
 
 def ground_truth_result(
@@ -185,7 +204,7 @@ def ground_truth_result(
     ids = np.asarray(gt_ids, np.int64)
     present = np.unique(ids[ids != 0])
     masks = InstanceMasks.from_lists([np.flatnonzero(ids == i) for i in present], len(ids))
-    counts = count_against(masks, ids, labels, protocol)
+    counts = count_instances(masks, ids).against(labels, protocol)
     scene = counts.labeled(labels.index_of(present // INSTANCES_A_LABEL), masks.scores)
     return evaluate_scenes([scene], labels, protocol)
 

@@ -21,7 +21,7 @@ from om3d_core.evaluation.assign import (
 from om3d_core.evaluation.benchmark import (
     AT_25,
     AT_50,
-    count_against,
+    count_instances,
     evaluate_scenes,
     ground_truth_result,
 )
@@ -53,7 +53,8 @@ def random_scene(rng, labels: LabelSet, n_points=6000, n_gt=24, n_pred=40, k=5):
 
 def ours(scene, labels: LabelSet, protocol: Protocol):
     dense, candidates, scores, gt_ids = scene
-    counts = count_against(InstanceMasks.from_dense(dense), gt_ids, labels, protocol, scores)
+    counts = count_instances(InstanceMasks.from_dense(dense), gt_ids, scores)
+    counts = counts.against(labels, protocol)
     chosen = Candidates(candidates, np.ones(candidates.shape))
     return label_predictions(counts, chosen, labels, protocol)
 
@@ -64,8 +65,8 @@ def scene_of(masks, gt, labels: LabelSet = ABC, protocol: Protocol = BENCHMARK, 
     for number, (start, stop, name) in enumerate(gt, start=1):
         gt_ids[start:stop] = labels.id_of[name] * 1000 + number
     members = [np.arange(start, stop) for start, stop, _ in masks]
-    counts = count_against(InstanceMasks.from_lists(members, len(gt_ids), scores), gt_ids,
-                           labels, protocol)  # fmt: skip
+    instances = InstanceMasks.from_lists(members, len(gt_ids), scores)
+    counts = count_instances(instances, gt_ids).against(labels, protocol)
     ids = np.array([[labels.id_of[name]] for *_, name in masks], np.int64).reshape(-1, 1)
     return label_predictions(counts, Candidates(ids, np.ones(ids.shape)), labels, protocol)
 
@@ -157,16 +158,15 @@ def test_the_oracle_takes_the_label_that_fits() -> None:
     candidates = Candidates(np.array([[1, 2, 3]]), np.array([[0.6, 0.3, 0.1]]))
     best = {}
     for name, protocol in PROTOCOLS.items():
-        counts = count_against(masks, gt_ids, ABC, protocol)
+        counts = count_instances(masks, gt_ids).against(ABC, protocol)
         scene = label_predictions(counts, candidates, ABC, protocol)
         best[name] = evaluate_scenes([scene], ABC, protocol).ap[1, AT_50]
         assert len(scene.pred_classes) == (1 if protocol.oracle else 3)
     assert best == {"paper": 1.0, "benchmark": 1.0}
-    paper = label_predictions(count_against(masks, gt_ids, ABC, PAPER), candidates, ABC, PAPER)
+    counts = count_instances(masks, gt_ids).against(ABC, PAPER)
+    paper = label_predictions(counts, candidates, ABC, PAPER)
     assert paper.pred_classes.tolist() == [1]
-    first = label_predictions(
-        count_against(masks, gt_ids, ABC, PAPER), candidates.first(), ABC, PAPER
-    )
+    first = label_predictions(counts, candidates.first(), ABC, PAPER)
     assert evaluate_scenes([first], ABC, PAPER).ap[1, AT_50] == 0.0
 
 
@@ -174,11 +174,11 @@ def test_a_label_that_is_not_scored_hides_the_rest_in_the_paper_only() -> None:
     gt_ids = np.full(500, 2001)
     masks = InstanceMasks.from_lists([np.arange(500)], 500)
     candidates = Candidates(np.array([[99, 2]]), np.array([[0.6, 0.4]]))
-    n = {
-        name: int((label_predictions(count_against(masks, gt_ids, ABC, p), candidates, ABC, p)
-                   .pred_classes >= 0).sum())
-        for name, p in PROTOCOLS.items()
-    }  # fmt: skip
+    n = {}
+    for name, protocol in PROTOCOLS.items():
+        counts = count_instances(masks, gt_ids).against(ABC, protocol)
+        scene = label_predictions(counts, candidates, ABC, protocol)
+        n[name] = int((scene.pred_classes >= 0).sum())
     assert n == {"paper": 0, "benchmark": 1}
 
 
@@ -191,7 +191,7 @@ def test_points_without_a_label_are_void_except_in_the_paper() -> None:
     ap = {}
     for zero in (False, True):
         protocol = replace(BENCHMARK, zero_is_a_class=zero, uniform_scores=True)
-        counts = count_against(masks, gt_ids, labels, protocol)
+        counts = count_instances(masks, gt_ids).against(labels, protocol)
         scene = label_predictions(counts, candidates, labels, protocol)
         ap[zero] = evaluate_scenes([scene], labels, protocol).ap[:, AT_50]
     assert ap[False].tolist() == [0.0, 1.0]
@@ -219,7 +219,7 @@ def test_found_categories_and_groups() -> None:
 
 
 def test_nothing_at_all() -> None:
-    empty = count_against(InstanceMasks.empty(5), np.zeros(5, np.int64), ABC, BENCHMARK)
+    empty = count_instances(InstanceMasks.empty(5), np.zeros(5, np.int64)).against(ABC, BENCHMARK)
     candidates = Candidates(np.zeros((0, 1), np.int64), np.zeros((0, 1)))
     scene = label_predictions(empty, candidates, ABC, BENCHMARK)
     result = evaluate_scenes([scene], ABC, BENCHMARK)
@@ -243,8 +243,8 @@ def test_labels_of_similarities() -> None:
 
 def test_wrong_inputs() -> None:
     with pytest.raises(InputError, match="gt_ids"):
-        count_against(InstanceMasks.empty(5), np.zeros(4, np.int64), ABC, BENCHMARK)
-    counts = count_against(InstanceMasks.empty(5), np.zeros(5, np.int64), ABC, BENCHMARK)
+        count_instances(InstanceMasks.empty(5), np.zeros(4, np.int64)).against(ABC, BENCHMARK)
+    counts = count_instances(InstanceMasks.empty(5), np.zeros(5, np.int64)).against(ABC, BENCHMARK)
     with pytest.raises(InputError, match="candidates of 2 masks"):
         label_predictions(counts, Candidates(np.zeros((2, 1), np.int64), np.zeros((2, 1))), ABC,
                           BENCHMARK)  # fmt: skip

@@ -14,6 +14,7 @@ from om3d_core.features import (
     max_features,
     mean_features,
     similarities,
+    similarity_matrix,
     without_outliers,
 )
 from om3d_core.scene import FeatureTable
@@ -74,6 +75,20 @@ def test_aggregations_by_hand() -> None:
     assert values["max"][0] == pytest.approx(0.8)
     assert values["max_feature"][0] == pytest.approx(diagonal)
     assert [float(v[1]) for v in values.values()] == [0.0, -np.inf, -np.inf, 0.0]
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+def test_many_queries_at_once(aggregation: str) -> None:
+    rng = np.random.default_rng(2)
+    vectors = rng.normal(size=(7, 4, 5))
+    vectors[2, 1:], vectors[3] = 0, 0
+    table, queries = table_of(vectors), table_of(rng.normal(size=(1, 6, 5))).vectors[0]
+    matrix = similarity_matrix(table, queries, aggregation)
+    assert np.isneginf(matrix[3]).all()
+    for column, query in zip(matrix.T, queries, strict=True):
+        single = similarities(table, query, aggregation)
+        seen = np.arange(7) != 3
+        np.testing.assert_allclose(column[seen], single[seen], atol=1e-6)
 
 
 def test_max_pooling_takes_negative_values_of_the_views_that_there_are() -> None:

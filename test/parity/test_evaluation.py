@@ -12,7 +12,7 @@ from om3d_core.evaluation.assign import Candidates, label_predictions
 from om3d_core.evaluation.benchmark import (
     THRESHOLDS,
     BenchmarkResult,
-    count_against,
+    count_instances,
     evaluate_scenes,
     summary_of,
 )
@@ -50,13 +50,9 @@ def evaluate(stored: Fixture, kind: str, labels: LabelSet, protocol: Protocol) -
     for i in range(int(stored["n_scenes"])):
         n_points = int(stored[f"s{i}_n_points"])
         dense = np.unpackbits(stored[f"s{i}_masks"], axis=0)[:n_points]
-        counts = count_against(
-            InstanceMasks.from_dense(dense),
-            stored[f"s{i}_gt"],
-            labels,
-            protocol,
-            stored[f"s{i}_scores"],
-        )
+        masks = InstanceMasks.from_dense(dense)
+        counts = count_instances(masks, stored[f"s{i}_gt"], stored[f"s{i}_scores"])
+        counts = counts.against(labels, protocol)
         ids = stored[f"s{i}_{kind}"]
         ids = ids if ids.ndim == 2 else ids[:, None]
         candidates = Candidates(ids, np.ones(ids.shape))
