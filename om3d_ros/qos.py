@@ -1,4 +1,4 @@
-"""The four quality-of-service profiles of the nodes; each can be overridden by parameters."""
+"""The quality-of-service profiles of the nodes; each can be overridden by parameters."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rclpy.qos import (
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 OFFERED_LEASE_S, REQUESTED_LEASE_S = 2.0, 5.0
+RECORDED_DEPTH = 60
 
 
 def sensor(depth: int = 5) -> QoSProfile:
@@ -33,6 +34,21 @@ def results() -> QoSProfile:
 def latched() -> QoSProfile:
     """Scene topics: the last message also reaches those who come late."""
     return _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL, 1)
+
+
+def recorded() -> QoSProfile:
+    """What plays a recording: nothing is lost, even if a subscriber connects a moment later."""
+    return _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL, RECORDED_DEPTH)
+
+
+def receive_all(topic: str) -> dict[str, str | int]:
+    """Parameters that make a subscription lose nothing of a :func:`recorded` topic."""
+    prefix = f"qos_overrides.{topic}.subscription"
+    return {
+        f"{prefix}.reliability": "reliable",
+        f"{prefix}.durability": "transient_local",
+        f"{prefix}.depth": RECORDED_DEPTH,
+    }
 
 
 def latched_alive(*, publisher: bool) -> QoSProfile:

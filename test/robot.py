@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 
 from geometry_msgs.msg import PoseStamped
@@ -34,7 +35,7 @@ MAPPER = {
     "diagnostics.period_s": 0.2, **RELIABLE,
 }
 QUERY = {"autostart": True, "encoder": "color", "diagnostics.period_s": 0.2}
-TIMEOUT_S = 40.0
+TIMEOUT_S, RESEND_S = 40.0, 3.0
 
 
 class Robot:
@@ -129,11 +130,21 @@ class Robot:
         self.client.spin(0.01)
 
     def stream(self, frames, **options):
-        """Publish frames one by one, each once the mapper is done with the one before."""
+        """Publish frames one by one, each once the mapper is done with the one before.
+
+        A frame that is lost is sent again: topics connect a moment after they are discovered.
+        """
         for frame in frames:
-            before = self.done()
-            self.send(frame, **options)
-            self.wait(lambda before=before: self.done() > before, "the frame to be processed")
+            before, sent = self.done(), 0.0
+
+            def done(frame=frame, before=before):
+                nonlocal sent
+                if self.done() == before and time.monotonic() - sent > RESEND_S:
+                    self.send(frame, **options)
+                    sent = time.monotonic()
+                return self.done() > before
+
+            self.wait(done, "the frame to be processed")
 
     def done(self):
         status = self.client.status

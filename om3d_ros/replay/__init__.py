@@ -15,6 +15,7 @@ from om3d_core.images import read_image
 from om3d_core.progress import Report, silent
 from om3d_core.scene import Scene
 from om3d_core.settings import Value
+from om3d_ros import qos
 from om3d_ros.conversions.images import from_pixels
 from om3d_ros.conversions.stamps import header
 from om3d_ros.replay.answers import ReplayAnswer, answer_of, write_answers
@@ -24,17 +25,22 @@ from om3d_ros.replay.processes import NodeProcess, Processes, free_domain
 
 MAPPER_MODULE, QUERY_MODULE = "om3d_ros.mapper_node", "om3d_ros.query_node"
 QUERY_REMAPS = {"instances": "mapper/instances", "instance_cloud": "mapper/instance_cloud"}
-CAMERA_TOPICS = ("/color/image_raw", "/depth/image_raw", "/color/camera_info", "/odometry",
-                 "/pose")
+INPUT_TOPICS = (
+    "/color/image_raw", "/depth/image_raw", "/color/camera_info", "/odometry", "/pose"
+)
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """The map that the nodes made of a bag, their answers, and where the pictures are."""
+    """The map that the nodes made of a bag, their answers, and where the pictures are.
+
+    status: the mapper's last om3d/MapperStatus, with the counts of used and lost frames.
+    """
 
     scene: Scene
     answers: tuple[ReplayAnswer, ...]
     pictures: tuple[Path, ...]
+    status: Any
 
     @property
     def failed(self) -> tuple[ReplayAnswer, ...]:
@@ -80,8 +86,8 @@ def replay(
             *(_ask_text(client, scene, text, top_k) for text in queries),
             *(_ask_image(client, scene, name, rgb, top_k) for name, rgb in pictures_asked),
         ]
-        pictures = write_answers(answers, scene, out)
-        return Replayed(scene, tuple(answers), tuple(pictures))
+        pictures = write_answers(answers, scene, client.status, out)
+        return Replayed(scene, tuple(answers), tuple(pictures), client.status)
 
 
 def _start(
@@ -91,7 +97,8 @@ def _start(
         "use_sim_time": True, "autostart": True, "map_frame": player.map_frame
     }
     mapper = {**common, "pose.source": player.pose_source, "refresh.period_s": 0.0}
-    mapper |= {f"qos_overrides.{t}.subscription.reliability": "reliable" for t in CAMERA_TOPICS}
+    for topic in INPUT_TOPICS:
+        mapper |= qos.receive_all(topic)
     nodes.add(NodeProcess(
         MAPPER_MODULE, out / "mapper.log", domain, mapper, params_file=params_file
     ))

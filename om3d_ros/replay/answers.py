@@ -62,8 +62,12 @@ def answer_of(query: str, kind: str, response: Any, scene: Scene) -> ReplayAnswe
     return ReplayAnswer(query, kind, matches, bool(response.present), response)
 
 
-def write_answers(answers: list[ReplayAnswer], scene: Scene, out: Path) -> list[Path]:
+def write_answers(
+    answers: list[ReplayAnswer], scene: Scene, status: Any, out: Path
+) -> list[Path]:
     """Write answers.json, and for each answer its markers as JSON and its picture.
+
+    status: om3d/MapperStatus, whose counts go into answers.json.
 
     Returns the pictures.
     """
@@ -78,7 +82,8 @@ def write_answers(answers: list[ReplayAnswer], scene: Scene, out: Path) -> list[
             record |= {"markers": markers.name, "picture": picture.name}
             pictures.append(picture)
         records.append(record)
-    write_json(out / "answers.json", {"revision": scene.revision, "answers": records})
+    content = {"revision": scene.revision, "mapper": to_plain(status), "answers": records}
+    write_json(out / "answers.json", content)
     return pictures
 
 

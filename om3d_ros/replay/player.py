@@ -94,10 +94,10 @@ class Player:
         names = self._names
         pose = (Odometry, "odometry") if self.pose_source == "odometry" else (PoseStamped, "pose")
         inputs: dict[str, tuple[Any, str, QoSProfile]] = {
-            names.color: (Image, "color/image_raw", qos.results()),
-            names.depth: (Image, "depth/image_raw", qos.results()),
-            names.info: (CameraInfo, "color/camera_info", qos.results()),
-            names.pose: (*pose, qos.results()),
+            names.color: (Image, "color/image_raw", qos.recorded()),
+            names.depth: (Image, "depth/image_raw", qos.recorded()),
+            names.info: (CameraInfo, "color/camera_info", qos.recorded()),
+            names.pose: (*pose, qos.recorded()),
         }
         if names.cloud:
             inputs[names.cloud] = (PointCloud2, "cloud_map", qos.latched())

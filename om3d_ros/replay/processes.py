@@ -99,6 +99,10 @@ class NodeProcess:
             tail = self.log.read_text(errors="replace")[-LOG_TAIL:].strip()
             raise NodeDiedError(f"{self.name} ended with status {code} (see {self.log}): {tail}")
 
+    def wait(self, timeout_s: float) -> int:
+        """Wait for the process to end by itself; return its exit status."""
+        return self._process.wait(timeout_s)
+
     def kill(self) -> None:
         """End the process at once, as a crash would."""
         self._process.kill()

@@ -221,6 +221,24 @@ def test_parameters(mapped):
     assert not mapped.set_parameter("mapper", "autostart", False).successful
 
 
+def test_a_refresh_can_be_canceled(mapped, frames):
+    revision = mapped.client.status.revision
+    mapped.stream(frames, shift_ns=60 * SECOND)
+    client = ActionClient(mapped.client.node, Refresh, "mapper/refresh")
+    mapped.wait(client.server_is_ready, "the action server")
+    goals = [client.send_goal_async(Refresh.Goal(force=True)) for _ in range(3)]
+    mapped.wait(lambda: all(goal.done() for goal in goals), "the goals to be accepted")
+    canceled = [goal.result().cancel_goal_async() for goal in goals[1:]]
+    mapped.wait(lambda: all(future.done() for future in canceled), "the cancelation")
+    answers = [goal.result().get_result_async() for goal in goals]
+    mapped.wait(lambda: all(answer.done() for answer in answers), "the results")
+    client.destroy()
+    codes = [code(answer.result().result) for answer in answers]
+    assert codes[0] == "NONE" and set(codes[1:]) <= {"NONE", "CANCELED"}
+    assert codes[2] == "CANCELED"
+    assert mapped.client.status.revision <= revision + codes.count("NONE")
+
+
 def test_lifecycle_down_and_up_again(mapped, frames):
     for label, state in (("deactivate", "inactive"), ("cleanup", "unconfigured")):
         assert mapped.transition("mapper", label) and mapped.transition("query", label)
