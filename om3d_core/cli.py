@@ -16,6 +16,7 @@ COMMANDS = {
     "bag": ("om3d_core.commands.bag", "write a recorded scene as a ROS 2 bag"),
     "eval-masks": ("om3d_core.commands.eval_masks", "score a map's masks against ground truth"),
     "eval-queries": ("om3d_core.commands.eval_queries", "score a map's answers to known queries"),
+    "paper-tables": ("om3d_core.commands.paper_tables", "make the OpenMask3D++ paper's tables"),
     "replay": ("om3d_ros.commands.replay", "play a bag through the ROS 2 nodes and ask them"),
     "demo": ("om3d_ros.commands.demo", "render, record, replay and ask, in one go"),
 }

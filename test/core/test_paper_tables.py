@@ -1,0 +1,227 @@
+"""The paper's tables on a small scene in ScanNet's layout, resumed, and on synthetic rooms."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from dataset_maker import surface, write_scannet
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from om3d_core.commands import paper_tables as command
+from om3d_core.encoders.base import FeatureSpace
+from om3d_core.errors import InputError, MapFormatError, SettingsError, SourceError
+from om3d_core.evaluation.assign import Candidates
+from om3d_core.evaluation.benchmark import count_instances
+from om3d_core.evaluation.label_sets import load_label_set
+from om3d_core.evaluation.paper_rows import PAPER, PLANS, ROWS
+from om3d_core.evaluation.paper_tables import RowLabeler
+from om3d_core.evaluation.protocols import PROTOCOLS
+from om3d_core.evaluation.scene_records import SceneRecord, read_record, write_record
+from om3d_core.evaluation.synthetic_truth import open_synthetic
+from om3d_core.map_settings import MapSettings
+from om3d_core.masks import InstanceMasks
+from om3d_core.settings import build
+from om3d_core.views import Cameras, ViewSettings, choose_among, choose_frames, select_views
+from om3d_core.visibility import Observation
+
+COLORS = {"trash can": (200, 40, 40), "bottle": (40, 180, 60), "table": (150, 110, 70)}
+SCENES = ("scene0011_00", "scene0011_01")
+
+
+class Colors:
+    """Encodes crops and label names by color; ``swapped`` mistakes trash cans for bottles."""
+
+    def __init__(self, name="color@1", swapped=False):
+        self.spaces = (FeatureSpace(name, 3, True, True),)
+        self.swapped, self.n_crops = swapped, 0
+
+    def encode_images(self, crops):
+        self.n_crops += len(crops)
+        rows = np.array([np.median(c.reshape(-1, 3), axis=0) for c in crops]).reshape(-1, 3)
+        return {self.spaces[0].name: self._unit(rows)}
+
+    def encode_texts(self, texts):
+        rows = [next((c for n, c in self._colors().items() if f"a {n} in" in text), (0, 0, 0))
+                for text in texts]  # fmt: skip
+        return {self.spaces[0].name: self._unit(np.array(rows, float))}
+
+    def _colors(self):
+        first, second = ("bottle", "trash can") if self.swapped else ("trash can", "bottle")
+        return {**COLORS, first: COLORS["trash can"], second: COLORS["bottle"]}
+
+    def _unit(self, rows):
+        rows = rows - 60
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two scans with the masks of their solids beside them."""
+    *_, solid = surface()
+    masks = np.stack([solid == number for number in range(1, 5)], axis=1)
+    for scene in SCENES:
+        write_scannet(tmp_path, scene, n_frames=12)
+        np.savez(tmp_path / f"{scene}_masks.npz", masks=masks)
+    return tmp_path
+
+
+def work_of(root, encoders, out=None, opened=None):
+    args = command._parser().parse_args(["scannet200", str(root), "--scenes", ",".join(SCENES)])
+    labels, scenes, open_scene = command._data(args)
+
+    def noted(name, report):
+        if opened is not None:
+            opened.append(name)
+        return open_scene(name, report)
+
+    values = {**PLANS["scannet200"].map_values, "proposals.method": "precomputed",
+              "proposals.path": str(root / "{scene}_masks.npz"),
+              "visibility.depth_tolerance_m": 0.05}  # fmt: skip
+    return command.Work(PLANS["scannet200"], scenes, labels, noted, values, encoders,
+                        out or root / "records")  # fmt: skip
+
+
+def test_every_row_from_one_encoding(root) -> None:
+    first, second = Colors(), Colors("swapped@1", swapped=True)
+    work = work_of(root, (first, second))
+    records, rows = command.run(work)
+    assert [row.name for row in rows] == [row.name for row in ROWS]
+    summary = command.summarize(records, rows, work.labels, "scannet200")
+    paper, benchmark = summary["paper"], summary["benchmark"]
+    assert paper["top1"]["base"] == [100.0] * 3
+    assert paper["top1"]["siglip"] == pytest.approx([100 / 3] * 3, abs=0.01)
+    assert paper["top5"]["siglip"] == [100.0] * 3
+    assert all(benchmark["top1"][row] == paper["top1"][row] for row in paper["top1"])
+    assert benchmark["top5"]["siglip"][0] < 100
+    assert summary["published"]["top1"]["base"] == [11.1, 13.5, 13.8]
+    assert first.n_crops == second.n_crops
+    views = 3 * 10 * 4 * len(SCENES)
+    assert 0 < first.n_crops <= views
+
+
+def test_an_interrupted_run_goes_on(root) -> None:
+    opened, encoder = [], Colors()
+    work = work_of(root, (encoder,), opened=opened)
+    expected, rows = command.run(work)
+    assert opened == list(SCENES) and "siglip" not in [row.name for row in rows]
+    encoded = encoder.n_crops
+    again, _ = command.run(work)
+    assert opened == list(SCENES) and encoder.n_crops == encoded
+    (work.out / f"{SCENES[1]}.json").write_text("{")
+    resumed, _ = command.run(work)
+    assert opened == [*SCENES, SCENES[1]]
+    for records in (again, resumed):
+        for record, reference in zip(records, expected, strict=True):
+            np.testing.assert_array_equal(record.counts.shared, reference.counts.shared)
+            for name, row in reference.rows.items():
+                np.testing.assert_array_equal(record.rows[name].ids, row.ids)
+    command.run(replace(work, values={**work.values, "crops.levels": 2}))
+    assert opened == [*SCENES, SCENES[1], *SCENES]
+
+
+def test_the_command_prints_both_protocols_beside_the_paper(root, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(command, "create_encoders", lambda names: (Colors(), Colors("b@1", True)))
+    arguments = ["scannet200", str(root), "--scenes", ",".join(SCENES), "--limit", "1",
+                 "--proposals.method", "precomputed",
+                 "--proposals.path", str(root / "{scene}_masks.npz")]  # fmt: skip
+    assert command.main(arguments) == 0
+    printed = capsys.readouterr().out
+    for text in ("protocol paper, 1 scenes", "protocol benchmark", "Base + max aggr.", "15.4"):
+        assert text in printed
+    assert command.main([*arguments, "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"paper", "benchmark", "published"}
+    with pytest.raises(SystemExit):
+        command.main(["scannetpp"])
+    with pytest.raises(SourceError, match="scene0015_00"):
+        command.main(["scannet200", str(root)])
+
+
+def test_missing_scenes_name_their_origin(root) -> None:
+    work = work_of(root, (Colors(),))
+    with pytest.raises(SourceError, match="Terms of Use"):
+        command.run(replace(work, scenes=("scene0015_00",)))
+
+
+def test_ground_truth_that_fails_against_itself_is_refused(root, monkeypatch) -> None:
+    work = work_of(root, (Colors(),))
+    records, rows = command.run(work)
+    monkeypatch.setattr(command, "perfect_numbers", lambda *_: np.array([1.0, 0.9, 1.0]))
+    with pytest.raises(InputError, match="against itself"):
+        command.summarize(records, rows, work.labels, "scannet200")
+
+
+@given(seed=st.integers(0, 2**32 - 1), n_frames=st.integers(1, 30),
+       selection=st.sampled_from(["visible", "diverse", "farthest", "bearing"]),
+       faithful=st.booleans())  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_views_chosen_again_are_those_chosen_at_once(
+    seed: int, n_frames: int, selection: str, faithful: bool
+) -> None:
+    """Also where the diverse choice of OpenMask3D++ takes frames that see nothing."""
+    from scipy.spatial.transform import Rotation
+
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 400, (n_frames, 6)) * (rng.random((n_frames, 6)) < 0.4)
+    boxes = np.zeros((6, 4), np.int32)
+    seen = [Observation(row.astype(np.int32), boxes) for row in pixels]
+    rotations = Rotation.random(n_frames, rng).as_matrix()
+    cameras = Cameras(rotations, rng.normal(size=(n_frames, 3)), rng.normal(size=(6, 3)))
+    stamps = np.sort(rng.choice(10_000, n_frames, replace=False)).astype(np.int64)
+    common = {"min_pixels": 0, "repeat": True} if faithful else {}
+    table = select_views(stamps, seen, cameras, ViewSettings(top_k=10, **common))
+    wanted = ViewSettings(top_k=5, selection=selection, preselection=10, **common)
+    expected = choose_frames(pixels.astype(np.int32), cameras, wanted)
+    columns = choose_among(table, stamps, cameras, wanted)
+    for i, frames in enumerate(expected):
+        frames = frames[pixels[frames, i] > 0]
+        chosen = columns[i][columns[i] >= 0]
+        np.testing.assert_array_equal(table.stamps[i, chosen], stamps[frames])
+
+
+def test_records_survive_and_damage_is_told(tmp_path) -> None:
+    masks = InstanceMasks.from_lists([np.arange(5), np.arange(3, 9)], 10)
+    counts = count_instances(masks, np.array([2001] * 4 + [0] * 2 + [2002] * 4))
+    rows = {"base": Candidates(np.array([[2, 3], [-1, -1]]), np.array([[0.5, 0.1], [0, 0]]))}
+    record = SceneRecord("s", "f", counts, rows)
+    path = tmp_path / "s.json"
+    write_record(path, record)
+    back = read_record(path)
+    assert (back.scene, back.fingerprint) == ("s", "f")
+    np.testing.assert_array_equal(back.counts.shared, [[4, 0], [1, 3]])
+    np.testing.assert_array_equal(back.rows["base"].ids, rows["base"].ids)
+    none = count_instances(InstanceMasks.empty(10), np.zeros(10, np.int64))
+    write_record(path, SceneRecord("s", "f", none, {"base": Candidates(
+        np.zeros((0, 5), np.int64), np.zeros((0, 5)))}))  # fmt: skip
+    assert len(read_record(path).counts.scores) == 0
+    whole = path.read_text()
+    for damaged in (whole[:40], "[]", whole.replace('"version": 1', '"version": 9'), "{}"):
+        path.write_text(damaged)
+        with pytest.raises(MapFormatError, match=r"s\.json"):
+            read_record(path)
+    with pytest.raises(MapFormatError):
+        read_record(tmp_path / "none.json")
+
+
+def test_plans_hold_valid_settings_and_the_papers_rows() -> None:
+    for plan in PLANS.values():
+        assert build(MapSettings, plan.map_values).views.top_k >= 2 * plan.views
+    names = {row.name for row in ROWS}
+    assert all(set(table) <= names for table in PAPER.values())
+    labels = load_label_set("scannet200")
+    with pytest.raises(SettingsError, match="prompt"):
+        RowLabeler(ROWS, (Colors(),), labels, ViewSettings(), 5, "a thing")
+
+
+def test_unknown_rooms(tmp_path) -> None:
+    for name in ("room-1", "synth-", "synth-x", "synth-1/2"):
+        with pytest.raises(SourceError, match="synth-1"):
+            open_synthetic(tmp_path, name)
+
+
+def test_protocols_are_told_apart() -> None:
+    assert set(PROTOCOLS) == {"paper", "benchmark"}
+    assert PROTOCOLS["paper"].oracle and not PROTOCOLS["benchmark"].oracle
