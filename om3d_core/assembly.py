@@ -1,4 +1,4 @@
-"""Puts a Mapper together from its settings: proposer and encoders by name."""
+"""Puts a Mapper together from its settings: proposer, encoders and segmenter by name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from om3d_core.mapper import Mapper
 from om3d_core.proposals import REGISTRY
 from om3d_core.proposals.base import Proposer
 from om3d_core.registry import lookup
+from om3d_core.segmenters.base import create_segmenter
 
 
 def create_encoders(
@@ -39,4 +40,5 @@ def create_mapper(settings: MapSettings, encoders: Sequence[Encoder] | None = No
         create_encoders(settings.features.encoders, settings.encoders)
         if encoders is None
         else encoders,
+        create_segmenter(settings.segmenter),
     )

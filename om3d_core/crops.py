@@ -66,6 +66,10 @@ def fade_background(image: Image, pixels: npt.NDArray[np.int32], settings: CropS
     seed.reshape(-1)[pixels] = 1
     side = 2 * settings.fade_radius_px + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    mask = cv2.dilate(seed, kernel).astype(bool)
+    return fade_outside(image, cv2.dilate(seed, kernel).astype(bool), settings)
+
+
+def fade_outside(image: Image, mask: npt.NDArray[np.bool_], settings: CropSettings) -> Image:
+    """``image`` (H, W, 3) blended towards gray outside of ``mask`` (H, W)."""
     faded = image.astype(np.float32) * (1 - settings.fade) + FAR_GRAY * settings.fade
     return np.where(mask[:, :, None], image, np.rint(faded).astype(np.uint8))

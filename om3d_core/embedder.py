@@ -14,13 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.cloud import Cloud
-from om3d_core.crops import CropSettings, cut, fade_background, multi_level_boxes
+from om3d_core.crops import (
+    CropSettings,
+    cut,
+    fade_background,
+    fade_outside,
+    multi_level_boxes,
+)
 from om3d_core.encoders.base import Encoder
 from om3d_core.frame import Frame
 from om3d_core.keyframes import KeyframeStore
 from om3d_core.masks import InstanceMasks
 from om3d_core.progress import Job
 from om3d_core.scene import FeatureTable, ViewTable
+from om3d_core.segmenters.base import Segmenter
+from om3d_core.segmenters.prompts import mask_box
 from om3d_core.visibility import VisibilitySettings, visible_pixels
 
 CROPS_A_BATCH = 48
@@ -55,15 +63,39 @@ class _Pending:
     thumbnail: bytes
 
 
+@dataclass(frozen=True)
+class _Sight:
+    """An instance in a frame: its box, and the flat indices of the pixels that show it, where
+    something is made of them."""
+
+    box: npt.NDArray[np.int32]
+    pixels: npt.NDArray[np.int32] | None = None
+
+    def key(self, stamp: int) -> Key:
+        """What the crops depend on."""
+        key: Key = (stamp, *map(int, self.box))
+        if self.pixels is None:
+            return key
+        return (*key, hashlib.sha256(self.pixels.tobytes()).hexdigest())
+
+
 class Embedder:
-    """Encodes views by any number of encoders and remembers the results."""
+    """Encodes views by any number of encoders and remembers the results.
+
+    A ``segmenter`` replaces the box of the visible points by that of a 2D mask, where it has one.
+    """
 
     def __init__(
-        self, encoders: Sequence[Encoder], crops: CropSettings, visibility: VisibilitySettings
+        self,
+        encoders: Sequence[Encoder],
+        crops: CropSettings,
+        visibility: VisibilitySettings,
+        segmenter: Segmenter | None = None,
     ):
         self._encoders = encoders
         self._crops = crops
         self._visibility = visibility
+        self._segmenter = segmenter
         self._cache: dict[Key, EncodedView] = {}
 
     def encode(
@@ -100,43 +132,55 @@ class Embedder:
         instances, ranks = np.nonzero(views.valid)
         stamps = views.stamps[instances, ranks]
         for stamp in np.unique(stamps):
-            frame: Frame | None = None
-            pixels: npt.NDArray[np.int32] | None = None
-            for i in np.flatnonzero(stamps == stamp):
-                instance, rank = int(instances[i]), int(ranks[i])
-                box = views.boxes[instance, rank]
-                key: Key = (int(stamp), *map(int, box))
-                seen: npt.NDArray[np.int32] | None = None
-                if self._crops.fade > 0:
-                    frame = frame or frames[int(stamp)]
-                    if pixels is None:
-                        pixels = self._visible(frame, cloud)
-                    seen = np.unique(pixels[masks[instance]])
-                    seen = seen[seen >= 0]
-                    key = (*key, hashlib.sha256(seen.tobytes()).hexdigest())
-                if key in self._cache:
-                    yield instance, rank, key, None
-                    continue
-                frame = frame or frames[int(stamp)]
-                yield instance, rank, key, self._prepare(frame, box, seen, key)
+            rows = np.flatnonzero(stamps == stamp)
+            boxes = [views.boxes[instances[i], ranks[i]] for i in rows]
+            if self._crops.fade > 0 or self._segmenter is not None:
+                owner = self._visible(frames[int(stamp)], cloud)
+                seen = (np.unique(owner[masks[int(i)]]) for i in instances[rows])
+                sights = [_Sight(b, s[s >= 0]) for b, s in zip(boxes, seen, strict=True)]
+            else:
+                sights = [_Sight(box) for box in boxes]
+            keys = [sight.key(int(stamp)) for sight in sights]
+            new = {k: s for k, s in zip(keys, sights, strict=True) if k not in self._cache}
+            pending = self._prepare(frames[int(stamp)], new) if new else {}
+            for i, key in zip(rows, keys, strict=True):
+                yield int(instances[i]), int(ranks[i]), key, pending.get(key)
 
     def _visible(self, frame: Frame, cloud: Cloud) -> npt.NDArray[np.int32]:
         return visible_pixels(
             cloud.points, frame.depth, frame.intrinsics, frame.map_from_camera, self._visibility
         )
 
-    def _prepare(
-        self,
-        frame: Frame,
-        box: npt.NDArray[np.int32],
-        seen: npt.NDArray[np.int32] | None,
-        key: Key,
-    ) -> _Pending:
+    def _prepare(self, frame: Frame, sights: dict[Key, _Sight]) -> dict[Key, _Pending]:
+        """The crops of what a frame sees anew; a segmenter runs once a frame."""
         size = frame.intrinsics.width, frame.intrinsics.height
-        rgb = frame.rgb if seen is None else fade_background(frame.rgb, seen, self._crops)
-        crops = cut(rgb, multi_level_boxes(box, *size, self._crops))
-        context = cut(frame.rgb, multi_level_boxes(box, *size, THUMBNAIL_MARGIN)[-1:])[0]
-        return _Pending(key, crops, _thumbnail(context))
+        grown = self._grow(frame, sights)
+        result: dict[Key, _Pending] = {}
+        for (key, sight), mask in zip(sights.items(), grown, strict=True):
+            box = sight.box if mask is None else mask_box(mask)
+            crops = cut(self._faded(frame.rgb, sight, mask),
+                        multi_level_boxes(box, *size, self._crops))
+            context = cut(frame.rgb, multi_level_boxes(sight.box, *size, THUMBNAIL_MARGIN)[-1:])[0]
+            result[key] = _Pending(key, crops, _thumbnail(context))
+        return result
+
+    def _grow(
+        self, frame: Frame, sights: dict[Key, _Sight]
+    ) -> Sequence[npt.NDArray[np.bool_] | None]:
+        """The segmenter's mask of each sight; None where it has none."""
+        pixels = [sight.pixels for sight in sights.values() if sight.pixels is not None]
+        if self._segmenter is None or not pixels:
+            return [None] * len(sights)
+        return self._segmenter.segment(frame.rgb, pixels, [_seed(key) for key in sights])
+
+    def _faded(
+        self, rgb: npt.NDArray[np.uint8], sight: _Sight, mask: npt.NDArray[np.bool_] | None
+    ) -> npt.NDArray[np.uint8]:
+        if not self._crops.fade or sight.pixels is None:
+            return rgb
+        if mask is not None:
+            return fade_outside(rgb, mask, self._crops)
+        return fade_background(rgb, sight.pixels, self._crops)
 
     def _run(self, batch: list[_Pending]) -> dict[Key, EncodedView]:
         """Encode a batch: the feature of a view is the unit mean over its crop levels."""
@@ -169,6 +213,10 @@ class Embedder:
         for instance, _, key in sorted(cells, key=lambda cell: cell[:2]):
             thumbnails[instance].append(done[key].thumbnail)
         return tuple(tables), tuple(map(tuple, thumbnails))
+
+
+def _seed(key: Key) -> int:
+    return int(hashlib.sha256(repr(key).encode()).hexdigest()[:8], 16)
 
 
 def _unit_mean(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

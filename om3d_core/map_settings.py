@@ -14,6 +14,7 @@ from om3d_core.encoders.settings import (
 from om3d_core.fusion import FusionSettings
 from om3d_core.keyframes import KeyframeSettings
 from om3d_core.proposals.geometric import GeometricSettings
+from om3d_core.segmenters.base import SegmenterSettings
 from om3d_core.settings import Settings, setting
 from om3d_core.tracking import TrackingSettings
 from om3d_core.views import ViewSettings
@@ -49,6 +50,7 @@ class MapSettings:
     visibility: VisibilitySettings = field(default_factory=VisibilitySettings)
     views: ViewSettings = field(default_factory=ViewSettings)
     crops: CropSettings = field(default_factory=CropSettings)
+    segmenter: SegmenterSettings = field(default_factory=SegmenterSettings)
     features: FeatureSettings = field(default_factory=FeatureSettings)
     clip: ClipSettings = field(default_factory=ClipSettings)
     siglip: SiglipSettings = field(default_factory=SiglipSettings)

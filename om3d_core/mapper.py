@@ -21,6 +21,7 @@ from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
 from om3d_core.proposals.geometric import estimate_up
 from om3d_core.scene import Scene, ViewTable
+from om3d_core.segmenters.base import Segmenter
 from om3d_core.tracking import match_ids, voxel_iou
 from om3d_core.views import Cameras, select_views
 from om3d_core.visibility import Observation, observe, visible_pixels
@@ -43,10 +44,16 @@ class Mapper:
     refreshes lie between.
     """
 
-    def __init__(self, settings: MapSettings, proposer: Proposer, encoders: Sequence[Encoder]):
+    def __init__(
+        self,
+        settings: MapSettings,
+        proposer: Proposer,
+        encoders: Sequence[Encoder],
+        segmenter: Segmenter | None = None,
+    ):
         self._settings = settings
         self._proposer = proposer
-        self._embedder = Embedder(encoders, settings.crops, settings.visibility)
+        self._embedder = Embedder(encoders, settings.crops, settings.visibility, segmenter)
         self._frames = KeyframeStore(settings.keyframes)
         self._fusion = _IncrementalFusion(settings)
         self._given: Cloud | None = None

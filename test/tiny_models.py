@@ -120,3 +120,54 @@ def _siglip_tokenizer(folder: Path) -> None:
     )
     tokenizer = SiglipTokenizer(str(folder / "spiece.model"), model_max_length=16)
     tokenizer.save_pretrained(folder)
+
+
+def tiny_sam(folder: Path, side: int = 64) -> Path:
+    """SAM of the transformers library."""
+    from transformers import SamConfig, SamModel
+
+    torch.manual_seed(4)
+    model = SamModel(SamConfig(
+        vision_config={"hidden_size": 32, "output_channels": 32, "num_hidden_layers": 2,
+                       "num_attention_heads": 2, "image_size": side, "patch_size": 8,
+                       "window_size": 4, "global_attn_indexes": [1], "mlp_dim": 48,
+                       "num_pos_feats": 16},
+        prompt_encoder_config={"hidden_size": 32, "image_size": side, "patch_size": 8},
+        mask_decoder_config={"hidden_size": 32, "mlp_dim": 48, "num_hidden_layers": 2,
+                             "num_attention_heads": 2, "iou_head_hidden_dim": 32},
+    ))
+    model.save_pretrained(folder)
+    return folder
+
+
+def tiny_published_sam(file: Path) -> Path:
+    """SAM of the segment-anything package: all its parts, a narrow image encoder."""
+    from functools import partial
+
+    from om3d_core.segmenters.sam_networks import sam_modules
+
+    torch.manual_seed(5)
+    modeling = sam_modules()
+    network = modeling.Sam(
+        image_encoder=modeling.ImageEncoderViT(
+            depth=2, embed_dim=16, img_size=1024, mlp_ratio=4, num_heads=2, patch_size=16,
+            norm_layer=partial(torch.nn.LayerNorm, eps=1e-6), qkv_bias=True, use_rel_pos=True,
+            global_attn_indexes=[1], window_size=14, out_chans=256,
+        ),
+        prompt_encoder=modeling.PromptEncoder(
+            embed_dim=256, image_embedding_size=(64, 64), input_image_size=(1024, 1024),
+            mask_in_chans=16,
+        ),
+        mask_decoder=modeling.MaskDecoder(
+            num_multimask_outputs=3, transformer_dim=256, iou_head_depth=3,
+            iou_head_hidden_dim=256,
+            transformer=modeling.TwoWayTransformer(
+                depth=2, embedding_dim=256, mlp_dim=2048, num_heads=8
+            ),
+        ),
+    )
+    for name, parameter in network.named_parameters():
+        if "rel_pos" in name or "pos_embed" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    torch.save(network.state_dict(), file)
+    return file
