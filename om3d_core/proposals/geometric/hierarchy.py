@@ -13,7 +13,7 @@ from om3d_core.proposals.geometric.regions import Borders
 
 BEND_FROM_RAD, BEND_TO_RAD = 0.4, 1.0
 STEP_FROM, STEP_TO = 0.02, 0.15
-MIN_STEP_WEIGHT = 0.2
+MIN_STEP_WEIGHT = 0.4
 WEAK_CONTACT = 0.5
 LOW, HIGH = 0.05, 0.95
 SUPPORT_DIVIDE = 0.1
