@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from om3d_core.encoders.base import Encoder, create_encoder
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import SettingsError
 from om3d_core.map_settings import MapSettings
 from om3d_core.mapper import Mapper
+from om3d_core.models import find, require
 from om3d_core.proposals import REGISTRY
 from om3d_core.proposals.base import Proposer
 from om3d_core.registry import lookup
@@ -26,10 +28,17 @@ def create_encoders(
 
 
 def create_proposer(settings: MapSettings) -> Proposer:
-    """The proposer that ``settings.proposals`` names."""
-    if settings.proposals.method == "precomputed":
-        return lookup(REGISTRY, "precomputed", "proposer")(settings.proposals.path)  # type: ignore[no-any-return]
-    return lookup(REGISTRY, settings.proposals.method, "proposer")(settings.geometric)  # type: ignore[no-any-return]
+    """The proposer that ``settings.proposals`` names; its weights load here."""
+    method = settings.proposals.method
+    factory: Callable[[object], Proposer] = lookup(REGISTRY, method, "proposer")
+    if method == "precomputed":
+        return factory(settings.proposals.path)
+    group = getattr(settings, method)
+    checkpoint = getattr(group, "checkpoint", "")
+    if find(checkpoint) is not None:
+        path = require(checkpoint, f"{method}.checkpoint")
+        group = replace(group, checkpoint=str(path))
+    return factory(group)
 
 
 def create_mapper(settings: MapSettings, encoders: Sequence[Encoder] | None = None) -> Mapper:

@@ -14,6 +14,8 @@ from om3d_core.encoders.settings import (
 from om3d_core.fusion import FusionSettings
 from om3d_core.keyframes import KeyframeSettings
 from om3d_core.proposals.geometric import GeometricSettings
+from om3d_core.proposals.mask3d.settings import Mask3DSettings
+from om3d_core.proposals.segment3d import Segment3DSettings
 from om3d_core.segmenters.base import SegmenterSettings
 from om3d_core.settings import Settings, setting
 from om3d_core.tracking import TrackingSettings
@@ -26,7 +28,8 @@ class ProposalSettings(Settings):
     """Where the 3D masks come from."""
 
     method: str = setting(
-        "geometric", "source of the 3D masks", choices=("geometric", "precomputed")
+        "geometric", "source of the 3D masks",
+        choices=("geometric", "mask3d", "segment3d", "precomputed"),
     )
     path: str = setting("", "mask file of the precomputed method (.npz or .pt)")
 
@@ -46,6 +49,8 @@ class MapSettings:
     fusion: FusionSettings = field(default_factory=FusionSettings)
     proposals: ProposalSettings = field(default_factory=ProposalSettings)
     geometric: GeometricSettings = field(default_factory=GeometricSettings)
+    mask3d: Mask3DSettings = field(default_factory=Mask3DSettings)
+    segment3d: Segment3DSettings = field(default_factory=Segment3DSettings)
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     visibility: VisibilitySettings = field(default_factory=VisibilitySettings)
     views: ViewSettings = field(default_factory=ViewSettings)

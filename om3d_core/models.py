@@ -6,6 +6,7 @@ Nothing here downloads: :func:`locate` finds what is on this machine, and
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,11 +102,11 @@ CATALOG = (
     ),
     Model(
         "scannet200_model.ckpt", "mask3d", MANUAL, 0, "MIT",
-        "see its page (trained on ScanNet200)", "https://github.com/OpenMask3D/openmask3d",
+        "see its page", "https://github.com/OpenMask3D/openmask3d",
     ),
     Model(
         "segment3d.ckpt", "segment3d", MANUAL, 0, "see its page",
-        "see its page (trained on ScanNet)", "https://github.com/LeapLabTHU/Segment3D",
+        "see its page", "https://github.com/LeapLabTHU/Segment3D",
     ),
 )
 
@@ -141,6 +142,8 @@ def locate(reference: str) -> Path | None:
     if reference and path.exists():
         return path
     known = find(reference)
+    if known is not None and known.kind == PACKAGE:
+        return _package_folder(known)
     if known is not None and known.kind != HUB:
         file = file_path(known)
         return file if file.is_file() else None
@@ -159,15 +162,22 @@ def require(reference: str, setting: str) -> Path:
         return path
     known = find(reference)
     if known is not None and known.kind == MANUAL:
-        advice = f"get it from {known.url} and set {setting} to where it lies"
+        advice = f"get it from {known.url} and copy it to {file_path(known)}"
     else:
-        advice = f"run `om3d models pull {reference}`, or set {setting} to where it lies"
+        name = known.name if known is not None and reference == known.reference else reference
+        advice = f"run `om3d models pull {name}`, or set {setting} to where it lies"
     raise ModelError(f"{setting}: {reference or 'no model'} is not on this machine; {advice}")
 
 
 def file_path(model: Model) -> Path:
-    """Where the file of a model is kept once it was pulled."""
-    return cache_folder() / "models" / Path(model.url).name
+    """Where the file of a model is kept: pulled, or copied there by hand."""
+    name = Path(model.url).name if model.kind == FILE else model.name
+    return cache_folder() / "models" / name
+
+
+def _package_folder(model: Model) -> Path | None:
+    spec = importlib.util.find_spec(Path(model.url).name.replace("-", "_"))
+    return Path(spec.origin).parent if spec is not None and spec.origin else None
 
 
 def _has_weights(folder: Path) -> bool:

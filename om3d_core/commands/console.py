@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from om3d_core.errors import SettingsError
+from om3d_core.presets import read_preset
 from om3d_core.progress import Report
 from om3d_core.settings import FlatSetting, build, flatten
 
@@ -74,6 +76,30 @@ def add_setting_flags(parser: argparse.ArgumentParser, tree: type[Any], prefix: 
             metavar=leaf.kind.__name__.upper(),
             help=_help_of(leaf),
         )
+
+
+def parse_with_preset(
+    parser: argparse.ArgumentParser, argv: Sequence[str], node: str = "mapper"
+) -> argparse.Namespace:
+    """Parse ``argv``, where ``--preset`` sets the flags that are not given.
+
+    node: whose section of the preset is read. Settings that the command does not have are left
+    alone; raises :class:`SettingsError` for an unknown one in a group that it has.
+    """
+    text = "openmask3d, openmask3d_pp, default, or a .yaml file in the layout of ROS parameters"
+    parser.add_argument("--preset", metavar="NAME|FILE", help=f"{text}; flags win over it")
+    early = argparse.ArgumentParser(parser.prog, add_help=False)
+    early.add_argument("--preset")
+    name = early.parse_known_args(argv)[0].preset
+    if name is not None:
+        flags = {action.dest for action in parser._actions}
+        groups = {flag.partition(".")[0] for flag in flags if "." in flag}
+        values = read_preset(name, node)
+        unknown = sorted(v for v in set(values) - flags if v.partition(".")[0] in groups)
+        if unknown:
+            raise SettingsError(f"preset {name}: unknown settings: {', '.join(unknown)}")
+        parser.set_defaults(**{flag: values[flag] for flag in flags & set(values)})
+    return parser.parse_args(argv)
 
 
 def settings_from(args: argparse.Namespace, tree: type[T], prefix: str = "") -> T:

@@ -11,7 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from om3d_core.commands.console import add_setting_flags, settings_from
+from om3d_core.commands.console import (
+    add_setting_flags,
+    parse_with_preset,
+    settings_from,
+)
 from om3d_core.encoders.base import Encoder, encoder_of_space
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import UnsupportedQueryError
@@ -24,7 +28,7 @@ from om3d_core.scene import Scene
 def main(argv: Sequence[str]) -> int:
     """Print the best matches; exit status 0 also when the thing is said to be absent."""
     parser = _parser()
-    args = parser.parse_args(argv)
+    args = parse_with_preset(parser, argv, "query")
     if (args.text is None) == (args.image is None):
         parser.error("expected a text or --image FILE, and not both")
     scene = load_scene(args.map)

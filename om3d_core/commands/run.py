@@ -12,6 +12,7 @@ from om3d_core.assembly import create_mapper
 from om3d_core.commands.console import (
     add_setting_flags,
     interruptible,
+    parse_with_preset,
     progress_report,
     settings_from,
 )
@@ -27,7 +28,7 @@ from om3d_core.sources.base import Source
 
 def main(argv: Sequence[str]) -> int:
     """Build and save a map; Ctrl-C while frames are read keeps what was read so far."""
-    args = _parser().parse_args(argv)
+    args = parse_with_preset(_parser(), argv)
     settings = settings_from(args, MapSettings)
     check_writable(args.output)
     source = source_from(args)
