@@ -140,6 +140,7 @@ class ManagedNode(LifecycleNode):
             self._unconfigure()
             return self._failure("configure", error)
         self._configured = True
+        self.get_logger().info("configured")
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> Transition:
@@ -151,6 +152,7 @@ class ManagedNode(LifecycleNode):
             self._deactivate(state)
             return self._failure("activate", error)
         self._active = True
+        self.get_logger().info("active")
         return result
 
     def on_deactivate(self, state: LifecycleState) -> Transition:

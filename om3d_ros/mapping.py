@@ -307,6 +307,8 @@ class Mapping:
             self._revision += 1
         with self.latencies.measure("publish"):
             self._publish(scene, self._revision, self._newest_ns)
+        instances = 0 if scene is None else len(scene)
+        self._logger.info(f"revision {self._revision}: {instances} instances")
 
     def _now(self, job: Callable[[], None]) -> None:
         """Cancel a refresh under way, run ``job`` in the worker and wait for it."""

@@ -21,6 +21,7 @@ from om3d_core.settings import build
 from om3d_core.sources.base import SkipCount
 from om3d_core.sources.rosbag import RosbagSource
 from om3d_ros.replay import replay
+from om3d_ros.replay.client import Client
 from om3d_ros.replay.processes import NodeDiedError, NodeProcess, Processes, free_domain
 
 SETTINGS = {"fusion.voxel_m": 0.03, "views.top_k": 3, "views.min_pixels": 10}
@@ -147,6 +148,24 @@ def test_a_wrong_parameter_ends_a_node_with_one_line(tmp_path, ros_domain_id):
         assert node.wait(60) == 1
     assert "pose.source: expected one of odometry, pose" in log.read_text()
     assert "Traceback" not in log.read_text()
+
+
+def test_the_nodes_start_with_the_shipped_parameters(repository, tmp_path, ros_domain_id):
+    shipped = repository / "config" / "default.yaml"
+    with Processes() as nodes:
+        for name in ("mapper", "query"):
+            log = tmp_path / f"{name}.log"
+            nodes.add(NodeProcess(
+                f"om3d_ros.{name}_node", log, ros_domain_id, {"autostart": True},
+                params_file=shipped,
+            ))
+        with Client(ros_domain_id, nodes.check) as client:
+            client.wait_for_nodes()
+            assert client.status.frames_received == 0
+        assert [node.stop() for node in nodes.nodes] == [0, 0]
+    for name in ("mapper", "query"):
+        text = (tmp_path / f"{name}.log").read_text()
+        assert "active" in text and "Traceback" not in text
 
 
 def test_two_free_domains_differ():
