@@ -105,6 +105,10 @@ CATALOG = (
         "see its page", "https://github.com/OpenMask3D/openmask3d",
     ),
     Model(
+        "scannet200_val.ckpt", "mask3d", MANUAL, 0, "MIT",
+        "see its page", "https://github.com/OpenMask3D/openmask3d",
+    ),
+    Model(
         "segment3d.ckpt", "segment3d", MANUAL, 0, "see its page",
         "see its page", "https://github.com/LeapLabTHU/Segment3D",
     ),
@@ -127,7 +131,8 @@ def split_reference(reference: str) -> tuple[str, str]:
     revision = revision or (known.revision if known else "") or "main"
     if not HUB_NAME.fullmatch(name) or not REVISION.fullmatch(revision) or ".." in reference:
         raise ModelError(
-            f"expected a folder or a name such as {CLIP_LARGE_336.name}, got {reference!r}"
+            f"expected a folder that exists or a name such as {CLIP_LARGE_336.name},"
+            f" got {reference!r}"
         )
     return name, revision
 

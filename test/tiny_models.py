@@ -136,6 +136,8 @@ def tiny_sam(folder: Path, side: int = 64) -> Path:
         mask_decoder_config={"hidden_size": 32, "mlp_dim": 48, "num_hidden_layers": 2,
                              "num_attention_heads": 2, "iou_head_hidden_dim": 32},
     ))
+    with torch.no_grad():
+        model.mask_decoder.iou_prediction_head.proj_out.bias.add_(1.0)
     model.save_pretrained(folder)
     return folder
 
@@ -169,5 +171,7 @@ def tiny_published_sam(file: Path) -> Path:
     for name, parameter in network.named_parameters():
         if "rel_pos" in name or "pos_embed" in name:
             torch.nn.init.normal_(parameter, std=0.1)
+    with torch.no_grad():
+        network.mask_decoder.iou_prediction_head.layers[-1].bias.add_(1.0)
     torch.save(network.state_dict(), file)
     return file

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -49,20 +50,21 @@ def _list(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(rows))
         return 0
-    table = Table(caption="code and weights: their licenses")
-    table.add_column("model", no_wrap=True)
-    for column in ("presets", "size", "code", "weights", "here"):
-        table.add_column(column, overflow="fold")
+    table = Table(box=SIMPLE_HEAD, caption="code and weights: their licenses")
+    for column in ("model", "size", "code", "weights", "here"):
+        table.add_column(column, no_wrap=column == "model")
     for row in rows:
         size = f"{row['bytes'] / 1e9:.1f} GB" if row["bytes"] else "?"
         table.add_row(
-            row["name"], ", ".join(row["presets"]), size, row["code_license"],
-            row["weights_license"], "yes" if row["where"] else "no",
+            row["name"], size, row["code_license"], row["weights_license"],
+            "yes" if row["where"] else "no",
         )  # fmt: skip
-    console = Console(soft_wrap=True, highlight=False)
     Console().print(table)
+    for preset in preset_names():
+        print(f"{preset} needs {', '.join(r['name'] for r in rows if preset in r['presets'])}")
+    print()
     for row in rows:
-        console.print(f"{row['name']}: {row['where'] or row['how']}")
+        print(f"{row['name']}: {row['where'] or row['how']}")
     return 0
 
 
