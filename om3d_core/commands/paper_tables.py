@@ -34,7 +34,7 @@ from om3d_core.map_settings import MapSettings
 from om3d_core.mapper import Mapper
 from om3d_core.progress import Job, Report
 from om3d_core.settings import Value, build, flatten, values_of
-from om3d_core.sources.dataset import open_dataset_scene
+from om3d_core.sources.dataset import SETTINGS, open_dataset_scene, settings_type
 
 NAMES = ("AP", "AP50", "AP25")
 Open = Callable[[str, Report], LabeledScene]
@@ -45,8 +45,8 @@ class Work:
     """Everything that a table needs."""
 
     plan: TablePlan
-    scenes: tuple[str, ...]
     labels: LabelSet
+    scenes: tuple[str, ...]
     open_scene: Open
     values: dict[str, Value]
     encoders: tuple[Encoder, ...]
@@ -60,19 +60,15 @@ def main(argv: Sequence[str]) -> int:
     if args.root is None and args.dataset != "synth":
         parser.error(f"{args.dataset} needs ROOT, the folder of the data set")
     args.root = args.root or Path("paper_tables")
-    given = {leaf.name: getattr(args, leaf.name) for leaf in flatten(MapSettings)
-             if hasattr(args, leaf.name)}  # fmt: skip
     plan = PLANS[args.dataset]
     names = args.encoders.split(",") if args.encoders else list(plan.encoders)
     plan = replace(plan, prompt=args.prompt or plan.prompt, encoders=tuple(names))
-    labels, scenes, open_scene = _data(args)
+    values = {**plan.settings_values(args.preset or ""), **_given(args, MapSettings)}
     work = Work(
-        plan=plan,
-        scenes=scenes,
-        labels=labels,
-        open_scene=open_scene,
-        values={**plan.map_values, **given},
-        encoders=create_encoders(",".join(names)),
+        plan,
+        *_data(args, plan),
+        values=values,
+        encoders=create_encoders(",".join(names), build(MapSettings, values).encoders),
         out=args.out or args.root / "records",
     )
     records, rows = run(work)
@@ -166,24 +162,34 @@ def _for_scene(values: dict[str, Value], scene: str) -> MapSettings:
     return build(MapSettings, named)
 
 
-def _data(args: argparse.Namespace) -> tuple[LabelSet, tuple[str, ...], Open]:
+def _data(
+    args: argparse.Namespace, plan: TablePlan
+) -> tuple[LabelSet, tuple[str, ...], Open]:
+    """The labels, the scenes, and how to open one; missing files are told before any work."""
     if args.dataset == "synth":
-        seeds = tuple(str(seed) for seed in args.seeds)
         return (
             synthetic_labels(),
-            tuple(f"{PREFIX}{seed}" for seed in seeds),
+            tuple(f"{PREFIX}{seed}" for seed in args.seeds),
             lambda scene, report: open_synthetic(args.root, scene, report),
         )
     scenes = tuple(args.scenes.split(",")) if args.scenes else paper_scenes(args.dataset)
     scenes = scenes[: args.limit or None]
+    kind = settings_type(args.dataset)
+    own = build(kind, {**plan.scene_values, **_given(args, kind, f"{args.dataset}.")})
     for name in scenes:
-        open_dataset_scene(args.dataset, args.root, name)
+        open_dataset_scene(args.dataset, args.root, name, own)
 
     def open_scene(name: str, report: Report) -> LabeledScene:
-        scene = open_dataset_scene(args.dataset, args.root, name)
+        scene = open_dataset_scene(args.dataset, args.root, name, own)
         return LabeledScene(name, scene, scene.ground_truth())
 
     return load_label_set(args.dataset), scenes, open_scene
+
+
+def _given(args: argparse.Namespace, tree: type, prefix: str = "") -> dict[str, Value]:
+    """The settings of a tree that the command line names."""
+    names = [leaf.name for leaf in flatten(tree)]
+    return {n: getattr(args, prefix + n) for n in names if hasattr(args, prefix + n)}
 
 
 def _print(
@@ -223,6 +229,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="rooms of synth")
     parser.add_argument("--encoders", help="the encoder and, for the row of SigLIP, a second one")
     parser.add_argument("--prompt", help="text for a label, with {} where its name goes")
+    parser.add_argument("--preset", metavar="NAME|FILE", help="settings of the map instead of "
+                        "openmask3d_pp; flags win over it")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_setting_flags(parser, MapSettings)
+    for dataset in SETTINGS:
+        add_setting_flags(parser, settings_type(dataset), f"{dataset}.")
     return parser

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from om3d_core.settings import Value
+from om3d_core.map_settings import MapSettings
+from om3d_core.presets import read_preset
+from om3d_core.settings import Value, flatten
 from om3d_core.views import ViewSettings
 
 Numbers = tuple[float, float, float]
@@ -63,66 +65,85 @@ PAPER: dict[str, dict[str, Numbers]] = {
 class TablePlan:
     """How the table of a data set is made.
 
-    paper_top_k: candidate labels that the paper scores. views: kept a row. map_values: settings of
-    the map by dotted name; as many views are encoded as its ``views.top_k`` says. prompt: the text
-    for a label. encoders: the first and the second.
+    paper_top_k: candidate labels that the paper scores. views: kept a row. preset: settings of the
+    map, over which map_values go; as many views are encoded as ``views.top_k`` says. scene_values:
+    settings of the data set's scenes. prompt: the text for a label. encoders: the first, and
+    perhaps the second.
     """
 
     title: str
     paper_top_k: int
     views: int
+    preset: str
     map_values: dict[str, Value]
+    scene_values: dict[str, Value]
     prompt: str
     encoders: tuple[str, ...]
 
+    def settings_values(self, preset: str = "") -> dict[str, Value]:
+        """The settings of the map by dotted name. preset: taken instead of the plan's own."""
+        known = {leaf.name for leaf in flatten(MapSettings)}
+        given = read_preset(preset or self.preset) if preset or self.preset else {}
+        values = {name: value for name, value in given.items() if name in known}
+        return {**values, **self.map_values}
+
 
 PROMPT = "a {} in a scene"
-FAITHFUL: dict[str, Value] = {
-    "keyframes.step_m": 0.0,
-    "keyframes.max_frames": 100_000,
-    "visibility.pixel": "truncated",
-    "visibility.require_front": False,
-    "visibility.require_depth": False,
-    "visibility.double_precision": True,
+ALL_VIEWS: dict[str, Value] = {
     "views.selection": "visible",
     "views.top_k": 10,
     "views.preselection": 10,
-    "views.min_pixels": 0,
-    "views.repeat": True,
 }
-"""Settings of the map that OpenMask3D++ is run with."""
+"""The ten most visible views are encoded, of which every row chooses five."""
+
+SWAPPED: dict[str, Value] = {"intrinsics_scaling": "openmask3d"}
 
 PLANS = {
     "scannet200": TablePlan(
-        "Table 1, ScanNet200, first 40 scenes of validation",
-        1,
-        5,
-        {**FAITHFUL, "visibility.depth_tolerance_m": 0.2},
-        PROMPT,
-        ("clip", "siglip"),
+        title="Table 1, ScanNet200, first 40 scenes of validation",
+        paper_top_k=1,
+        views=5,
+        preset="openmask3d_pp",
+        map_values={
+            **ALL_VIEWS,
+            "visibility.depth_tolerance_m": 0.2,
+            "mask3d.checkpoint": "scannet200_val.ckpt",
+            "mask3d.color_normalization": "dataset",
+            "mask3d.segments": "surface",
+            "mask3d.num_queries": 150,
+        },
+        scene_values=SWAPPED,
+        prompt=PROMPT,
+        encoders=("clip", "siglip"),
     ),
     "scannetpp": TablePlan(
-        "Table 2, ScanNet++, 40 scenes of validation",
-        5,
-        5,
-        {**FAITHFUL, "visibility.depth_tolerance_m": 0.1},
-        PROMPT,
-        ("clip", "siglip"),
+        title="Table 2, ScanNet++, 40 scenes of validation",
+        paper_top_k=5,
+        views=5,
+        preset="openmask3d_pp",
+        map_values=ALL_VIEWS,
+        scene_values={**SWAPPED, "first_intrinsics": True},
+        prompt=PROMPT,
+        encoders=("clip", "siglip"),
     ),
     "replica": TablePlan(
-        "Replica, 8 scenes (not in the paper)",
-        1,
-        5,
-        {**FAITHFUL, "visibility.depth_tolerance_m": 0.2},
-        PROMPT,
-        ("clip", "siglip"),
+        title="Replica, 8 scenes (not in the paper)",
+        paper_top_k=1,
+        views=5,
+        preset="openmask3d_pp",
+        map_values={**ALL_VIEWS, "visibility.depth_tolerance_m": 0.2},
+        scene_values={},
+        prompt=PROMPT,
+        encoders=("clip", "siglip"),
     ),
     "synth": TablePlan(
-        "Synthetic rooms (not in the paper)",
-        1,
-        5,
-        {"views.selection": "visible", "views.top_k": 10, "views.preselection": 10},
-        "{}",
-        ("lite",),
+        title="Synthetic rooms (not in the paper)",
+        paper_top_k=1,
+        views=5,
+        preset="",
+        map_values=ALL_VIEWS,
+        scene_values={},
+        prompt="{}",
+        encoders=("lite",),
     ),
 }

@@ -14,12 +14,18 @@ from om3d_core.cloud import Cloud
 from om3d_core.errors import SourceError
 from om3d_core.frame import Frame
 from om3d_core.registry import lookup
+from om3d_core.settings import Settings
 from om3d_core.sources.base import SkipCount
 
 REGISTRY = {
     "scannet200": "om3d_core.sources.scannet:ScanNetScene",
     "scannetpp": "om3d_core.sources.scannetpp:ScanNetPPScene",
     "replica": "om3d_core.sources.replica:ReplicaScene",
+}
+SETTINGS = {
+    "scannet200": "om3d_core.sources.scannet:ScanNetSettings",
+    "scannetpp": "om3d_core.sources.scannetpp:ScanNetPPSettings",
+    "replica": "om3d_core.sources.replica:ReplicaSettings",
 }
 
 
@@ -59,12 +65,21 @@ class Origin:
             )
 
 
-def open_dataset_scene(dataset: str, root: Path, scene: str) -> DatasetScene:
+def settings_type(dataset: str) -> type[Settings]:
+    """The settings of a data set's scenes. Raises SettingsError for an unknown data set."""
+    return lookup(SETTINGS, dataset, "data set")  # type: ignore[no-any-return]
+
+
+def open_dataset_scene(
+    dataset: str, root: Path, scene: str, settings: Settings | None = None
+) -> DatasetScene:
     """A scene by name in the folder where the data set lies, in its official layout.
 
-    Raises SettingsError for an unknown data set and SourceError for missing or damaged files.
+    settings: of the type that :func:`settings_type` gives. Raises SettingsError for an unknown
+    data set and SourceError for missing or damaged files.
     """
-    factory: Callable[[Path, str], DatasetScene] = lookup(REGISTRY, dataset, "data set")
+    factory: Callable[[Path, str, Settings | None], DatasetScene]
+    factory = lookup(REGISTRY, dataset, "data set")
     if not scene or Path(scene).name != scene or scene in {".", ".."}:
         raise SourceError(f"expected the name of a scene, got {scene!r}")
-    return factory(Path(root), scene)
+    return factory(Path(root), scene, settings)

@@ -8,9 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from dataset_maker import surface, write_scannet
+from doubles import BoxProposer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from worlds import tabletop
 
+from om3d_core import assembly
 from om3d_core.commands import paper_tables as command
 from om3d_core.encoders.base import FeatureSpace
 from om3d_core.errors import InputError, MapFormatError, SettingsError, SourceError
@@ -21,10 +24,11 @@ from om3d_core.evaluation.paper_rows import PAPER, PLANS, ROWS
 from om3d_core.evaluation.paper_tables import RowLabeler
 from om3d_core.evaluation.protocols import PROTOCOLS
 from om3d_core.evaluation.scene_records import SceneRecord, read_record, write_record
-from om3d_core.evaluation.synthetic_truth import open_synthetic
+from om3d_core.evaluation.synthetic_truth import open_synthetic, synthetic_labels
 from om3d_core.map_settings import MapSettings
 from om3d_core.masks import InstanceMasks
 from om3d_core.settings import build
+from om3d_core.synthetic.writer import SceneWriter
 from om3d_core.views import Cameras, ViewSettings, choose_among, choose_frames, select_views
 from om3d_core.visibility import Observation
 
@@ -45,17 +49,21 @@ class Colors:
         return {self.spaces[0].name: self._unit(rows)}
 
     def encode_texts(self, texts):
-        rows = [next((c for n, c in self._colors().items() if f"a {n} in" in text), (0, 0, 0))
+        """Words for other things are unlike every color."""
+        rows = [next((c for n, c in self._colors().items() if f"a {n} in" in text), None)
                 for text in texts]  # fmt: skip
-        return {self.spaces[0].name: self._unit(np.array(rows, float))}
+        known = self._unit(np.array([row or (0, 0, 0) for row in rows], float))
+        known[[row is None for row in rows]] = -np.sqrt(1 / 3)
+        return {self.spaces[0].name: known}
 
     def _colors(self):
         first, second = ("bottle", "trash can") if self.swapped else ("trash can", "bottle")
         return {**COLORS, first: COLORS["trash can"], second: COLORS["bottle"]}
 
     def _unit(self, rows):
-        rows = rows - 60
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        rows = np.maximum(rows - 60, 0)
+        length = np.linalg.norm(rows, axis=1, keepdims=True)
+        return (rows / np.maximum(length, 1e-9)).astype(np.float32)
 
 
 @pytest.fixture
@@ -69,20 +77,21 @@ def root(tmp_path):
     return tmp_path
 
 
-def work_of(root, encoders, out=None, opened=None):
+def work_of(root, encoders, opened=None):
+    plan = PLANS["scannet200"]
     args = command._parser().parse_args(["scannet200", str(root), "--scenes", ",".join(SCENES)])
-    labels, scenes, open_scene = command._data(args)
+    labels, scenes, open_scene = command._data(args, plan)
 
     def noted(name, report):
         if opened is not None:
             opened.append(name)
         return open_scene(name, report)
 
-    values = {**PLANS["scannet200"].map_values, "proposals.method": "precomputed",
+    values = {**plan.settings_values(), "segmenter.method": "none",
+              "proposals.method": "precomputed",
               "proposals.path": str(root / "{scene}_masks.npz"),
               "visibility.depth_tolerance_m": 0.05}  # fmt: skip
-    return command.Work(PLANS["scannet200"], scenes, labels, noted, values, encoders,
-                        out or root / "records")  # fmt: skip
+    return command.Work(plan, labels, scenes, noted, values, encoders, root / "records")
 
 
 def test_every_row_from_one_encoding(root) -> None:
@@ -124,8 +133,10 @@ def test_an_interrupted_run_goes_on(root) -> None:
 
 
 def test_the_command_prints_both_protocols_beside_the_paper(root, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(command, "create_encoders", lambda names: (Colors(), Colors("b@1", True)))
+    encoders = Colors(), Colors("b@1", True)
+    monkeypatch.setattr(command, "create_encoders", lambda names, settings: encoders)
     arguments = ["scannet200", str(root), "--scenes", ",".join(SCENES), "--limit", "1",
+                 "--segmenter.method", "none", "--scannet200.step", "2",
                  "--proposals.method", "precomputed",
                  "--proposals.path", str(root / "{scene}_masks.npz")]  # fmt: skip
     assert command.main(arguments) == 0
@@ -208,7 +219,11 @@ def test_records_survive_and_damage_is_told(tmp_path) -> None:
 
 def test_plans_hold_valid_settings_and_the_papers_rows() -> None:
     for plan in PLANS.values():
-        assert build(MapSettings, plan.map_values).views.top_k >= 2 * plan.views
+        made = build(MapSettings, plan.settings_values())
+        assert made.views.top_k >= 2 * plan.views
+        faithful = made.visibility.pixel == "truncated" and made.views.repeat
+        assert faithful == (plan.preset == "openmask3d_pp")
+    assert build(MapSettings, PLANS["synth"].settings_values("openmask3d_pp")).views.repeat
     names = {row.name for row in ROWS}
     assert all(set(table) <= names for table in PAPER.values())
     labels = load_label_set("scannet200")
@@ -225,3 +240,48 @@ def test_unknown_rooms(tmp_path) -> None:
 def test_protocols_are_told_apart() -> None:
     assert set(PROTOCOLS) == {"paper", "benchmark"}
     assert PROTOCOLS["paper"].oracle and not PROTOCOLS["benchmark"].oracle
+
+
+@pytest.fixture
+def room(tmp_path):
+    """A rendered room as om3d synth writes it, of one table and two boxes."""
+    folder, frames = tmp_path / "synth-7", tabletop(6)
+    folder.mkdir()
+    writer = SceneWriter(folder, frames[0].intrinsics)
+    blank = np.zeros(frames[0].depth.shape, np.uint16)
+    for number, frame in enumerate(frames):
+        depth_mm = np.rint(frame.depth * 1000).astype(np.uint16)
+        writer.frame(number, frame.rgb, depth_mm, blank, frame.map_from_camera)
+    points, _, solid = surface()
+    writer.ground_truth(points=points, instance=(solid + 1).astype(np.uint16),
+                        class_id=np.zeros(len(solid), np.uint16))  # fmt: skip
+    names = ("floor", "table", "mug", "mug", "no such class")
+    writer.json("scene.json", {"rate_hz": 10.0, "instances": [
+        {"id": i + 1, "class": name, "structure": name == "floor"}
+        for i, name in enumerate(names)]})  # fmt: skip
+    return tmp_path
+
+
+def test_rooms_are_labeled_by_the_classes_of_the_catalog(room) -> None:
+    scene = open_synthetic(room, "synth-7")
+    labels, (points, _, solid) = synthetic_labels(), surface()
+    np.testing.assert_array_equal(scene.points, points)
+    table, mug = (labels.id_of[name] * 1000 for name in ("table", "mug"))
+    expected = np.array([0, table + 1, mug + 1, mug + 2, 0])[solid]
+    np.testing.assert_array_equal(scene.gt_ids, expected)
+    assert len(list(scene.source)) == 6 and scene.source.cloud() is None
+
+
+def test_rooms_are_evaluated_on_their_own_points(room, monkeypatch, capsys) -> None:
+    """The map is fused from the frames; its masks are carried over to the ground truth."""
+    monkeypatch.setattr(command, "create_encoders", lambda names, settings: (Colors(),))
+    monkeypatch.setattr(assembly, "create_proposer", lambda settings: BoxProposer())
+    arguments = ["synth", str(room), "--seeds", "7", "--prompt", "a {} in a scene",
+                 "--fusion.voxel_m", "0.02", "--json"]  # fmt: skip
+    assert command.main(arguments) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert set(summary) == {"paper", "benchmark"}
+    record = read_record(room / "records/synth-7.json")
+    assert len(record.counts.instance_ids) == 3
+    overlap = record.counts.shared.max(axis=0) / record.counts.gt_sizes
+    assert (overlap > 0.3).all()
