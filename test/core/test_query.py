@@ -13,7 +13,7 @@ from om3d_core.calibration import Calibration, calibration_of
 from om3d_core.cloud import Cloud
 from om3d_core.encoders.base import FeatureSpace
 from om3d_core.errors import EmptyMapError, InputError, SettingsError, UnsupportedQueryError
-from om3d_core.features import cosines, mean_features, view_cosines
+from om3d_core.features import AGGREGATIONS, cosines, mean_features, view_cosines
 from om3d_core.masks import InstanceMasks
 from om3d_core.query import QuerySettings, SceneQuery, TextMemory
 from om3d_core.scene import FeatureTable, Scene, ViewTable
@@ -316,3 +316,27 @@ def test_features_are_averaged_over_valid_views():
     np.testing.assert_allclose(
         view_cosines(table, query)[valid], table.vectors[valid] @ query, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+@pytest.mark.parametrize("remove_outliers", [False, True])
+def test_every_combination_of_views_from_the_same_features(aggregation, remove_outliers):
+    """Nothing but the question is encoded; a view unlike the others is left out on request."""
+    vectors = np.zeros((3, 5, DIM), np.float32)
+    vectors[:, :, 0], vectors[0, 4] = 1, np.eye(DIM)[1]
+    vectors[1, :, 0], vectors[1, :, 2] = 0.6, 0.8
+    world, encoder = scene(n=3, k=5, vectors=vectors), ToyEncoder()
+    query = QuerySettings(aggregation=aggregation, remove_outliers=remove_outliers)
+    answer = SceneQuery(world, encoder, query).text("mug")
+    assert encoder.texts.count("mug") == len(set(encoder.texts)) == len(encoder.texts)
+    by_id = {match.instance_id: match for match in answer.matches}
+    used = vectors[0, :4] if remove_outliers else vectors[0]
+    vector = unit(np.random.default_rng(list(b"mug")).standard_normal(DIM))
+    expected = {
+        "mean": unit(used.mean(axis=0)) @ vector,
+        "mean_similarity": (used @ vector).mean(),
+        "max": (used @ vector).max(),
+        "max_feature": unit(used.max(axis=0)) @ vector,
+    }
+    assert by_id[1].similarity == pytest.approx(expected[aggregation], abs=1e-6)
+    assert len(by_id[1].view_similarities) == len(used)
