@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.cloud import Cloud
-from om3d_core.errors import InputError, SourceError
+from om3d_core.errors import SourceError
 from om3d_core.evaluation.label_sets import load_label_set
 from om3d_core.frame import Frame, Intrinsics
 from om3d_core.ply import read_ply
@@ -121,7 +121,7 @@ def _read_camera(path: Path) -> tuple[Intrinsics, float]:
         fx, fy, cx, cy = (float(c[name]) for name in ("fx", "fy", "cx", "cy"))
         intrinsics = Intrinsics(fx, fy, cx, cy, int(c["w"]), int(c["h"]))
         scale = float(c["scale"])
-    except (KeyError, TypeError, ValueError, InputError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise SourceError(f"{path}: expected w, h, fx, fy, cx, cy, scale: {error!r}") from error
     if not 0 < scale < 1e6:
         raise SourceError(f"{path}: expected a positive depth scale, got {scale}")
@@ -145,6 +145,6 @@ def _read_objects(path: Path) -> list[tuple[int, int]]:
     content = read_json(path)
     try:
         objects = [(int(entry["id"]), int(entry["class_id"])) for entry in content["objects"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise SourceError(f"{path}: expected objects with id and class_id: {error!r}") from error
     return [(number, label) for number, label in objects if label > 0 and label in known]

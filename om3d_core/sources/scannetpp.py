@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.cloud import Cloud
-from om3d_core.errors import InputError, SourceError
+from om3d_core.errors import SourceError
 from om3d_core.evaluation.label_sets import load_label_set
 from om3d_core.frame import Frame, Intrinsics
 from om3d_core.ply import read_ply
@@ -143,7 +143,7 @@ class ScanNetPPScene:
         try:
             pose = np.array(entry["aligned_pose"], np.float64)
             given = Intrinsics.from_matrix(entry["intrinsic"], *STREAM_SIZE)
-        except (KeyError, TypeError, ValueError, InputError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise SourceError(f"{where}: expected aligned_pose and intrinsic: {error}") from error
         if pose.shape != (4, 4):
             raise SourceError(f"{where}: expected an aligned_pose (4, 4), got {pose.shape}")

@@ -29,14 +29,7 @@ class LabeledGroup:
 
 def read_segments(path: Path) -> Ints:
     """(P,) segment of each mesh vertex, from ``segIndices``. Raises SourceError."""
-    values = _read(path, "segIndices")
-    try:
-        segments = np.array(values)
-    except (ValueError, OverflowError):
-        segments = np.zeros(0)
-    if segments.ndim != 1 or not np.issubdtype(segments.dtype, np.integer):
-        raise SourceError(f"{path}: expected segIndices, a list of integers")
-    return segments.astype(np.int64)
+    return _integers(_read(path, "segIndices"), f"{path}: segIndices")
 
 
 def read_groups(path: Path) -> list[LabeledGroup]:
@@ -45,10 +38,9 @@ def read_groups(path: Path) -> list[LabeledGroup]:
     for i, entry in enumerate(_read(path, "segGroups")):
         label = entry.get("label") if isinstance(entry, dict) else None
         segments = entry.get("segments") if isinstance(entry, dict) else None
-        whole = isinstance(segments, list) and all(type(s) is int for s in segments)
-        if not isinstance(label, str) or not whole:
-            raise SourceError(f"{path}: segGroups[{i}]: expected a label and integer segments")
-        groups.append(LabeledGroup(label, np.array(segments, np.int64)))
+        if not isinstance(label, str) or not isinstance(segments, list):
+            raise SourceError(f"{path}: segGroups[{i}]: expected a label and segments")
+        groups.append(LabeledGroup(label, _integers(segments, f"{path}: segGroups[{i}]")))
     return groups
 
 
@@ -94,6 +86,16 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"{path}: expected readable JSON, got {error}") from error
+
+
+def _integers(values: list[Any], where: str) -> Ints:
+    try:
+        numbers = np.array(values) if values else np.zeros(0, np.int64)
+    except (ValueError, OverflowError):
+        numbers = np.zeros(0)
+    if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.signedinteger):
+        raise SourceError(f"{where}: expected a list of integers")
+    return numbers.astype(np.int64)
 
 
 def _read(path: Path, key: str) -> list[Any]:

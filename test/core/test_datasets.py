@@ -183,6 +183,8 @@ def test_names_that_climb_and_unknown_data_sets(tmp_path) -> None:
     [
         ("scene0011_00.aggregation.json", {"segGroups": [{"label": 3, "segments": [1]}]}),
         ("scene0011_00.aggregation.json", {"segGroups": [{"label": "a", "segments": "1"}]}),
+        ("scene0011_00.aggregation.json", {"segGroups": [{"label": "a", "segments": [10**30]}]}),
+        ("scene0011_00.aggregation.json", {"segGroups": [7]}),
         ("scene0011_00.aggregation.json", [1]),
         ("scene0011_00_vh_clean_2.0.010000.segs.json", {"segIndices": [1.5]}),
         ("scene0011_00_vh_clean_2.0.010000.segs.json", {"segIndices": [1, 2]}),
@@ -205,6 +207,10 @@ def test_damaged_cameras(tmp_path) -> None:
     (tmp_path / "office0/traj.txt").write_text("1 2 3\n")
     with pytest.raises(SourceError, match="16 numbers"):
         ReplicaScene(tmp_path, "office0")
+    huge = {"aligned_pose": np.eye(4).tolist(), "intrinsic": [[10**400] * 3] * 3}
+    write_json(phone / "pose_intrinsic_imu.json", {"frame_000000": huge})
+    with pytest.raises(SourceError, match="frame_000000"):
+        ScanNetPPScene(tmp_path, "7b6477cb95")
     write_json(tmp_path / "cam_params.json", {"camera": {"w": 1}})
     with pytest.raises(SourceError, match="cam_params"):
         ReplicaScene(tmp_path, "office0")
