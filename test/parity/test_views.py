@@ -11,6 +11,7 @@ import pytest
 from om3d_core.crops import CropSettings, multi_level_boxes
 from om3d_core.frame import Intrinsics
 from om3d_core.masks import InstanceMasks
+from om3d_core.segmenters.prompts import mask_box
 from om3d_core.views import Cameras, ViewSettings, choose_frames
 from om3d_core.visibility import Observation, VisibilitySettings, observe, visible_pixels
 from parity.kinds import Fixture
@@ -131,12 +132,8 @@ def test_crop_boxes(stored: Fixture) -> None:
     for (index, level, ratio), expected in zip(
         stored["crop_params"], stored["crop_boxes"], strict=True
     ):
-        rows, columns = np.nonzero(masks[index])
-        box = np.array(
-            [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], np.int32
-        )
         settings = CropSettings(levels=levels, expansion_ratio=float(ratios[ratio]))
-        boxes = multi_level_boxes(box, width, height, settings)
+        boxes = multi_level_boxes(mask_box(masks[index]), width, height, settings)
         np.testing.assert_array_equal(boxes[level], expected)
 
 
