@@ -8,6 +8,7 @@ computed. Narrow inputs: one product of the unfolded rows, absent voxels being z
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from om3d_core.errors import expect
 from om3d_core.sparse.kernel_map import KernelMap
+from om3d_core.sparse.parallel import for_each_block
 
 MAX_UNFOLDED_CHANNELS = 8
 """Inputs of at most this many channels are unfolded."""
@@ -80,11 +82,16 @@ def _multiply_unfolded(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tens
     flat = kernel.reshape(volume * in_channels, out_channels)
     out = x.new_empty(kernel_map.n_out, out_channels)
     block_values = CPU_UNFOLDED_VALUES if x.device.type == "cpu" else GPU_UNFOLDED_VALUES
-    rows = max(block_values // len(flat), 1)
-    for start in range(0, len(out), rows):
-        neighbors = kernel_map.neighbors[:, start : start + rows].T.reshape(-1)
-        unfolded = padded.index_select(0, neighbors).view(-1, len(flat))
-        torch.mm(unfolded, flat, out=out[start : start + rows])
+    n_rows = max(block_values // len(flat), 1)
+
+    def work(blocks: Iterator[int]) -> None:
+        for block in blocks:
+            rows = slice(block * n_rows, (block + 1) * n_rows)
+            neighbors = kernel_map.neighbors[:, rows].T.reshape(-1)
+            unfolded = padded.index_select(0, neighbors).view(-1, len(flat))
+            torch.mm(unfolded, flat, out=out[rows])
+
+    for_each_block(work, -(-len(out) // n_rows), x.device)
     return out
 
 
@@ -93,24 +100,28 @@ def _multiply_pairs(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
     plan = kernel_map.plan
     _, in_channels, out_channels = kernel.shape
     largest = max(map(sum, plan.counts))
-    gathered = x.new_empty(largest, in_channels)
-    products = x.new_empty(largest, out_channels)
     out = x.new_empty(kernel_map.n_out, out_channels)
-    for block, counts in enumerate(plan.counts):
-        start, stop = plan.starts[block], plan.starts[block + 1]
-        first_row = block * plan.block_rows
-        n_rows = min(plan.block_rows, len(out) - first_row)
-        torch.index_select(x, 0, plan.inputs[start:stop], out=gathered[: stop - start])
-        done = 0
-        for weight, count in zip(kernel, counts, strict=True):
-            pairs = slice(done, done + count)
-            torch.mm(gathered[pairs], weight, out=products[pairs])
-            done += count
-        out[first_row : first_row + n_rows] = F.embedding_bag(
-            plan.positions[start:stop],
-            products[:done],
-            plan.bags[block, : n_rows + 1],
-            mode="sum",
-            include_last_offset=True,
-        )
+    weights = kernel.unbind()
+
+    def work(blocks: Iterator[int]) -> None:
+        gathered = x.new_empty(largest, in_channels)
+        products = x.new_empty(largest, out_channels)
+        for block in blocks:
+            start, stop = plan.starts[block], plan.starts[block + 1]
+            rows = slice(block * plan.block_rows, (block + 1) * plan.block_rows)
+            torch.index_select(x, 0, plan.inputs[start:stop], out=gathered[: stop - start])
+            done = 0
+            for weight, count in zip(weights, plan.counts[block], strict=True):
+                pairs = slice(done, done + count)
+                torch.mm(gathered[pairs], weight, out=products[pairs])
+                done += count
+            out[rows] = F.embedding_bag(
+                plan.positions[start:stop],
+                products[:done],
+                plan.bags[block, : len(out[rows]) + 1],
+                mode="sum",
+                include_last_offset=True,
+            )
+
+    for_each_block(work, len(plan.counts), x.device)
     return out

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from om3d_core.errors import InputError, expect
 from om3d_core.sparse.kernel_map import KernelMap
+from om3d_core.sparse.parallel import for_each_block
 
 MAX_TABLE_CELLS = 1 << 26
 """Above this number of cells the bounding box is searched in sorted keys, not in a table."""
@@ -76,8 +79,12 @@ class CoordinateManager:
         neighbors = torch.empty(
             (len(steps), len(outputs)), dtype=torch.int32, device=inputs.device
         )
-        for row, step in zip(neighbors, steps, strict=True):
-            row[:] = find(targets + step)
+
+        def work(indices: Iterator[int]) -> None:
+            for i in indices:
+                neighbors[i] = find(targets + steps[i])
+
+        for_each_block(work, len(steps), inputs.device)
         return KernelMap(neighbors, len(inputs))
 
 

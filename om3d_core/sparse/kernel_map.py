@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
+
+from om3d_core.sparse.parallel import for_each_block
 
 CPU_BLOCK_ROWS = 2048
 """Output rows of a block on the CPU: gathered inputs and products of a block stay in the cache."""
@@ -84,22 +87,33 @@ class KernelMap:
     @cached_property
     def plan(self) -> PairPlan:
         """The pairs in the order of the blocked convolution."""
-        device = self.neighbors.device
-        rows = CPU_BLOCK_ROWS if device.type == "cpu" else GPU_BLOCK_ROWS
-        n_blocks = max(-(-self.n_out // rows), 1)
-        padded = self.neighbors.new_full((self.volume, n_blocks * rows), self.n_in)
-        padded[:, : self.n_out] = self.neighbors
-        blocks = padded.view(self.volume, n_blocks, rows).transpose(0, 1).contiguous()
-        exists = blocks < self.n_in
-        inputs = blocks[exists]
+        plans: list[PairPlan] = []
 
-        counts = exists.sum(2)
-        sizes = counts.sum(1)
-        starts = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
-        places = torch.arange(len(inputs), dtype=torch.int32, device=device)
-        places -= torch.repeat_interleave(starts[:-1].int(), sizes)
-        blocks[exists] = places
-        positions = blocks.transpose(1, 2)[exists.transpose(1, 2)]
-        bags = torch.zeros(n_blocks, rows + 1, dtype=torch.int32, device=device)
-        bags[:, 1:] = exists.sum(1).cumsum(1)
-        return PairPlan(rows, inputs, counts.tolist(), starts.tolist(), positions, bags)
+        def work(blocks: Iterator[int]) -> None:
+            plans.extend(_make_plan(self) for _ in blocks)
+
+        for_each_block(work, 1, self.neighbors.device)
+        return plans[0]
+
+
+def _make_plan(kernel_map: KernelMap) -> PairPlan:
+    neighbors, absent, n_out = kernel_map.neighbors, kernel_map.n_in, kernel_map.n_out
+    device = neighbors.device
+    rows = CPU_BLOCK_ROWS if device.type == "cpu" else GPU_BLOCK_ROWS
+    n_blocks = max(-(-n_out // rows), 1)
+    padded = neighbors.new_full((kernel_map.volume, n_blocks * rows), absent)
+    padded[:, :n_out] = neighbors
+    blocks = padded.view(kernel_map.volume, n_blocks, rows).transpose(0, 1).contiguous()
+    exists = blocks < absent
+    inputs = blocks[exists]
+
+    counts = exists.sum(2)
+    sizes = counts.sum(1)
+    starts = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+    places = torch.arange(len(inputs), dtype=torch.int32, device=device)
+    places -= torch.repeat_interleave(starts[:-1].int(), sizes)
+    blocks[exists] = places
+    positions = blocks.transpose(1, 2)[exists.transpose(1, 2)]
+    bags = torch.zeros(n_blocks, rows + 1, dtype=torch.int32, device=device)
+    bags[:, 1:] = exists.sum(1).cumsum(1)
+    return PairPlan(rows, inputs, counts.tolist(), starts.tolist(), positions, bags)

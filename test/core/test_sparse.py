@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import numpy as np
 import pytest
@@ -20,12 +23,14 @@ from om3d_core.sparse import (
     Pooling,
     SparseTensor,
     TransposedConvolution,
+    convolve,
     coordinates,
     global_pool,
     kernel_map,
 )
 from om3d_core.sparse.convolve import MAX_UNFOLDED_CHANNELS
 from om3d_core.sparse.coordinates import kernel_offsets
+from om3d_core.sparse.parallel import for_each_block
 
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
 NARROW, WIDE = MAX_UNFOLDED_CHANNELS, 3 * MAX_UNFOLDED_CHANNELS
@@ -174,6 +179,58 @@ def test_the_same_twice() -> None:
     x = random_tensor(900, WIDE)
     layer = Convolution(WIDE, WIDE, 3)
     assert torch.equal(layer(x).features, layer(x).features)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("channels", [NARROW, WIDE])
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_threads_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    two_threads: None,
+    channels: int,
+    mode: Callable[[], AbstractContextManager[None]],
+) -> None:
+    monkeypatch.setattr(kernel_map, "CPU_BLOCK_ROWS", 50)
+    monkeypatch.setattr(convolve, "CPU_UNFOLDED_VALUES", 5000)
+    layer = Convolution(channels, WIDE, 3)
+    with mode():
+        parallel = layer(random_tensor(600, channels)).features
+        assert parallel.requires_grad == (mode is torch.enable_grad)
+        assert torch.get_num_threads() == 2
+        torch.set_num_threads(1)
+        serial = layer(random_tensor(600, channels)).features
+        assert torch.equal(parallel, serial)
+
+
+def test_other_threads_keep_their_number(two_threads: None) -> None:
+    for_each_block(lambda blocks: None, 4, torch.device("cpu"))
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 2
+
+
+def test_every_block_is_taken_once_on_one_core(two_threads: None) -> None:
+    taken: list[tuple[int, int]] = []
+
+    def work(blocks: Iterator[int]) -> None:
+        taken.extend((block, torch.get_num_threads()) for block in blocks)
+
+    for_each_block(work, 100, torch.device("cpu"))
+    assert sorted(taken) == [(block, 1) for block in range(100)]
+
+
+def test_a_failing_block_is_reported(two_threads: None) -> None:
+    def fail(blocks: Iterator[int]) -> None:
+        raise RuntimeError(f"block {next(blocks)}")
+
+    with pytest.raises(RuntimeError, match="block"):
+        for_each_block(fail, 4, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("channels", [2, MAX_UNFOLDED_CHANNELS + 1])

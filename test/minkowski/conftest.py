@@ -1,4 +1,4 @@
-"""Leaves these tests out where MinkowskiEngine is not installed: `make test-minkowski` builds it."""
+"""Leaves these tests out where there is no MinkowskiEngine: `make test-minkowski` builds it."""
 
 from __future__ import annotations
 
