@@ -175,3 +175,18 @@ def tiny_published_sam(file: Path) -> Path:
         network.mask_decoder.iou_prediction_head.layers[-1].bias.add_(1.0)
     torch.save(network.state_dict(), file)
     return file
+
+
+def tiny_mask3d(file: Path) -> Path:
+    """Mask3D with every part of the published network, in narrow."""
+    from safetensors.torch import save_file
+
+    from om3d_core.proposals.mask3d.backbone import BackboneConfig
+    from om3d_core.proposals.mask3d.network import Mask3D, NetworkConfig
+
+    torch.manual_seed(6)
+    backbone = BackboneConfig(stem=8, planes=(8, 8, 16, 16, 16, 16, 8, 8), depths=(1,) * 8,
+                              n_labels=20)
+    network = Mask3D(NetworkConfig(backbone, dim=16, n_heads=2, feed_forward=32, n_classes=5))
+    save_file(network.state_dict(), file)
+    return file

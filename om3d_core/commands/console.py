@@ -91,6 +91,7 @@ def parse_with_preset(
     early = argparse.ArgumentParser(parser.prog, add_help=False)
     early.add_argument("--preset")
     name = early.parse_known_args(argv)[0].preset
+    given = argparse.Namespace()
     if name is not None:
         flags = {action.dest for action in parser._actions}
         groups = {flag.partition(".")[0] for flag in flags if "." in flag}
@@ -98,8 +99,8 @@ def parse_with_preset(
         unknown = sorted(v for v in set(values) - flags if v.partition(".")[0] in groups)
         if unknown:
             raise SettingsError(f"preset {name}: unknown settings: {', '.join(unknown)}")
-        parser.set_defaults(**{flag: values[flag] for flag in flags & set(values)})
-    return parser.parse_args(argv)
+        vars(given).update({flag: values[flag] for flag in flags & set(values)})
+    return parser.parse_args(argv, given)
 
 
 def settings_from(args: argparse.Namespace, tree: type[T], prefix: str = "") -> T:
