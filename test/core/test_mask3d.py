@@ -297,6 +297,24 @@ def test_every_used_weight_learns(cloud: Cloud) -> None:
     )
 
 
+def test_half_precision_trains(cloud: Cloud) -> None:
+    network = small_network().train()
+    voxels = voxelize(cloud.points, 0.06)
+    cells = torch.zeros(len(voxels), 4, dtype=torch.int32)
+    cells[:, 1:] = torch.from_numpy(voxels.cells)
+    xyz = torch.from_numpy(cloud.points[voxels.first])
+    colors = torch.from_numpy(network_colors(cloud.colors[voxels.first], "dataset"))
+    with torch.autocast("cpu", torch.bfloat16):
+        (scene,) = network(cells, colors, xyz, 6)
+        encoded = network.pos_enc(xyz, xyz.amin(0), xyz.amax(0))
+        loss = scene.final.mask_logits.float().mean()
+    assert encoded.dtype == torch.float32
+    loss.backward()
+    gradient = network.backbone.conv0p1s1.kernel.grad
+    assert gradient.dtype == torch.float32 and bool(torch.isfinite(gradient).all())
+    assert float(gradient.abs().max()) > 0
+
+
 # --- proposers -----------------------------------------------------------------------------------
 
 LENIENT = {"voxel_m": 0.04, "num_queries": 12, "num_heads": 2, "min_score": 0.0, "min_voxels": 1}
@@ -353,14 +371,14 @@ def test_given_segments_are_kept_whole(cloud: Cloud, checkpoint: Path) -> None:
     options = Mask3DSettings(checkpoint=str(checkpoint), device="cpu", **LENIENT)
     proposer = Mask3DProposer(options)
     segments = np.repeat([7, 40, -2, 9, 1000], [4000, 1200, 1200, 1200, 1200])
-    masks = proposer.propose(cloud, Job(), segments)
+    masks = proposer.propose(cloud, Job(), segments=segments)
     assert len(masks) > 0
     for i in range(len(masks)):
         for label in np.unique(segments):
             part = np.isin(np.flatnonzero(segments == label), masks[i])
             assert part.all() or not part.any()
     with pytest.raises(InputError, match="segment ids"):
-        proposer.propose(cloud, Job(), segments[:-1])
+        proposer.propose(cloud, Job(), segments=segments[:-1])
 
 
 def test_structure_is_flagged(cloud: Cloud, checkpoint: Path) -> None:

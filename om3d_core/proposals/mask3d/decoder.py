@@ -24,11 +24,13 @@ class PositionEncoding(nn.Module):
     def forward(self, xyz: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """(N, dim) sine then cosine of (N, 3) positions scaled from the box to 0..1.
 
-        An axis along which the box is flat counts as 0.
+        An axis along which the box is flat counts as 0. Always in full precision: half precision
+        does not resolve the positions in a room.
         """
         extent = high - low
         extent = torch.where(extent > 0, extent, torch.ones_like(extent))
-        angle = ((xyz - low) / extent * (2 * math.pi)) @ self.gauss_B
+        with torch.autocast(xyz.device.type, enabled=False):
+            angle = ((xyz - low) / extent * (2 * math.pi)) @ self.gauss_B
         return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 

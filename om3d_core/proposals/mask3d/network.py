@@ -129,7 +129,7 @@ class Mask3D(nn.Module):
         expect(bool((batch.diff() >= 0).all()), "rows sorted by batch", "another order")
         levels = self.backbone(coordinates, features)
         mask_features = self._backend.features(self.mask_features_head(levels[-1]))
-        positions = positions.to(mask_features.dtype)
+        positions = positions.to(self.pos_enc.gauss_B.dtype)
         sizes = torch.bincount(batch.long()).tolist()
         expect(min(sizes) > 0, "at least one voxel in every scene", sizes)
         predicted: Sequence[Tensor] = torch.split(mask_features, sizes)

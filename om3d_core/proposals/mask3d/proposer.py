@@ -38,7 +38,7 @@ class Mask3DProposer:
 
     weights_hint = (
         "scannet200_model.ckpt, linked in the README of github.com/OpenMask3D/openmask3d"
-        " (MIT license; trained on ScanNet200)"
+        " (trained on ScanNet200)"
     )
     settings_group = "mask3d"
 
@@ -49,7 +49,11 @@ class Mask3DProposer:
         self._network = (network or self._load()).to(device).eval()
 
     def propose(
-        self, cloud: Cloud, job: Job, segments: npt.NDArray[np.integer] | None = None
+        self,
+        cloud: Cloud,
+        job: Job,
+        up: npt.NDArray[np.float64] | None = None,
+        segments: npt.NDArray[np.integer] | None = None,
     ) -> InstanceMasks:
         """Masks over the cloud's points by falling score.
 
