@@ -17,6 +17,7 @@ from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from om3d_core.encoders.base import create_encoder
+from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.query import QuerySettings
 from om3d_ros import qos
 from om3d_ros.answering import Answering
@@ -27,7 +28,7 @@ from om3d_ros.outcomes import NotActiveError, carry_out
 from om3d_ros.parameters import ParameterSet
 
 PARAMETERS = ParameterSet(
-    (QueryNodeSettings, QuerySettings),
+    (QueryNodeSettings, QuerySettings, EncoderSettings),
     live=frozenset({
         "top_k", "aggregation", "include_structure", "present_threshold",
         "answer.thumbnails", "answer.max_text_bytes", "markers.max_points",
@@ -56,7 +57,7 @@ class QueryNode(ManagedNode):
         self._answering = Answering(
             settings,
             self.parameters.get(QuerySettings),
-            create_encoder(settings.encoder),
+            create_encoder(settings.encoder, self.parameters.get(EncoderSettings)),
             self.get_logger(),
         )
 
