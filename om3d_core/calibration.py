@@ -1,8 +1,8 @@
 """From similarities to the probability that an instance is what was asked for.
 
 Cosines of different models and queries are not comparable, so a threshold on them says little. A
-logistic regression weighs how similar the instance is, and how much more similar than the map is
-as a whole; it is fitted for each feature space on labeled scenes.
+logistic regression weighs how similar the instance is, how much more similar than the map is as a
+whole, and how sure its mask is; it is fitted for each feature space on labeled scenes.
 """
 
 from __future__ import annotations
@@ -24,26 +24,38 @@ FLOOR = 1e-3
 
 @dataclass(frozen=True)
 class Calibration:
-    """The logit is ``level * log(s) + contrast * log(s / mean) + bias``, with s the similarity.
+    """The logit is ``level * log(s) + contrast * log(s / mean) + mask * log(m) + bias``.
 
-    mean: that of all instances that were ranked; both are taken as at least 0.001.
-    provenance: the data that the numbers were fitted on.
+    s: similarity. mean: that of all instances that were ranked. m: score of the mask, 0..1. All
+    are taken as at least 0.001. provenance: the data that the numbers were fitted on.
     """
 
     level: float
     contrast: float
     bias: float
     provenance: str
+    mask: float = 0.0
 
     def __post_init__(self) -> None:
-        numbers = (self.level, self.contrast, self.bias)
+        numbers = (self.level, self.contrast, self.bias, self.mask)
         expect(bool(np.isfinite(numbers).all()), "finite numbers", numbers)
 
-    def probability(self, similarity: Doubles, mean: float) -> Doubles:
-        """(M,) probabilities in 0..1 for similarities (M,) and the mean over all instances."""
+    def relevance(self, similarity: Doubles, mask_scores: Doubles) -> Doubles:
+        """(M,) similarities scaled by the scores of the masks: the order of the probabilities.
+
+        Fragments and mergers of objects look like much and are seldom meant; without a weight for
+        the mask the relevance is the similarity itself.
+        """
+        exponent = self.mask / (self.level + self.contrast) if self.mask else 0.0
+        result: Doubles = similarity * np.maximum(mask_scores, FLOOR) ** exponent
+        return result
+
+    def probability(self, similarity: Doubles, mean: float, mask_scores: Doubles) -> Doubles:
+        """(M,) probabilities in 0..1 for similarities and mask scores (M,)."""
         level = np.log(np.maximum(similarity, FLOOR))
         contrast = level - np.log(max(mean, FLOOR))
-        logit = self.level * level + self.contrast * contrast + self.bias
+        mask = np.log(np.maximum(mask_scores, FLOOR))
+        logit = self.level * level + self.contrast * contrast + self.mask * mask + self.bias
         result: Doubles = 0.5 * (1.0 + np.tanh(0.5 * logit))
         return result
 

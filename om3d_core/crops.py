@@ -19,7 +19,7 @@ FAR_GRAY = 128
 class CropSettings(Settings):
     """How crops are cut."""
 
-    levels: int = setting(3, "crops a view, each wider than the last", low=1, high=16)
+    levels: int = setting(2, "crops a view, each wider than the last", low=1, high=16)
     expansion_ratio: float = setting(
         0.1, "growth of a side at each level, as a part of the box", low=0.0, high=2.0
     )

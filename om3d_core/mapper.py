@@ -123,7 +123,8 @@ class Mapper:
         old = self._scene
         cloud = self._given or self._fusion.cloud(self._frames, job)
         known = old is not None and old.cloud is cloud
-        masks = old.masks if old is not None and known else self._proposer.propose(cloud, job)
+        up = old.up if old is not None and known else self._up(cloud)
+        masks = old.masks if old is not None and known else self._proposer.propose(cloud, job, up)
         observations = dict(self._observations) if known else {}
         views = self._views(stamps, cloud, masks, observations, job)
         encoded = self._embedder.encode(views, self._frames, cloud, masks, job)
@@ -133,7 +134,7 @@ class Mapper:
             cloud=cloud,
             masks=masks,
             ids=ids,
-            up=old.up if old is not None and known else self._up(cloud),
+            up=up,
             views=views,
             features=encoded.tables,
             thumbnails=encoded.thumbnails,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.boxes import Box, fit_box
-from om3d_core.calibration import calibration_of
+from om3d_core.calibration import Calibration, calibration_of
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import EmptyMapError, UnsupportedQueryError, expect
 from om3d_core.features import (
@@ -67,9 +67,10 @@ class ViewSimilarity:
 class Match:
     """One instance of an answer.
 
-    index: its row in the scene. rank: from 1. similarity: cosine in -1..1. score: similarity in
-    standard deviations above the mean of all ranked instances. probability: calibrated, 0..1;
-    present: whether it reaches the threshold. centroid: (3,) meters. views: best view first.
+    index: its row in the scene. rank: from 1, by probability. similarity: cosine in -1..1. score:
+    similarity in standard deviations above the mean of all ranked instances. probability:
+    calibrated, 0..1; present: whether it reaches the threshold. centroid: (3,) meters.
+    view_similarities: best view first.
     """
 
     instance_id: int
@@ -142,6 +143,7 @@ class SceneQuery:
         self, scene: Scene, encoder: Encoder | TextMemory, settings: QuerySettings | None = None
     ):
         self._scene = scene
+        self._mask_scores = scene.masks.scores.astype(np.float64)
         self._texts = encoder if isinstance(encoder, TextMemory) else TextMemory(encoder)
         self._settings = settings or QuerySettings()
         self._tables = {t.space.name: self._used(t) for t in scene.features}
@@ -201,9 +203,10 @@ class SceneQuery:
     ) -> Answer:
         limit = self._settings.top_k if top_k is None else top_k
         expect(type(limit) is int and limit >= 1, "a top_k of at least 1", limit)
-        ranking = self._rank(table, vector, limit)
-        probability = calibration_of(table.space.name).probability(
-            ranking.similarity, ranking.mean
+        calibration = calibration_of(table.space.name)
+        ranking = self._rank(table, vector, limit, calibration)
+        probability = calibration.probability(
+            ranking.similarity, ranking.mean, self._mask_scores[ranking.rows]
         )
         matches = tuple(
             self._match(table, vector, ranking, float(p), i) for i, p in enumerate(probability)
@@ -211,8 +214,10 @@ class SceneQuery:
         present = bool(matches) and matches[0].present
         return Answer(kind, query, table.space.name, matches, present, self._scene.revision)
 
-    def _rank(self, table: FeatureTable, vector: Floats, limit: int) -> _Ranking:
-        """The best ``limit`` instances; of equal ones that with the lower id comes first."""
+    def _rank(
+        self, table: FeatureTable, vector: Floats, limit: int, calibration: Calibration
+    ) -> _Ranking:
+        """The most relevant ``limit`` instances; of equal ones the lower id comes first."""
         eligible = table.valid.any(axis=1) & (self._scene.masks.sizes > 0)
         if not self._settings.include_structure:
             eligible &= ~self._scene.masks.structure
@@ -226,7 +231,8 @@ class SceneQuery:
         deviation = similarity - mean
         spread = float(np.sqrt(np.mean(deviation**2))) if len(rows) else 0.0
         score = deviation / spread if spread > 1e-9 else np.zeros_like(deviation)
-        order = np.lexsort((self._scene.ids[rows], -similarity))[:limit]
+        relevance = calibration.relevance(similarity, self._mask_scores[rows])
+        order = np.lexsort((self._scene.ids[rows], -relevance))[:limit]
         return _Ranking(rows[order], similarity[order], score[order], mean)
 
     def _match(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from om3d_core.cloud import Cloud
 from om3d_core.masks import InstanceMasks
 from om3d_core.progress import Job
@@ -12,5 +15,10 @@ from om3d_core.progress import Job
 class Proposer(Protocol):
     """Proposes object masks on a cloud; deterministic, without state between calls."""
 
-    def propose(self, cloud: Cloud, job: Job) -> InstanceMasks:
-        """Masks over the cloud's points; structure (floor, walls, ceiling) is flagged as such."""
+    def propose(
+        self, cloud: Cloud, job: Job, up: npt.NDArray[np.float64] | None = None
+    ) -> InstanceMasks:
+        """Masks over the cloud's points; structure (floor, walls, ceiling) is flagged as such.
+
+        up: (3,) unit vector against gravity where it is known.
+        """

@@ -393,7 +393,7 @@ def test_missing_and_truncated_files_are_refused(tmp_path):
 class ByColor:
     """One mask a color of the picture but black; gray is structure."""
 
-    def propose(self, cloud, job):
+    def propose(self, cloud, job, up=None):
         job.step("colors", 0, 1)
         colors, owner = np.unique(cloud.colors, axis=0, return_inverse=True)
         owner = owner.reshape(-1)

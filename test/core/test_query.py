@@ -250,15 +250,36 @@ def test_the_verdict_follows_the_threshold():
         assert all(m.present is present for m in answer.matches)
 
 
-@given(st.floats(-1, 1), st.floats(-1, 1), st.floats(-1, 1))
-def test_probability_rises_with_similarity_and_falls_with_the_mean(a, b, mean):
+@given(st.floats(-1, 1), st.floats(-1, 1), st.floats(-1, 1), st.floats(0, 1))
+def test_probability_rises_with_similarity_and_falls_with_the_mean(a, b, mean, mask):
+    masks = np.full(2, mask)
     for space in ("lite-text@1", "lite-visual@1", "nobody@1"):
         calibration = calibration_of(space)
-        low, high = calibration.probability(np.sort(np.array([a, b])), mean)
+        low, high = calibration.probability(np.sort(np.array([a, b])), mean, masks)
         assert 0 <= low <= high <= 1
-        assert calibration.probability(np.array([a]), -1.0) >= calibration.probability(
-            np.array([a]), mean
+        one, one_mask = np.array([a]), np.array([mask])
+        assert calibration.probability(one, -1.0, one_mask) >= calibration.probability(
+            one, mean, one_mask
         )
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 1), st.floats(0.01, 1)), min_size=2, max_size=8))
+def test_relevance_orders_as_the_probability_does(pairs):
+    similarity, mask = np.array(pairs).T
+    for space in ("lite-text@1", "lite-visual@1", "nobody@1"):
+        calibration = calibration_of(space)
+        relevance = calibration.relevance(similarity, mask)
+        probability = calibration.probability(similarity, 0.1, mask)
+        ordered = probability[np.argsort(relevance)]
+        assert (np.diff(ordered) >= -1e-9).all()
+    assert np.array_equal(calibration_of("nobody@1").relevance(similarity, mask), similarity)
+
+
+def test_a_sure_mask_goes_before_a_doubtful_one_of_the_same_likeness():
+    calibration = calibration_of("lite-text@1")
+    same = np.array([0.3, 0.3])
+    doubtful, sure = calibration.relevance(same, np.array([0.2, 0.9]))
+    assert sure > doubtful
 
 
 def test_calibrations_are_finite():

@@ -49,8 +49,13 @@ class GeometricProposer:
     def __init__(self, settings: GeometricSettings | None = None):
         self._settings = settings or GeometricSettings()
 
-    def propose(self, cloud: Cloud, job: Job) -> InstanceMasks:
-        """Masks over the cloud's points, by falling score; the same cloud, the same masks."""
+    def propose(
+        self, cloud: Cloud, job: Job, up: npt.NDArray[np.float64] | None = None
+    ) -> InstanceMasks:
+        """Masks over the cloud's points, by falling score; the same cloud, the same masks.
+
+        up: (3,) unit; where the settings give one, that is used.
+        """
         if len(cloud) < MIN_POINTS:
             return InstanceMasks.empty(len(cloud))
         s = self._settings
@@ -58,8 +63,9 @@ class GeometricProposer:
         surface = resample(cloud, max(s.voxel_m, VOXEL_PER_DISTANCE * sample_distance(cloud)))
         job.step(STAGE, 1, STEPS)
         planes = find_planes(surface, max(s.plane_tolerance_m, surface.voxel_m), MIN_PLANE_M2)
-        given = s.up_vector()
-        up = up_from_planes(planes) if given is None else given
+        if s.up_vector() is not None:
+            up = s.up_vector()
+        up = up_from_planes(planes) if up is None else up
         layout = find_layout(surface, planes, up)
         job.step(STAGE, 2, STEPS)
         edges = surface.edges[
