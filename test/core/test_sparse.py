@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from om3d_core.errors import InputError
+from om3d_core.errors import InputError, ModelError, SettingsError
 from om3d_core.sparse import (
     Convolution,
     CoordinateManager,
@@ -28,6 +29,7 @@ from om3d_core.sparse import (
     global_pool,
     kernel_map,
 )
+from om3d_core.sparse.backend import TorchBackend, create_backend
 from om3d_core.sparse.convolve import MAX_UNFOLDED_CHANNELS
 from om3d_core.sparse.coordinates import kernel_offsets
 from om3d_core.sparse.parallel import for_each_block
@@ -284,6 +286,15 @@ def test_global_pooling_of_batches() -> None:
     )
     assert global_pool(x).tolist() == [[3.0], [0.0], [4.0]]
     assert global_pool(x, "sum").tolist() == [[3.0], [0.0], [8.0]]
+
+
+def test_backends_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(create_backend("torch"), TorchBackend)
+    with pytest.raises(SettingsError, match="torch, minkowski"):
+        create_backend("spconv")
+    monkeypatch.setitem(sys.modules, "MinkowskiEngine", None)
+    with pytest.raises(ModelError, match="build_minkowski.sh"):
+        create_backend("minkowski")
 
 
 LIMIT = 2**31 - 1

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
+from om3d_core.cloud import Cloud
+from om3d_core.progress import Job
+from om3d_core.proposals.mask3d import Mask3DProposer, Mask3DSettings
 from om3d_core.proposals.mask3d.backbone import BackboneConfig, Res16UNet34
 from om3d_core.proposals.mask3d.network import Mask3D, NetworkConfig
 from om3d_core.sparse.backend import Backend, create_backend
@@ -129,6 +134,32 @@ def test_the_whole_network(ours: Backend, theirs: Backend) -> None:
     for name in ("class_logits", "mask_logits"):
         values = [getattr(output.final, name) for output in outputs]
         torch.testing.assert_close(*values, rtol=1e-4, atol=1e-3)
+
+
+def test_a_checkpoint_loads_on_both(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    backbone = BackboneConfig(stem=8, planes=(8, 8, 16, 16, 16, 16, 8, 8))
+    config = NetworkConfig(backbone, dim=16, n_heads=2, feed_forward=32, n_classes=5)
+    path = tmp_path / "small.safetensors"
+    save_file(Mask3D(config).state_dict(), path)
+    points = room(3000)[:, 1:].numpy().astype(np.float32) * 0.02 + 0.01
+    colors = np.random.default_rng(0).integers(0, 256, points.shape, dtype=np.uint8)
+    cloud = Cloud(points, colors, np.zeros_like(points))
+    masks = [
+        Mask3DProposer(
+            Mask3DSettings(
+                checkpoint=str(path), num_heads=2, num_queries=8, min_score=0.0, max_overlap=1.0,
+                flag_structure=False, device="cpu", sparse_backend=backend,
+            )
+        ).propose(cloud, Job())
+        for backend in ("torch", "minkowski")
+    ]
+    assert len(masks[0]) == len(masks[1]) > 0
+    differing = sum(int((a != b).sum()) for a, b in zip(
+        masks[0].to_dense().T, masks[1].to_dense().T, strict=True
+    ))
+    assert differing <= 1e-3 * masks[0].sizes.sum()
+    np.testing.assert_allclose(masks[0].scores, masks[1].scores, atol=1e-3)
 
 
 @torch.no_grad()
