@@ -103,7 +103,7 @@ write_constraints() {
 }
 
 make_venv() {
-    local -a options=() names=(core models synth test)
+    local -a options=() names=(core models sam synth test)
     if [[ $OM3D_ROS == installed ]]; then
         options+=(--system-site-packages)
     else
