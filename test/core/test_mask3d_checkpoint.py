@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pickle
+import resource
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,14 @@ def test_the_table_may_not_lie(tmp_path: Path) -> None:
         write_archive(path, tensor_table(count, size, stride), bytes(16))
         with pytest.raises(ModelError, match="lie.ckpt"):
             read_tensors(path)
+
+
+def test_a_large_memo_number_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "memo.ckpt"
+    table = tensor_table(4, 4, 1)
+    write_archive(path, table[:3] + b"r\xf0\xff\xff\xff" + table[3:], bytes(16))
+    assert read_tensors(path)["a"].tolist() == [0, 0, 0, 0]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 8e6
 
 
 def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:

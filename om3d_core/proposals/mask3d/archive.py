@@ -11,6 +11,9 @@ import math
 import pickle
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +45,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            content = _unpickle(archive, path)
+            return _read(archive, path)
     except zipfile.BadZipFile as error:
         raise ModelError(
             f"{path}: expected a checkpoint of PyTorch 1.6 or later (a zip archive), got another"
@@ -52,18 +55,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise
     except Exception as error:
         raise ModelError(f"{path}: expected a PyTorch checkpoint, got {error!r}") from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict):
-        raise ModelError(f"{path}: expected a table of weights, got another object")
-    return {
-        name: value
-        for name, value in content.items()
-        if isinstance(name, str) and isinstance(value, Tensor)
-    }
 
 
-def _unpickle(archive: zipfile.ZipFile, path: Path) -> object:
+def _read(archive: zipfile.ZipFile, path: Path) -> dict[str, Tensor]:
     entries = {entry.filename: entry for entry in archive.infolist()}
     tables = [name for name in entries if name.endswith("/data.pkl")]
     if len(tables) != 1:
@@ -76,7 +70,55 @@ def _unpickle(archive: zipfile.ZipFile, path: Path) -> object:
     if entries[tables[0]].file_size > MAX_PICKLE_BYTES:
         raise ModelError(f"{path}: expected a table of at most {MAX_PICKLE_BYTES} bytes")
     with archive.open(tables[0]) as table:
-        return _TensorUnpickler(table, archive, f"{root}data/").load()
+        content = _Unpickler(table).load()
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: expected a table of weights, got another object")
+    load = lru_cache(maxsize=1)(partial(_load_storage, archive, f"{root}data/"))
+    return {
+        name: view.load(load)
+        for name, view in content.items()
+        if isinstance(name, str) and isinstance(view, _View)
+    }
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """``count`` values of ``dtype`` in the archive's file ``key``."""
+
+    dtype: torch.dtype
+    key: str
+    count: int
+
+
+@dataclass(frozen=True)
+class _View:
+    """A tensor that is still in the archive."""
+
+    storage: _Storage
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def load(self, load_storage: Callable[[_Storage], Tensor]) -> Tensor:
+        if math.prod(self.size) > self.storage.count:
+            raise pickle.UnpicklingError(
+                f"expected a tensor of at most {self.storage.count} values, got {self.size}"
+            )
+        return load_storage(self.storage).as_strided(self.size, self.stride, self.offset).clone()
+
+
+def _load_storage(archive: zipfile.ZipFile, folder: str, storage: _Storage) -> Tensor:
+    raw = archive.read(f"{folder}{storage.key}")
+    size = storage.count * storage.dtype.itemsize
+    if len(raw) != size:
+        raise pickle.UnpicklingError(
+            f"storage {storage.key}: expected {size} bytes, got {len(raw)}"
+        )
+    if not raw:
+        return torch.empty(0, dtype=storage.dtype)
+    return torch.frombuffer(bytearray(raw), dtype=storage.dtype)
 
 
 class _Inert:
@@ -107,14 +149,12 @@ class _Inert:
         """Ignore a set item."""
 
 
-class _TensorUnpickler(pickle.Unpickler):
-    """Builds plain containers and tensors; every other name resolves to :class:`_Inert`."""
+class _Unpickler(pickle._Unpickler):
+    """Builds plain containers and tensors; every other name resolves to :class:`_Inert`.
 
-    def __init__(self, table: Any, archive: zipfile.ZipFile, folder: str):
-        super().__init__(table)
-        self._archive = archive
-        self._folder = folder
-        self._storages: dict[str, Tensor] = {}
+    The base is the implementation in Python: that in C reserves memory for any memo number that
+    a file names.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -131,29 +171,15 @@ class _TensorUnpickler(pickle.Unpickler):
         kind, dtype, key, _, count = pid
         if kind != "storage" or not isinstance(dtype, torch.dtype):
             return _Inert()
-        if key not in self._storages:
-            raw = self._archive.read(f"{self._folder}{key}")
-            if len(raw) != count * dtype.itemsize:
-                raise pickle.UnpicklingError(
-                    f"storage {key}: expected {count * dtype.itemsize} bytes, got {len(raw)}"
-                )
-            self._storages[key] = (
-                torch.frombuffer(bytearray(raw), dtype=dtype)
-                if raw else torch.empty(0, dtype=dtype)
-            )
-        return self._storages[key]
+        return _Storage(dtype, key, count)
 
 
 def _rebuild_tensor(
     storage: object, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object
 ) -> object:
-    if not isinstance(storage, Tensor):
+    if not isinstance(storage, _Storage):
         return _Inert()
-    if math.prod(size) > storage.numel():
-        raise pickle.UnpicklingError(
-            f"expected a tensor of at most {storage.numel()} values, got {tuple(size)}"
-        )
-    return storage.as_strided(size, stride, offset).clone()
+    return _View(storage, offset, tuple(size), tuple(stride))
 
 
 def _rebuild_parameter(data: object, *_: object) -> object:
