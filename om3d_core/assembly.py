@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from om3d_core.encoders.base import Encoder, create_encoder
+from om3d_core.encoders.base import CombinedEncoder, Encoder, create_encoder
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import SettingsError
 from om3d_core.map_settings import MapSettings
@@ -25,6 +25,12 @@ def create_encoders(
     if not wanted:
         raise SettingsError("encoders: expected at least one name, got none")
     return tuple(create_encoder(name, settings) for name in dict.fromkeys(wanted))
+
+
+def create_query_encoder(names: str, settings: EncoderSettings | None = None) -> Encoder:
+    """One encoder that fills the spaces of all that are named; their weights load here."""
+    encoders = create_encoders(names, settings)
+    return encoders[0] if len(encoders) == 1 else CombinedEncoder(encoders)
 
 
 def create_proposer(settings: MapSettings) -> Proposer:

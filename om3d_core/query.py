@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from om3d_core.boxes import Box, fit_box
 from om3d_core.calibration import Calibration, calibration_of
-from om3d_core.encoders.base import Encoder
+from om3d_core.encoders.base import Encoder, space_for
 from om3d_core.errors import EmptyMapError, UnsupportedQueryError, expect
 from om3d_core.features import (
     AGGREGATIONS,
@@ -161,7 +161,7 @@ class SceneQuery:
         :class:`UnsupportedQueryError` if the scene has no features that text can be compared
         with.
         """
-        table = self._table(text=True)
+        table = self._table(image=False)
         vector = self._texts.vector(text, table.space.name)
         return self._answer("text", text, table, vector, top_k)
 
@@ -184,18 +184,18 @@ class SceneQuery:
             return table
         return without_outliers(table, s.outlier_distance, s.outlier_share)
 
-    def _table(self, *, text: bool = False, image: bool = False) -> FeatureTable:
+    def _table(self, *, image: bool) -> FeatureTable:
         if len(self._scene) == 0:
             raise EmptyMapError("expected a map with instances, got one without")
         spaces = {space.name: space for space in self._texts.encoder.spaces}
-        for table in self._tables.values():
-            space = spaces.get(table.space.name)
-            if space and (not text or space.text) and (not image or space.image):
-                return table
+        shared = [spaces[name] for name in self._tables if name in spaces]
+        space = space_for(shared, image=image)
+        if space is not None:
+            return self._tables[space.name]
         stored = ", ".join(table.space.name for table in self._scene.features) or "none"
         raise UnsupportedQueryError(
-            f"expected features for {'text' if text else 'image'} queries in one of the encoder's "
-            f"spaces ({', '.join(spaces)}), the map holds {stored}"
+            f"expected features for {'image' if image else 'text'} queries in one of the"
+            f" encoder's spaces ({', '.join(spaces)}), the map holds {stored}"
         )
 
     def _answer(

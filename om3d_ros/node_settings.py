@@ -135,6 +135,8 @@ class AnswerSettings(Settings):
 class QueryNodeSettings(LifecycleSettings):
     """The settings of the query node."""
 
-    encoder: str = setting("lite", "encoder of the queries; it must be the mapper's")
+    encoder: str = setting(
+        "lite", "encoders of the queries, separated by commas; they must be the mapper's"
+    )
     answer: AnswerSettings = field(default_factory=AnswerSettings)
     markers: MarkerSettings = field(default_factory=MarkerSettings)

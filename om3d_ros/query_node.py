@@ -16,7 +16,7 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
-from om3d_core.encoders.base import create_encoder
+from om3d_core.assembly import create_query_encoder
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.query import QuerySettings
 from om3d_ros import qos
@@ -57,7 +57,7 @@ class QueryNode(ManagedNode):
         self._answering = Answering(
             settings,
             self.parameters.get(QuerySettings),
-            create_encoder(settings.encoder, self.parameters.get(EncoderSettings)),
+            create_query_encoder(settings.encoder, self.parameters.get(EncoderSettings)),
             self.get_logger(),
         )
 

@@ -16,7 +16,7 @@ from om3d_core.commands.console import (
     parse_with_preset,
     settings_from,
 )
-from om3d_core.encoders.base import Encoder, encoder_of_space
+from om3d_core.encoders.base import Encoder, encoder_of_space, space_for
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import UnsupportedQueryError
 from om3d_core.images import read_image
@@ -59,17 +59,16 @@ def encoder_of(
 ) -> Encoder:
     """The encoder for text queries, or for queries by picture, of the scene's features.
 
-    Of several spaces that accept the query, one for its kind alone is preferred: an encoder of
-    images before one of images and texts. Raises :class:`UnsupportedQueryError` if there is none.
+    Raises :class:`UnsupportedQueryError` if there are none.
     """
-    kind = "image" if image else "text"
-    spaces = [t.space for t in scene.features if (t.space.image if image else t.space.text)]
-    if not spaces:
+    space = space_for((table.space for table in scene.features), image=image)
+    if space is None:
         stored = ", ".join(table.space.name for table in scene.features) or "none"
         raise UnsupportedQueryError(
-            f"expected a map with features for {kind} queries, it holds {stored}"
+            f"expected a map with features for {'image' if image else 'text'} queries, it holds"
+            f" {stored}"
         )
-    return encoder_of_space(min(spaces, key=lambda s: s.image and s.text), settings)
+    return encoder_of_space(space, settings)
 
 
 def answer_to_json(answer: Answer) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,6 +37,16 @@ class FeatureSpace:
         expect(self.text or self.image, "a space for text, image or both", "neither")
 
 
+def space_for(spaces: Iterable[FeatureSpace], *, image: bool) -> FeatureSpace | None:
+    """The first space for queries by picture, or by text; one for that kind alone comes first.
+
+    So a picture is compared by an encoder of pictures where a map has one, and by that of
+    pictures and texts where it has not.
+    """
+    fitting = [space for space in spaces if (space.image if image else space.text)]
+    return min(fitting, key=lambda space: space.image and space.text, default=None)
+
+
 class Encoder(Protocol):
     """Turns crops and texts into unit vectors.
 
@@ -58,6 +68,28 @@ class Encoder(Protocol):
 
     def encode_texts(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
         """Map B texts to (B, dim) unit rows for every space whose ``text`` is true."""
+
+
+class CombinedEncoder:
+    """Several encoders as one that fills the spaces of all."""
+
+    def __init__(self, encoders: Sequence[Encoder]):
+        self._encoders = tuple(encoders)
+
+    @property
+    def spaces(self) -> tuple[FeatureSpace, ...]:
+        """The spaces of the encoders in turn."""
+        return tuple(space for encoder in self._encoders for space in encoder.spaces)
+
+    def encode_images(
+        self, crops: Sequence[npt.NDArray[np.uint8]]
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """Unit rows in every space."""
+        return {k: v for e in self._encoders for k, v in e.encode_images(crops).items()}
+
+    def encode_texts(self, texts: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """Unit rows in every space for texts."""
+        return {k: v for e in self._encoders for k, v in e.encode_texts(texts).items()}
 
 
 EncoderFactory = Callable[..., Encoder]

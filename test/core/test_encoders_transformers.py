@@ -13,7 +13,8 @@ from PIL import Image
 from tiny_models import tiny_clip, tiny_dinov2, tiny_siglip
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-from om3d_core.encoders.base import FeatureSpace, create_encoder, encoder_of_space
+from om3d_core.assembly import create_query_encoder
+from om3d_core.encoders.base import FeatureSpace, create_encoder, encoder_of_space, space_for
 from om3d_core.encoders.preprocessing import Preprocessing, read_preprocessing
 from om3d_core.encoders.settings import (
     ClipSettings,
@@ -221,6 +222,19 @@ def test_an_encoder_comes_back_from_its_space(folders, crops):
         encoder_of_space(replace(space, name="siglip/other@00000000"))
     with pytest.raises(ModelError, match="om3d models pull"):
         encoder_of_space(FeatureSpace("clip/a/b@1234", 4, True, True, "a/b@1234"))
+
+
+def test_pictures_are_asked_of_the_encoder_of_pictures(folders, crops):
+    both = create_query_encoder("siglip,dinov2", settings(folders))
+    siglip, dinov2 = both.spaces
+    assert space_for(both.spaces, image=True) is dinov2
+    assert space_for(both.spaces, image=False) is siglip
+    assert space_for([siglip], image=True) is siglip and space_for([dinov2], image=False) is None
+    images = both.encode_images(crops)
+    assert set(images) == {siglip.name, dinov2.name}
+    alone = create_query_encoder("dinov2", settings(folders))
+    assert np.array_equal(images[dinov2.name], images_of(alone, crops))
+    assert set(both.encode_texts(["mug"])) == {siglip.name}
 
 
 def test_a_model_of_the_hub_is_read_from_its_cache(folders, tmp_path, monkeypatch):

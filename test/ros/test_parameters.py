@@ -10,6 +10,7 @@ import yaml
 from rclpy.context import Context
 from rclpy.parameter import Parameter
 
+from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import SettingsError
 from om3d_core.map_settings import MapSettings
 from om3d_core.query import QuerySettings
@@ -133,7 +134,7 @@ def test_the_parameter_file_is_that_of_the_settings(repository):
     ("name", "trees"),
     [
         ("mapper", (MapperNodeSettings, MapSettings)),
-        ("query", (QueryNodeSettings, QuerySettings)),
+        ("query", (QueryNodeSettings, QuerySettings, EncoderSettings)),
     ],
 )
 def test_the_parameter_file_holds_every_default(name, trees):
