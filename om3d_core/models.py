@@ -109,6 +109,10 @@ CATALOG = (
         "see its page", "https://github.com/OpenMask3D/openmask3d",
     ),
     Model(
+        "scannet200_val.ckpt", "mask3d", MANUAL, 0, "MIT",
+        "see its page", "https://github.com/OpenMask3D/openmask3d",
+    ),
+    Model(
         "segment3d.ckpt", "segment3d", MANUAL, 0, "see its page",
         "see its page", "https://github.com/LeapLabTHU/Segment3D",
     ),

@@ -11,7 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from om3d_core.assembly import create_proposer
-from om3d_core.commands.console import add_setting_flags, progress_report, settings_from
+from om3d_core.commands.console import (
+    add_setting_flags,
+    parse_with_preset,
+    progress_report,
+    settings_from,
+)
 from om3d_core.evaluation.ground_truth import read_ground_truth, transfer_masks
 from om3d_core.evaluation.mask_quality import MaskQuality, evaluate_masks
 from om3d_core.evaluation.single_view import evaluate_views
@@ -23,7 +28,7 @@ from om3d_core.progress import Job
 def main(argv: Sequence[str]) -> int:
     """Measure the masks of a map, or those proposed on single labeled views."""
     parser = _parser()
-    args = parser.parse_args(argv)
+    args = parse_with_preset(parser, argv)
     whole = args.map is not None and args.ground_truth is not None
     if whole == (args.views is not None) or (args.map is not None and not whole):
         parser.error("expected MAP and GT, or --views FOLDER")

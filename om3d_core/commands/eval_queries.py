@@ -11,8 +11,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from om3d_core.commands.console import add_setting_flags, settings_from
+from om3d_core.commands.console import (
+    add_setting_flags,
+    parse_with_preset,
+    settings_from,
+)
 from om3d_core.commands.query import encoder_of
+from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.evaluation.query_file import read_queries
 from om3d_core.evaluation.query_hits import QueryQuality, evaluate_queries
 from om3d_core.map_store import load_scene
@@ -21,12 +26,13 @@ from om3d_core.query import QuerySettings, SceneQuery
 
 def main(argv: Sequence[str]) -> int:
     """Ask every query of the file and print how many were answered rightly."""
-    args = _parser().parse_args(argv)
+    args = parse_with_preset(_parser(), argv, "query")
     queries = read_queries(args.queries)
     scene = load_scene(args.map)
     settings = settings_from(args, QuerySettings)
     settings = replace(settings, top_k=max(settings.top_k, len(scene), 1))
-    query = SceneQuery(scene, encoder_of(scene), settings)
+    encoder = encoder_of(scene, settings_from(args, EncoderSettings))
+    query = SceneQuery(scene, encoder, settings)
     quality = evaluate_queries(query.text, scene, queries)
     if args.json:
         print(json.dumps(quality.to_json()))
@@ -41,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("queries", type=Path, help="a file of queries with positions")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_setting_flags(parser, QuerySettings)
+    add_setting_flags(parser, EncoderSettings)
     return parser
 
 
