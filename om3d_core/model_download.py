@@ -44,8 +44,12 @@ def pull(reference: str, report: Report = silent) -> Path:
 
 def _pull_hub(name: str, revision: str) -> Path:
     """The files of a model that are needed, safetensors where there are some."""
-    from huggingface_hub import HfApi, snapshot_download
-
+    try:
+        from huggingface_hub import HfApi, snapshot_download
+    except ImportError as error:
+        raise ModelError(
+            f"expected the package huggingface_hub (pip install om3d[models]), got: {error}"
+        ) from error
     try:
         siblings = HfApi().model_info(name, revision=revision, timeout=TIMEOUT_S).siblings or ()
         files = [sibling.rfilename for sibling in siblings]

@@ -109,10 +109,6 @@ CATALOG = (
         "see its page", "https://github.com/OpenMask3D/openmask3d",
     ),
     Model(
-        "scannet200_val.ckpt", "mask3d", MANUAL, 0, "MIT",
-        "see its page", "https://github.com/OpenMask3D/openmask3d",
-    ),
-    Model(
         "segment3d.ckpt", "segment3d", MANUAL, 0, "see its page",
         "see its page", "https://github.com/LeapLabTHU/Segment3D",
     ),
@@ -157,6 +153,8 @@ def locate(reference: str) -> Path | None:
         file = file_path(known)
         return file if file.is_file() else None
     name, revision = split_reference(reference)
+    if importlib.util.find_spec("huggingface_hub") is None:
+        return None
     from huggingface_hub import try_to_load_from_cache
 
     config = try_to_load_from_cache(name, "config.json", revision=revision)
