@@ -138,3 +138,9 @@ def test_help_lists_the_commands():
     for name in ("run", "query", "synth", "bag", "eval-masks", "eval-queries", "replay", "demo"):
         assert f"\n  {name}" in result.stdout
     assert "--views.top_k" in om3d("run", "--help").stdout
+
+
+def test_a_reader_that_leaves_early_is_no_error_of_ours():
+    command = f"{sys.executable} -m om3d_core.cli run --help | head -1"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert result.stdout.startswith("usage: om3d run") and result.stderr == ""
