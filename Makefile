@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: setup demo test test-slow lint clean help
+.PHONY: setup demo test test-slow test-minkowski lint clean help
 
 # The interpreter to build the environment from (default: a python3 of version 3.11 or 3.12).
 PYTHON ?=
@@ -36,8 +36,12 @@ test-slow: setup ## Run the slow tests
 	@. ./activate
 	$(PYTEST) -m slow
 
+test-minkowski: setup ## Build MinkowskiEngine, compare layers, network and speed with it
+	@scripts/build_minkowski.sh .venv-minkowski .venv/bin/python
+	PYTHONPATH=. .venv-minkowski/bin/python -m pytest -p no:cacheprovider -s -W ignore test/minkowski
+
 clean: ## Remove all that was built or set up
-	rm -rf .venv build install log demo_out .mypy_cache .pytest_cache .ruff_cache .setup.lock
+	rm -rf .venv .venv-minkowski build install log demo_out .mypy_cache .pytest_cache .ruff_cache .setup.lock
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
