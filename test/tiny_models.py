@@ -52,21 +52,16 @@ def tiny_siglip(folder: Path, side: int = 28) -> Path:
 
 def tiny_dinov2(folder: Path, side: int = 28, registers: int = 0) -> Path:
     """DINOv2: short side to 8/7 of ``side``, middle square cut out; positions interpolated."""
-    from transformers import (
-        Dinov2Config,
-        Dinov2Model,
-        Dinov2WithRegistersConfig,
-        Dinov2WithRegistersModel,
-    )
+    import transformers
 
     torch.manual_seed(3)
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
              "image_size": side + 14, "patch_size": 7}
     if registers:
-        model = Dinov2WithRegistersModel(
-            Dinov2WithRegistersConfig(**sizes, num_register_tokens=registers))
+        model = transformers.Dinov2WithRegistersModel(
+            transformers.Dinov2WithRegistersConfig(**sizes, num_register_tokens=registers))
     else:
-        model = Dinov2Model(Dinov2Config(**sizes))
+        model = transformers.Dinov2Model(transformers.Dinov2Config(**sizes))
     model.save_pretrained(folder)
     return _preprocessor(folder, IMAGENET_MEAN, IMAGENET_STD, do_center_crop=True,
                          size={"shortest_edge": side * 8 // 7},
