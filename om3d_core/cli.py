@@ -18,6 +18,7 @@ COMMANDS = {
     "eval-masks": ("om3d_core.commands.eval_masks", "score a map's masks against ground truth"),
     "eval-queries": ("om3d_core.commands.eval_queries", "score a map's answers to known queries"),
     "paper-tables": ("om3d_core.commands.paper_tables", "make the OpenMask3D++ paper's tables"),
+    "train-proposals": ("om3d_core.commands.train_proposals", "fine-tune Mask3D without classes"),
     "models": ("om3d_core.commands.models", "list, fetch and check the networks"),
     "replay": ("om3d_ros.commands.replay", "play a bag through the ROS 2 nodes and ask them"),
     "demo": ("om3d_ros.commands.demo", "render, record, replay and ask, in one go"),

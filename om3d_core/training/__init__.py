@@ -1,0 +1,7 @@
+"""Class-agnostic fine-tuning of Mask3D on labeled scenes (Schult et al. 2023)."""
+
+from om3d_core.training.dataset import LabeledScene, SceneSet, find_scenes
+from om3d_core.training.settings import TrainSettings
+from om3d_core.training.trainer import Trainer
+
+__all__ = ["LabeledScene", "SceneSet", "TrainSettings", "Trainer", "find_scenes"]
