@@ -11,8 +11,8 @@ import numpy.typing as npt
 class Shuffler(Protocol):
     """A generator of random numbers, such as ``numpy.random.Generator``."""
 
-    def shuffle(self, x: npt.NDArray[np.int64]) -> None:
-        """Shuffle the rows of ``x`` in place."""
+    def shuffle(self, x: npt.NDArray[np.int32]) -> None:
+        """Shuffle ``x`` in place."""
 
 
 def point_rounds(
@@ -23,12 +23,13 @@ def point_rounds(
     The list of pixels, row by row, is shuffled before each round, and its first points are taken
     (OpenMask3D, run_sam).
     """
-    points = np.stack([pixels % width, pixels // width], axis=1).astype(np.int64)
+    shuffled = pixels.copy()
     chosen = []
     for _ in range(rounds):
-        random.shuffle(points)
-        chosen.append(points[:n_points].copy())
-    return np.stack(chosen)
+        random.shuffle(shuffled)
+        chosen.append(shuffled[:n_points].copy())
+    flat = np.stack(chosen).astype(np.int64)
+    return np.stack([flat % width, flat // width], axis=-1)
 
 
 def best_round(predicted_iou: npt.NDArray[np.floating]) -> int | None:

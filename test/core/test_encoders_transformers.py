@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_models import tiny_clip, tiny_dinov2, tiny_siglip
+from tiny_models import one_thread, tiny_clip, tiny_dinov2, tiny_siglip  # noqa: F401
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from om3d_core.assembly import create_query_encoder

@@ -11,7 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tiny_models import (
+from tiny_models import (  # noqa: F401
+    one_thread,
     tiny_clip,
     tiny_dinov2,
     tiny_mask3d,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from doubles import BoxProposer, ColorEncoder
 from PIL import Image
-from tiny_models import tiny_published_sam, tiny_sam
+from tiny_models import one_thread, tiny_published_sam, tiny_sam  # noqa: F401
 from worlds import tabletop
 
 from om3d_core.errors import ModelError
@@ -23,7 +23,8 @@ from om3d_core.segmenters.sam import SamSegmenter
 from om3d_core.settings import build
 
 WIDTH, HEIGHT = 100, 75
-SETTINGS = {"fusion.voxel_m": 0.03, "views.top_k": 3, "views.min_pixels": 10, "crops.levels": 2}
+SETTINGS = {"fusion.voxel_m": 0.03, "views.top_k": 3, "views.min_pixels": 10, "crops.levels": 2,
+            "geometric.up": "0,0,1"}
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def test_transformers_gives_the_same_masks(models, rgb, n_pixels):
 
 def test_a_mask_depends_on_its_own_pixels_and_seed_bit_for_bit(models, rgb):
     segmenter = create_segmenter(
-        SegmenterSettings(method="sam", model=str(models["transformers"])))
+        SegmenterSettings(method="sam", model=str(models["transformers"]), rounds=3))
     pixels = [np.arange(start, start + n, dtype=np.int32)
               for start, n in ((100, 40), (900, 3), (2000, 60), (1500, 5))]
     together = segmenter.segment(rgb, pixels, [1, 2, 3, 4])
