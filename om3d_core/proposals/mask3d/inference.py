@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.cloud import Cloud
-from om3d_core.errors import InputError, ModelError, expect
+from om3d_core.errors import InputError, expect
 from om3d_core.proposals.mask3d.postprocess import Float
 from om3d_core.proposals.mask3d.settings import Mask3DSettings
 from om3d_core.proposals.mask3d.voxelize import Voxels, network_colors, voxelize
 
 if TYPE_CHECKING:
-    import torch
 
     from om3d_core.proposals.mask3d.network import Mask3D
 
@@ -30,16 +29,6 @@ class SceneLogits:
     class_logits: Float
     mask_logits: Float
     segments: npt.NDArray[np.int64] | None
-
-
-def choose_device(name: str) -> torch.device:
-    """The device ``auto``, ``cpu`` or ``cuda``; ModelError if there is no GPU for ``cuda``."""
-    import torch
-
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise ModelError("device cuda: expected a GPU that PyTorch can use, got none; choose cpu")
-    return torch.device("cuda" if name != "cpu" and available else "cpu")
 
 
 def run_network(

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.cloud import Cloud
+from om3d_core.devices import choose_device
 from om3d_core.errors import ModelError
 from om3d_core.masks import InstanceMasks, suppress_duplicates
 from om3d_core.progress import Job
-from om3d_core.proposals.mask3d.inference import SceneLogits, choose_device, run_network
+from om3d_core.proposals.mask3d.inference import SceneLogits, run_network
 from om3d_core.proposals.mask3d.postprocess import (
     class_probabilities,
     rank_pairs,
