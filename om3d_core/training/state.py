@@ -131,6 +131,8 @@ def _progress(path: Path, metadata: Mapping[str, str]) -> Progress:
     }  # fmt: skip
     if any(type(getattr(progress, name)) is not kind for name, kind in kinds.items()):
         raise ModelError(f"{path}: expected the progress of a training run, got other values")
+    if not all(type(r) is dict and type(r.get("step")) is int for r in progress.history):
+        raise ModelError(f"{path}: expected evaluations that name their step, got others")
     if progress.step < 0:
         raise ModelError(f"{path}: expected a step of 0 and up, got {progress.step}")
     return progress
