@@ -27,7 +27,7 @@ class ViewSettings(Settings):
 
     top_k: int = setting(5, "views kept of each instance", low=1, high=64)
     selection: str = setting(
-        "visible",
+        "bearing",
         "visible: the most visible; diverse: camera rotations far apart, as in the code of"
         " OpenMask3D++; farthest: rotations far from the most visible view's, as in its paper;"
         " bearing: directions from which the instance is seen far apart",
@@ -42,7 +42,7 @@ class ViewSettings(Settings):
         low=0, high=100_000,
     )
     min_share: float = setting(
-        0.25, "fewest visible pixels of a view chosen by bearing, as a part of the best view's",
+        0.4, "fewest visible pixels of a view chosen by bearing, as a part of the best view's",
         low=0.0, high=1.0,
     )
     repeat: bool = setting(

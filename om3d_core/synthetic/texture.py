@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from om3d_core.errors import ModelError
+from om3d_core.errors import InputError, ModelError
+from om3d_core.images import read_image
 
 _MAX_SIDE_PX = 1024
 _MIN_SIDE_PX = 2
@@ -58,13 +59,14 @@ class TextureAtlas:
 def _pyramid(path: Path) -> list[NDArray[np.uint8]]:
     import cv2
 
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-    if image is None:
-        raise ModelError(f"expected a texture picture, got {path}")
+    try:
+        image = read_image(path)
+    except InputError as error:
+        raise ModelError(f"expected a texture picture: {error}") from error
     scale = _MAX_SIDE_PX / max(image.shape[:2])
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    levels = [np.ascontiguousarray(image[..., ::-1], np.uint8)]
+    levels = [np.ascontiguousarray(image, np.uint8)]
     while min(levels[-1].shape[:2]) >= 2 * _MIN_SIDE_PX:
         height, width = levels[-1].shape[:2]
         levels.append(np.asarray(cv2.resize(levels[-1], (width // 2, height // 2),

@@ -183,7 +183,8 @@ def test_views_chosen_again_are_those_chosen_at_once(
     cameras = Cameras(rotations, rng.normal(size=(n_frames, 3)), rng.normal(size=(6, 3)))
     stamps = np.sort(rng.choice(10_000, n_frames, replace=False)).astype(np.int64)
     common = {"min_pixels": 0, "repeat": True} if faithful else {}
-    table = select_views(stamps, seen, cameras, ViewSettings(top_k=10, **common))
+    visible = ViewSettings(top_k=10, selection="visible", **common)
+    table = select_views(stamps, seen, cameras, visible)
     wanted = ViewSettings(top_k=5, selection=selection, preselection=10, **common)
     expected = choose_frames(pixels.astype(np.int32), cameras, wanted)
     columns = choose_among(table, stamps, cameras, wanted)

@@ -41,7 +41,7 @@ def observations(pixels):
 def test_the_most_visible_frames_win_and_ties_go_to_the_earlier(pixels, k, floor):
     stamps = np.arange(len(pixels), dtype=np.int64) * 10
     seen = observations(pixels)
-    settings = ViewSettings(top_k=k, min_pixels=floor)
+    settings = ViewSettings(top_k=k, min_pixels=floor, selection="visible")
     table = select_views(stamps, seen, cameras(pixels), settings)
     for i in range(pixels.shape[1]):
         ranked = sorted(range(len(pixels)), key=lambda f: (-pixels[f, i], f))[:k]

@@ -19,9 +19,9 @@ from parity.kinds import Fixture
 Load = Callable[[str], Fixture]
 
 SELECTIONS = {
-    r"topk(\d+)_openmask3d": {},
+    r"topk(\d+)_openmask3d": {"selection": "visible"},
     r"topk(\d+)_presel(\d+)": {"selection": "diverse", "repeat": True},
-    r"preselected(\d+)": {},
+    r"preselected(\d+)": {"selection": "visible"},
 }
 """Arrays of chosen frames by the numbers in their names: views kept, and frames preselected."""
 
