@@ -65,8 +65,9 @@ def _pyramid(path: Path) -> list[NDArray[np.uint8]]:
         raise ModelError(f"expected a texture picture: {error}") from error
     scale = _MAX_SIDE_PX / max(image.shape[:2])
     if scale < 1:
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    levels = [np.ascontiguousarray(image, np.uint8)]
+        smaller = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        image = np.asarray(smaller, np.uint8)
+    levels = [np.ascontiguousarray(image)]
     while min(levels[-1].shape[:2]) >= 2 * _MIN_SIDE_PX:
         height, width = levels[-1].shape[:2]
         levels.append(np.asarray(cv2.resize(levels[-1], (width // 2, height // 2),
