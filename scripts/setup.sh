@@ -122,6 +122,11 @@ make_venv() {
     fi
 }
 
+export_encoder() {
+    logged "$venv/bin/python" -c \
+        'from om3d_core.encoders.base import create_encoder; create_encoder("lite")'
+}
+
 # A build that was killed may have left half a file that looks new: it starts from nothing.
 build_workspace() {
     [[ -f $build_stamp ]] || rm -rf "$root/build" "$root/install"
@@ -155,6 +160,8 @@ venv_key=$(ls requirements/*.txt scripts/repair_ros_wheels.py |
 if ! stamped "$venv_stamp" "$venv_key" || ! "$venv/bin/python" -c '' 2>/dev/null; then
     say "Python environment in .venv, ROS 2 from ${OM3D_ROS/installed/$distro} (some minutes) ..."
     make_venv
+    say "default encoder, exported once into the cache folder ..."
+    export_encoder
     write_stamp "$venv_stamp" "$venv_key"
     rm -rf "$root/build" "$root/install"
 fi

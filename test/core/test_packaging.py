@@ -40,7 +40,7 @@ class RefuseRos:
 sys.meta_path.insert(0, RefuseRos())
 import om3d_core
 
-NETWORKS = ("om3d_core.sparse", "om3d_core.proposals.mask3d")
+NETWORKS = ("om3d_core.sparse", "om3d_core.proposals.mask3d", "om3d_core.training")
 HEAVY = {"torch", "open3d", "onnxruntime", "sklearn", "rosbags", "transformers"}
 
 root = pathlib.Path(om3d_core.__file__).parent
