@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from om3d_core.commands.console import (
     add_setting_flags,
@@ -20,8 +21,9 @@ from om3d_core.errors import SettingsError
 from om3d_core.progress import Job
 from om3d_core.training.dataset import SceneFolder, SceneSet, find_scenes
 from om3d_core.training.settings import TrainSettings
-from om3d_core.training.state import Record
-from om3d_core.training.trainer import BEST, STATE, Trainer
+
+if TYPE_CHECKING:
+    from om3d_core.training.state import Record
 
 CACHE = "scenes"
 
@@ -29,13 +31,15 @@ CACHE = "scenes"
 def main(argv: Sequence[str]) -> int:
     """Train; Ctrl-C finishes the step and leaves a state from which --resume goes on."""
     args = parse_with_preset(_parser(), argv)
+    from om3d_core.training.trainer import BEST, STATE, Trainer
+
     settings = settings_from(args, TrainSettings)
     folders = find_scenes(args.dataset)
     train = _chosen(folders, args.train) if args.train else folders
     val = _chosen(folders, args.val) if args.val else train
     if args.train is None and args.val is not None:
         train = [folder for folder in folders if folder not in val]
-    _check_output(args.output, args.resume)
+    _check_output(args.output, args.resume, STATE)
     args.output.mkdir(parents=True, exist_ok=True)
     if args.val is None:
         print("no validation scenes (--val): quality is measured on the training scenes")
@@ -46,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
             settings,
             args.output,
             resume=args.resume,
-            names=[folder.name for folder in (*train, *val)],
+            names=[*(f"train {f.name}" for f in train), *(f"val {f.name}" for f in val)],
         )
         trainer.train(Job(report, stop.is_set), _print)
     print(f"{args.output / BEST}: use it with --proposals.method mask3d --mask3d.checkpoint")
@@ -81,9 +85,9 @@ def _chosen(folders: Sequence[SceneFolder], names: Sequence[str]) -> list[SceneF
     return [by_name[name] for name in dict.fromkeys(wanted)]
 
 
-def _check_output(folder: Path, resume: bool) -> None:
-    if resume and not (folder / STATE).is_file():
-        raise SettingsError(f"--resume: expected a started run in {folder}, found no {STATE}")
+def _check_output(folder: Path, resume: bool, state: str) -> None:
+    if resume and not (folder / state).is_file():
+        raise SettingsError(f"--resume: expected a started run in {folder}, found no {state}")
     if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(
             f"expected a new or empty folder, got {folder}; --resume goes on with a run"

@@ -2,6 +2,5 @@
 
 from om3d_core.training.dataset import LabeledScene, SceneSet, find_scenes
 from om3d_core.training.settings import TrainSettings
-from om3d_core.training.trainer import Trainer
 
-__all__ = ["LabeledScene", "SceneSet", "TrainSettings", "Trainer", "find_scenes"]
+__all__ = ["LabeledScene", "SceneSet", "TrainSettings", "find_scenes"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from om3d_core.evaluation.mask_quality import MaskEvaluationSettings
 from om3d_core.fusion import FusionSettings
-from om3d_core.proposals.mask3d.backbone import BackboneConfig
-from om3d_core.proposals.mask3d.network import NetworkConfig
 from om3d_core.proposals.mask3d.settings import Mask3DSettings
 from om3d_core.settings import Settings, setting
+
+if TYPE_CHECKING:
+    from om3d_core.proposals.mask3d.network import NetworkConfig
 
 N_CLASSES = 2
 """Of a network that starts from scratch: an object, and no object."""
@@ -26,6 +28,9 @@ class NetworkSettings(Settings):
 
     def config(self, n_heads: int) -> NetworkConfig:
         """The network; InputError if the decoder's width is no multiple of the heads."""
+        from om3d_core.proposals.mask3d.backbone import BackboneConfig
+        from om3d_core.proposals.mask3d.network import NetworkConfig
+
         usual = BackboneConfig()
         backbone = BackboneConfig(
             stem=self.channels,

@@ -88,7 +88,7 @@ class Trainer:
             self._device.type, enabled=self._dtype is torch.float16
         )
         if progress.scaler:
-            self._scaler.load_state_dict(progress.scaler)
+            self._restore_scaler(progress.scaler)
 
     def train(self, job: Job, log: Callable[[Record], None] = lambda record: None) -> None:
         """Run the steps that are left; canceled, save the state and raise CanceledError.
@@ -145,6 +145,13 @@ class Trainer:
         save_weights(self.network, self._folder / LAST)
         content = json.dumps(self.progress.history, indent=1)
         write_atomically(self._folder / METRICS, content.encode())
+
+    def _restore_scaler(self, state: dict[str, float]) -> None:
+        expected = self._scaler.state_dict()
+        kinds = {name: type(value) for name, value in state.items()}
+        if expected and kinds != {name: type(value) for name, value in expected.items()}:
+            raise ModelError(f"{self._folder / STATE}: expected the state of loss scaling")
+        self._scaler.load_state_dict(state)
 
     def _step(self, batch: Batch) -> float:
         schedule = self._settings.schedule

@@ -33,9 +33,9 @@ from om3d_core.proposals.mask3d.checkpoint import load_network
 from om3d_core.proposals.mask3d.network import Mask3D, NetworkConfig
 from om3d_core.proposals.mask3d.postprocess import class_probabilities
 from om3d_core.settings import build, values_of
-from om3d_core.training import SceneSet, Trainer, TrainSettings, find_scenes
+from om3d_core.training import LabeledScene, SceneSet, TrainSettings, find_scenes
 from om3d_core.training.augment import augment
-from om3d_core.training.dataset import BACKGROUND, VOID, LabeledScene
+from om3d_core.training.dataset import BACKGROUND, VOID
 from om3d_core.training.losses import (
     best_match,
     class_loss,
@@ -48,8 +48,8 @@ from om3d_core.training.matching import match_queries
 from om3d_core.training.sample import Sampler, targets_of
 from om3d_core.training.schedule import learning_rate
 from om3d_core.training.settings import AugmentSettings, LossSettings, ScheduleSettings
-from om3d_core.training.state import save_weights
-from om3d_core.training.trainer import BEST, LAST, METRICS, STATE
+from om3d_core.training.state import save_state, save_weights
+from om3d_core.training.trainer import BEST, LAST, METRICS, STATE, Trainer
 
 TINY = {
     "mask3d.voxel_m": 0.1, "mask3d.num_queries": 6, "mask3d.num_heads": 2, "mask3d.device": "cpu",
@@ -363,6 +363,14 @@ def test_damaged_and_foreign_states_are_refused(rooms, tmp_path):
         state.write_bytes(damaged)
         with pytest.raises(ModelError, match="expected the state of a training run"):
             resume()
+    fp16 = options(schedule__precision="fp16")
+    scaled = Trainer(rooms, rooms, fp16, tmp_path, names=["a"])
+    scaled.save()
+    assert resume(schedule__precision="fp16").progress.scaler["scale"] == 65536.0
+    scaled.progress.scaler = {"scale": "much"}
+    save_state(state, scaled.network, torch.optim.AdamW([torch.zeros(1)]), scaled.progress)
+    with pytest.raises(ModelError, match="state of loss scaling"):
+        resume(schedule__precision="fp16")
     trainer.progress.history.append({"ap50": 1.0})
     trainer.save()
     with pytest.raises(ModelError, match="evaluations that name their step"):
