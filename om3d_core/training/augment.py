@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.cloud import Cloud
+from om3d_core.errors import expect
 from om3d_core.training.dataset import LabeledScene
 from om3d_core.training.settings import AugmentSettings
 
 STRIDE_VOXELS = 16
 ELASTIC_GRID_M = (0.2, 0.8)
 MIN_CROP_POINTS = 100
+MAX_GRID_NODES = 50_000_000
 
 Floats = npt.NDArray[np.float64]
 
@@ -73,6 +75,11 @@ def _bent(points: Floats, grid_m: float, strength_m: float, rng: np.random.Gener
 
     low = points.min(axis=0)
     size = np.ceil(np.ptp(points, axis=0) / grid_m).astype(int) + 3
+    expect(
+        float(np.prod(size, dtype=float)) <= MAX_GRID_NODES,
+        f"a scene of at most {MAX_GRID_NODES} cells of {grid_m} m to distort",
+        f"{size.tolist()}",
+    )
     places = ((points - low) / grid_m + 1).T
     noise = rng.standard_normal((3, *size))
     shift = [

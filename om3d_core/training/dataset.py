@@ -37,7 +37,10 @@ from om3d_core.sources.segments import (
 
 BACKGROUND, VOID = -1, -2
 SCANS = Path("scans", "mesh_aligned_0.05.ply")
-SCANNETPP_STRUCTURE = frozenset({"wall", "floor", "ceiling", "split", "remove"})
+SCANNETPP_STRUCTURE = frozenset({"wall", "floor", "ceiling"})
+SCANNETPP_VOID = frozenset({"split", "remove"})
+"""Labels by which the annotators of ScanNet++ mark what is no instance."""
+
 INSTANCES_A_LABEL = 1000
 SCENES_IN_MEMORY = 16
 
@@ -156,9 +159,10 @@ def _read_scannetpp(folder: SceneFolder) -> LabeledScene:
     groups = read_groups(scans / "segments_anno.json")
     names = sorted({group.label for group in groups})
     ids = ground_truth_ids(segments, groups, {name: i + 1 for i, name in enumerate(names)})
-    structure = np.array([False, *(name in SCANNETPP_STRUCTURE for name in names)])
     instance = np.unique(ids, return_inverse=True)[1].reshape(-1).astype(np.int32)
-    instance[structure[ids // INSTANCES_A_LABEL]] = BACKGROUND
+    for label, special in ((BACKGROUND, SCANNETPP_STRUCTURE), (VOID, SCANNETPP_VOID)):
+        of_name = np.array([False, *(name.lower() in special for name in names)])
+        instance[of_name[ids // INSTANCES_A_LABEL]] = label
     instance[ids == 0] = VOID
     if not len(cloud):
         raise SourceError(f"{folder.path}: expected a scene with points, got none")

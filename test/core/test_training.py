@@ -221,6 +221,15 @@ def test_elastic_distortion_is_smooth_and_colors_change_by_little(rooms):
     assert change.max() > 0 and change.mean() < 60
 
 
+def test_a_huge_scene_is_not_distorted_on_a_huge_grid(rooms):
+    cloud = rooms[0].cloud
+    stray = replace(cloud, points=np.where(np.arange(len(cloud))[:, None] == 0, np.float32(5000.0),
+                                           cloud.points))  # fmt: skip
+    with pytest.raises(InputError, match="cells of 0.2 m"):
+        augment(replace(rooms[0], cloud=stray), AugmentSettings(elastic=1.0, crop_m=0.0), 0.1,
+                np.random.default_rng(0))  # fmt: skip
+
+
 def test_a_crop_keeps_a_square_of_floor(rooms):
     cut = augment(rooms[0], AugmentSettings(crop_m=1.0, scale=0.0, rotation_rad=0.0, tilt_rad=0.0),
                   0.1, np.random.default_rng(0))  # fmt: skip
@@ -441,6 +450,12 @@ def test_scans_of_scannetpp_need_no_frames(tmp_path):
     assert len(np.unique(objects)) == 4 and objects.min() >= 0
     for number in range(1, 5):
         assert len(np.unique(scene.instance[solid == number])) == 1
+    groups = json.loads((scans / "segments_anno.json").read_text())
+    groups["segGroups"][2]["label"] = "REMOVE"
+    (scans / "segments_anno.json").write_text(json.dumps(groups))
+    without = SceneSet(find_scenes(tmp_path), FusionSettings())[0]
+    assert (without.instance[solid == 2] == VOID).all()
+    assert (without.instance[solid == 3] >= 0).all()
     (scans / "segments.json").write_text('{"segIndices": [1, 2]}')
     with pytest.raises(SourceError, match="expected segments of"):
         SceneSet(find_scenes(tmp_path), FusionSettings())[0]
