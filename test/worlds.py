@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import open3d as o3d
 
@@ -65,3 +68,16 @@ def _render(caster, palette, camera, pose, i):
     return Frame(
         rgb, np.where(seen, depth, 0).astype(np.float32), camera, pose, 100_000_000 * (i + 1)
     )
+
+
+def write_folder(folder: Path, frames) -> Path:
+    """Write the frames as an OpenMask3D scene folder and return it."""
+    for name in ("color", "depth", "pose"):
+        (folder / name).mkdir(parents=True)
+    for i, frame in enumerate(frames):
+        cv2.imwrite(str(folder / f"color/{i}.png"), frame.rgb[:, :, ::-1])
+        depth_mm = np.rint(frame.depth * 1000).astype(np.uint16)
+        cv2.imwrite(str(folder / f"depth/{i}.png"), depth_mm)
+        np.savetxt(folder / f"pose/{i}.txt", frame.map_from_camera)
+    np.savetxt(folder / "intrinsics.txt", frames[0].intrinsics.matrix)
+    return folder

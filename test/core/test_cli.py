@@ -7,13 +7,12 @@ import json
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from doubles import BoxProposer, ColorEncoder
-from worlds import tabletop
+from worlds import tabletop, write_folder
 
 from om3d_core.commands.console import interruptible
 from om3d_core.commands.run import read_frames
@@ -31,19 +30,6 @@ def om3d(*arguments, **options):
         [sys.executable, "-m", "om3d_core.cli", *map(str, arguments)],
         capture_output=True, text=True, timeout=200, **options,
     )
-
-
-def write_folder(folder: Path, frames) -> Path:
-    """The frames as an OpenMask3D scene folder."""
-    for name in ("color", "depth", "pose"):
-        (folder / name).mkdir(parents=True)
-    for i, frame in enumerate(frames):
-        cv2.imwrite(str(folder / f"color/{i}.png"), frame.rgb[:, :, ::-1])
-        depth_mm = np.rint(frame.depth * 1000).astype(np.uint16)
-        cv2.imwrite(str(folder / f"depth/{i}.png"), depth_mm)
-        np.savetxt(folder / f"pose/{i}.txt", frame.map_from_camera)
-    np.savetxt(folder / "intrinsics.txt", frames[0].intrinsics.matrix)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,6 @@ import re
 import shutil
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from tiny_models import (  # noqa: F401
     one_thread,
@@ -19,7 +17,7 @@ from tiny_models import (  # noqa: F401
     tiny_sam,
     tiny_siglip,
 )
-from worlds import tabletop
+from worlds import tabletop, write_folder
 
 from om3d_core import cli, presets
 from om3d_core.commands.console import add_setting_flags, parse_with_preset, settings_from
@@ -38,17 +36,7 @@ ORIGINALS = ("openmask3d", "openmask3d_pp")
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     """A table with boxes as an OpenMask3D scene folder."""
-    folder = tmp_path_factory.mktemp("scene")
-    for name in ("color", "depth", "pose"):
-        (folder / name).mkdir()
-    frames = tabletop(8)
-    for i, frame in enumerate(frames):
-        cv2.imwrite(str(folder / f"color/{i}.png"), frame.rgb[:, :, ::-1])
-        depth_mm = np.rint(frame.depth * 1000).astype(np.uint16)
-        cv2.imwrite(str(folder / f"depth/{i}.png"), depth_mm)
-        np.savetxt(folder / f"pose/{i}.txt", frame.map_from_camera)
-    np.savetxt(folder / "intrinsics.txt", frames[0].intrinsics.matrix)
-    return folder
+    return write_folder(tmp_path_factory.mktemp("scene") / "table", tabletop(8))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -22,7 +21,7 @@ from hypothesis import strategies as st
 from labeled_rooms import room
 from safetensors.torch import load_file
 from scipy.spatial.distance import pdist
-from worlds import tabletop
+from worlds import tabletop, write_folder
 
 from om3d_core.cli import main as om3d
 from om3d_core.errors import CanceledError, InputError, ModelError, SettingsError, SourceError
@@ -391,15 +390,7 @@ def test_damaged_and_foreign_states_are_refused(rooms, tmp_path):
 
 def write_synth(folder: Path) -> Path:
     """A scene of the layout of ``om3d synth``: frames and labeled points."""
-    frames = tabletop(8, 160, 120)
-    for name in ("color", "depth", "pose"):
-        (folder / name).mkdir(parents=True)
-    for i, frame in enumerate(frames):
-        cv2.imwrite(str(folder / f"color/{i}.png"), frame.rgb[:, :, ::-1])
-        depth_mm = np.rint(frame.depth * 1000).astype(np.uint16)
-        cv2.imwrite(str(folder / f"depth/{i}.png"), depth_mm)
-        np.savetxt(folder / f"pose/{i}.txt", frame.map_from_camera)
-    np.savetxt(folder / "intrinsics.txt", frames[0].intrinsics.matrix)
+    write_folder(folder, tabletop(8, 160, 120))
     points, _, solid = surface()
     np.savez(folder / "ground_truth.npz", points=points, instance=solid.astype(np.uint16))
     entries = [
