@@ -122,7 +122,8 @@ def test_the_first_interrupt_asks_and_the_second_stops():
 def test_help_lists_the_commands():
     result = om3d("--help")
     assert result.returncode == 0
-    for name in ("run", "query", "synth", "bag", "eval-masks", "eval-queries", "replay", "demo"):
+    for name in ("run", "query", "synth", "bag", "eval-masks", "eval-queries", "paper-tables",
+                 "train-proposals", "models", "replay", "demo"):
         assert f"\n  {name}" in result.stdout
     assert "--views.top_k" in om3d("run", "--help").stdout
 
