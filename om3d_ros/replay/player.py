@@ -30,7 +30,9 @@ from om3d_ros.conversions.stamps import to_time
 from om3d_ros.replay.client import Client, ReplayError
 
 IN_FLIGHT = 6
-STALL_S = 1.0
+# An image may take long to reach a busy mapper; one that arrived may lack a partner for good.
+DELIVERY_S = 15.0
+STALL_S = 3.0
 CONNECT_TIMEOUT_S = 20.0
 MAX_WAIT_S = 600.0
 
@@ -76,7 +78,7 @@ class Player:
             CONNECT_TIMEOUT_S, "the mapper to subscribe to every topic",
         )
         pace = _Pace(rate)
-        sent, base = 0, _done(client)
+        sent, base, arrived = 0, _done(client), _received(client)
         for recorded in self._reader.recorded(set(publishers)):
             pace.wait(recorded.recorded_ns, client)
             clock.publish(Clock(clock=to_time(recorded.recorded_ns)))
@@ -86,8 +88,8 @@ class Player:
                 sent += 1
                 report("play", sent, self.n_frames)
                 if rate == 0:
-                    _wait(client, base + sent - IN_FLIGHT)
-        _wait(client, base + sent)
+                    _wait(client, base + sent - IN_FLIGHT, arrived + sent)
+        _wait(client, base + sent, arrived + sent)
         client.spin_until(lambda: _idle(client), MAX_WAIT_S, "the mapper to become idle")
 
     def _publishers(self, client: Client) -> dict[str, Any]:
@@ -149,20 +151,28 @@ def _done(client: Client) -> int:
     return int(s.frames_processed + s.inputs_rejected + s.frames_dropped + s.frames_unpaired)
 
 
+def _received(client: Client) -> int:
+    """Color images that the mapper has got."""
+    return int(client.status.frames_received) if client.status is not None else 0
+
+
 def _idle(client: Client) -> bool:
     s = client.status
     return s is not None and s.queue_depth == 0 and not s.busy
 
 
-def _wait(client: Client, count: int) -> None:
-    """Wait until the mapper is done with ``count`` images, or neither works nor moves on."""
+def _wait(client: Client, count: int, sent: int) -> None:
+    """Wait until the mapper is done with ``count`` images, or neither works nor moves on.
+
+    sent: images that it should have got by now.
+    """
     last, since, end = client.status, time.monotonic(), time.monotonic() + MAX_WAIT_S
     while _done(client) < count:
         client.spin()
         now = time.monotonic()
         if client.status is not last or not _idle(client):
             last, since = client.status, now
-        if now - since > STALL_S:
+        if now - since > (STALL_S if _received(client) >= sent else DELIVERY_S):
             return
         if now > end:
             raise ReplayError(f"expected the mapper to go on within {MAX_WAIT_S:g} s")
