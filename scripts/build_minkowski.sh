@@ -6,7 +6,7 @@
 # as it is. Needs a C++ compiler, the headers of PYTHON and Debian's libopenblas-dev.
 set -euo pipefail
 
-venv=${1:?usage: build_minkowski.sh VENV [PYTHON]}
+venv=$(realpath -m "${1:?usage: build_minkowski.sh VENV [PYTHON]}")
 python=${2:-${PYTHON:-python3}}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 release=MinkowskiEngine-0.5.4
