@@ -125,10 +125,3 @@ class Scene:
     def members(self) -> list[npt.NDArray[np.int32]]:
         """The point indices of each instance."""
         return [self.masks[i] for i in range(len(self))]
-
-    def table(self, *, text: bool = False, image: bool = False) -> FeatureTable | None:
-        """The first feature table whose space accepts the asked kind of query, or None."""
-        for table in self.features:
-            if (not text or table.space.text) and (not image or table.space.image):
-                return table
-        return None
