@@ -41,9 +41,9 @@ Key = tuple[int | str, ...]
 
 @dataclass(frozen=True)
 class EncodedView:
-    """The unit features of one view by space name, and its JPEG thumbnail."""
+    """The mean (D,) over the crops of one view by space name, and its JPEG thumbnail."""
 
-    vectors: dict[str, npt.NDArray[np.float32]]
+    means: dict[str, npt.NDArray[np.float32]]
     thumbnail: bytes
 
 
@@ -183,7 +183,7 @@ class Embedder:
         return fade_background(rgb, sight.pixels, self._crops)
 
     def _run(self, batch: list[_Pending]) -> dict[Key, EncodedView]:
-        """Encode a batch: the feature of a view is the unit mean over its crop levels."""
+        """Encode a batch: the feature of a view is the mean over its crop levels."""
         crops = [crop for pending in batch for crop in pending.crops]
         rows: dict[str, npt.NDArray[np.float32]] = {}
         if crops:
@@ -193,8 +193,8 @@ class Embedder:
         start = 0
         for pending in batch:
             stop = start + len(pending.crops)
-            vectors = {name: _unit_mean(matrix[start:stop]) for name, matrix in rows.items()}
-            result[pending.key] = EncodedView(vectors, pending.thumbnail)
+            means = {name: matrix[start:stop].mean(axis=0) for name, matrix in rows.items()}
+            result[pending.key] = EncodedView(means, pending.thumbnail)
             start = stop
         return result
 
@@ -204,11 +204,10 @@ class Embedder:
         n, k = views.stamps.shape
         tables = []
         for space in (space for encoder in self._encoders for space in encoder.spaces):
-            vectors, valid = np.zeros((n, k, space.dim), np.float32), np.zeros((n, k), bool)
+            means = np.zeros((n, k, space.dim), np.float32)
             for instance, rank, key in cells:
-                vectors[instance, rank] = done[key].vectors[space.name]
-                valid[instance, rank] = bool(vectors[instance, rank].any())
-            tables.append(FeatureTable(space, vectors, valid))
+                means[instance, rank] = done[key].means[space.name]
+            tables.append(FeatureTable.from_means(space, means))
         thumbnails: list[list[bytes]] = [[] for _ in range(n)]
         for instance, _, key in sorted(cells, key=lambda cell: cell[:2]):
             thumbnails[instance].append(done[key].thumbnail)
@@ -217,13 +216,6 @@ class Embedder:
 
 def _seed(key: Key) -> int:
     return int(hashlib.sha256(repr(key).encode()).hexdigest()[:8], 16)
-
-
-def _unit_mean(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    mean = rows.mean(axis=0, dtype=np.float64)
-    norm = float(np.linalg.norm(mean))
-    unit: npt.NDArray[np.float64] = mean / norm if norm > 0 else mean
-    return unit.astype(np.float32)
 
 
 def _thumbnail(rgb: npt.NDArray[np.uint8]) -> bytes:

@@ -16,21 +16,28 @@ from om3d_core.scene import FeatureTable
 
 Floats = npt.NDArray[np.float32]
 
-AGGREGATIONS = ("mean", "mean_similarity", "max", "max_feature")
-"""mean: the unit mean of the features (OpenMask3D). mean_similarity, max: mean and maximum of
-the similarities of the views (what the code of OpenMask3D++ calls mean and max). max_feature: the
-largest value of each dimension, as max pooling in the words of its paper."""
+AGGREGATIONS = ("mean", "mean_crops", "mean_similarity", "max", "max_feature")
+"""mean: the unit mean of the features of the views. mean_crops: that of the features of all crops
+(OpenMask3D). mean_similarity, max: mean and maximum of the similarities of the views (what the
+code of OpenMask3D++ calls mean and max). max_feature: the largest value of each dimension, as max
+pooling in the words of its paper."""
 
 OUTLIER_DISTANCE = 0.1
 OUTLIER_SHARE = 0.5
 
 
 def mean_features(table: FeatureTable) -> Floats:
-    """(N, D) unit mean over the valid views of each instance, zero where there is none.
+    """(N, D) unit mean over the valid views of each instance, zero where there is none."""
+    return _weighted_mean(table.vectors, table.valid.astype(np.float32))
 
-    The aggregation of OpenMask3D (Takmaz et al. 2023).
+
+def mean_crop_features(table: FeatureTable) -> Floats:
+    """(N, D) unit mean over the crops of all valid views, zero where there is no view.
+
+    A view whose crops are alike counts for more than one whose crops are not. The aggregation of
+    OpenMask3D (Takmaz et al. 2023).
     """
-    return _unit(np.einsum("nkd,nk->nd", table.vectors, table.valid.astype(np.float32)))
+    return _weighted_mean(table.vectors, np.where(table.valid, table.lengths, np.float32(0)))
 
 
 def max_features(table: FeatureTable) -> Floats:
@@ -62,8 +69,9 @@ def similarities(table: FeatureTable, query: Floats, aggregation: str = "mean") 
 
     An instance without a view has -inf by similarities and 0 by features.
     """
-    if aggregation in {"mean", "max_feature"}:
-        return cosines(pooled_features(table, aggregation), query)
+    pooled = pooled_features(table, aggregation)
+    if pooled is not None:
+        return cosines(pooled, query)
     views = view_cosines(table, query)
     if aggregation == "max":
         largest: Floats = views.max(axis=1, initial=-np.inf)
@@ -80,8 +88,9 @@ def similarity_matrix(table: FeatureTable, queries: Floats, aggregation: str = "
     As :func:`similarities`, which answers one query, but -inf wherever there is no view.
     """
     n, k, dim = table.vectors.shape
-    if aggregation in {"mean", "max_feature"}:
-        values = pooled_features(table, aggregation) @ queries.T
+    pooled = pooled_features(table, aggregation)
+    if pooled is not None:
+        values = pooled @ queries.T
     else:
         views = (table.vectors.reshape(n * k, dim) @ queries.T).reshape(n, k, len(queries))
         valid = table.valid[:, :, None]
@@ -94,9 +103,13 @@ def similarity_matrix(table: FeatureTable, queries: Floats, aggregation: str = "
     return np.where(seen, values, -np.inf).astype(np.float32)
 
 
-def pooled_features(table: FeatureTable, aggregation: str) -> Floats:
-    """(N, D) unit features to compare with words: those that ``aggregation`` pools, else means."""
-    return max_features(table) if aggregation == "max_feature" else mean_features(table)
+def pooled_features(table: FeatureTable, aggregation: str) -> Floats | None:
+    """(N, D) unit features, or None for an aggregation of similarities."""
+    if aggregation == "mean":
+        return mean_features(table)
+    if aggregation == "mean_crops":
+        return mean_crop_features(table)
+    return max_features(table) if aggregation == "max_feature" else None
 
 
 def without_outliers(
@@ -123,6 +136,10 @@ def without_outliers(
     kept = (near & core[:, None, :]).any(axis=2)
     kept = np.where(kept.any(axis=1)[:, None], kept, valid)
     return dataclasses.replace(table, valid=kept)
+
+
+def _weighted_mean(vectors: Floats, weights: Floats) -> Floats:
+    return _unit(np.einsum("nkd,nk->nd", vectors, weights))
 
 
 def _unit(rows: Floats) -> Floats:

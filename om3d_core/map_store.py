@@ -118,6 +118,7 @@ def _arrays_of(scene: Scene) -> Arrays:
     }
     for i, table in enumerate(scene.features):
         arrays[f"features_{i}"], arrays[f"features_{i}_valid"] = table.vectors, table.valid
+        arrays[f"features_{i}_lengths"] = table.lengths
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
@@ -172,7 +173,8 @@ def _assemble(
     views = ViewTable(arrays["view_stamps"], arrays["view_pixels"], arrays["view_boxes"])
     features = tuple(
         FeatureTable(
-            FeatureSpace(**space), arrays[f"features_{i}"], arrays[f"features_{i}_valid"]
+            FeatureSpace(**space), arrays[f"features_{i}"], arrays[f"features_{i}_valid"],
+            arrays[f"features_{i}_lengths"],
         )
         for i, space in enumerate(manifest["spaces"])
     )

@@ -27,6 +27,7 @@ from om3d_core.scene import FeatureTable, Scene
 from om3d_core.settings import Settings, setting
 
 REMEMBERED_TEXTS = 1024
+AS_FOR_TEXT = "same"
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,19 @@ class QuerySettings(Settings):
     top_k: int = setting(5, "most matches in an answer", low=1, high=1_000_000)
     aggregation: str = setting(
         "mean",
-        "views of an instance combined: mean of their features, mean or max of their"
-        " similarities, or the features' largest value in each dimension",
+        "views of an instance combined: mean of the features of views or of all crops, mean or"
+        " max of the views' similarities, or the features' largest value in each dimension",
         choices=AGGREGATIONS,
+    )
+    image_aggregation: str = setting(
+        AS_FOR_TEXT, "views combined where the question is a picture; same: as aggregation says",
+        choices=(AS_FOR_TEXT, *AGGREGATIONS),
     )
     remove_outliers: bool = setting(
         False, "leave out views unlike the others (DBSCAN), as OpenMask3D++ does"
+    )
+    image_outliers: bool = setting(
+        True, "where outliers are removed, do so where the question is a picture too"
     )
     outlier_distance: float = setting(
         OUTLIER_DISTANCE, "cosine distance within which two views are alike", low=0.0, high=2.0
@@ -113,6 +121,24 @@ class _Ranking:
     mean: float
 
 
+@dataclass(frozen=True)
+class _Searched:
+    """The views of one space that take part in an answer, and how they are combined.
+
+    pooled: (N, D) unit features, or None where similarities are combined.
+    """
+
+    table: FeatureTable
+    aggregation: str
+    pooled: Floats | None
+
+    def similarities(self, vector: Floats) -> npt.NDArray[np.float64]:
+        """(N,) similarity of each instance with a unit query (D,)."""
+        if self.pooled is not None:
+            return cosines(self.pooled, vector).astype(np.float64)
+        return similarities(self.table, vector, self.aggregation).astype(np.float64)
+
+
 class TextMemory:
     """Text vectors of one encoder; the least recently used are forgotten."""
 
@@ -145,12 +171,16 @@ class SceneQuery:
         self._scene = scene
         self._mask_scores = scene.masks.scores.astype(np.float64)
         self._texts = encoder if isinstance(encoder, TextMemory) else TextMemory(encoder)
-        self._settings = settings or QuerySettings()
-        self._tables = {t.space.name: self._used(t) for t in scene.features}
-        self._pooled = {
-            name: pooled_features(t, self._settings.aggregation)
-            for name, t in self._tables.items()
-        }
+        self._settings = s = settings or QuerySettings()
+        for_text = s.aggregation, s.remove_outliers
+        for_image = (
+            s.aggregation if s.image_aggregation == AS_FOR_TEXT else s.image_aggregation,
+            s.remove_outliers and s.image_outliers,
+        )
+        self._by_text = self._searched(*for_text)
+        self._by_image = (
+            self._by_text if for_image == for_text else self._searched(*for_image)
+        )
         self._box = lru_cache(maxsize=None)(self._fit_box)
 
     def text(self, text: str, top_k: int | None = None) -> Answer:
@@ -161,37 +191,41 @@ class SceneQuery:
         :class:`UnsupportedQueryError` if the scene has no features that text can be compared
         with.
         """
-        table = self._table(image=False)
-        vector = self._texts.vector(text, table.space.name)
-        return self._answer("text", text, table, vector, top_k)
+        searched = self._in_space(self._by_text, image=False)
+        vector = self._texts.vector(text, searched.table.space.name)
+        return self._answer("text", text, searched, vector, top_k)
 
     def image(self, rgb: npt.NDArray[np.uint8], top_k: int | None = None) -> Answer:
         """The instances that look like ``rgb`` (H, W, 3) uint8; raises as :meth:`text`."""
-        table = self._table(image=True)
+        searched = self._in_space(self._by_image, image=True)
         expect(
             isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3
             and rgb.shape[2] == 3 and rgb.size > 0,
             "an RGB image (H, W, 3) uint8",
             (getattr(rgb, "shape", type(rgb).__name__), getattr(rgb, "dtype", None)),
         )  # fmt: skip
-        vector = self._texts.encoder.encode_images([rgb])[table.space.name][0]
-        return self._answer("image", "image", table, vector, top_k)
+        vector = self._texts.encoder.encode_images([rgb])[searched.table.space.name][0]
+        return self._answer("image", "image", searched, vector, top_k)
 
-    def _used(self, table: FeatureTable) -> FeatureTable:
-        """The views that take part in an answer."""
-        s = self._settings
-        if not s.remove_outliers:
-            return table
-        return without_outliers(table, s.outlier_distance, s.outlier_share)
+    def _searched(self, aggregation: str, remove_outliers: bool) -> dict[str, _Searched]:
+        """What is searched, by the name of the space."""
+        s, searched = self._settings, {}
+        for table in self._scene.features:
+            if remove_outliers:
+                table = without_outliers(table, s.outlier_distance, s.outlier_share)
+            pooled = pooled_features(table, aggregation)
+            searched[table.space.name] = _Searched(table, aggregation, pooled)
+        return searched
 
-    def _table(self, *, image: bool) -> FeatureTable:
+    def _in_space(self, searched: dict[str, _Searched], *, image: bool) -> _Searched:
+        """The one whose space the encoder puts a question in."""
         if len(self._scene) == 0:
             raise EmptyMapError("expected a map with instances, got one without")
         spaces = {space.name: space for space in self._texts.encoder.spaces}
-        shared = [spaces[name] for name in self._tables if name in spaces]
+        shared = [spaces[name] for name in searched if name in spaces]
         space = space_for(shared, image=image)
         if space is not None:
-            return self._tables[space.name]
+            return searched[space.name]
         stored = ", ".join(table.space.name for table in self._scene.features) or "none"
         raise UnsupportedQueryError(
             f"expected features for {'image' if image else 'text'} queries in one of the"
@@ -199,12 +233,13 @@ class SceneQuery:
         )
 
     def _answer(
-        self, kind: str, query: str, table: FeatureTable, vector: Floats, top_k: int | None
+        self, kind: str, query: str, searched: _Searched, vector: Floats, top_k: int | None
     ) -> Answer:
         limit = self._settings.top_k if top_k is None else top_k
         expect(type(limit) is int and limit >= 1, "a top_k of at least 1", limit)
+        table = searched.table
         calibration = calibration_of(table.space.name)
-        ranking = self._rank(table, vector, limit, calibration)
+        ranking = self._rank(searched, vector, limit, calibration)
         probability = calibration.probability(
             ranking.similarity, ranking.mean, self._mask_scores[ranking.rows]
         )
@@ -215,18 +250,14 @@ class SceneQuery:
         return Answer(kind, query, table.space.name, matches, present, self._scene.revision)
 
     def _rank(
-        self, table: FeatureTable, vector: Floats, limit: int, calibration: Calibration
+        self, searched: _Searched, vector: Floats, limit: int, calibration: Calibration
     ) -> _Ranking:
         """The most relevant ``limit`` instances; of equal ones the lower id comes first."""
-        eligible = table.valid.any(axis=1) & (self._scene.masks.sizes > 0)
+        eligible = searched.table.valid.any(axis=1) & (self._scene.masks.sizes > 0)
         if not self._settings.include_structure:
             eligible &= ~self._scene.masks.structure
-        if self._settings.aggregation in {"mean", "max_feature"}:
-            similarity = cosines(self._pooled[table.space.name], vector).astype(np.float64)
-        else:
-            similarity = similarities(table, vector, self._settings.aggregation).astype(float)
         rows = np.flatnonzero(eligible)
-        similarity = similarity[rows]
+        similarity = searched.similarities(vector)[rows]
         mean = float(similarity.mean()) if len(rows) else 0.0
         deviation = similarity - mean
         spread = float(np.sqrt(np.mean(deviation**2))) if len(rows) else 0.0

@@ -55,12 +55,14 @@ class ViewTable:
 class FeatureTable:
     """Features in one space. vectors: (N, k, D) float32 unit rows, zero where not ``valid``.
 
-    valid: (N, k) bool.
+    valid: (N, k) bool. lengths: (N, k) float32 in 0..1, the length that the mean over the crops of
+    a view has before it is made a unit vector: 1 where they are alike, 0 where not ``valid``.
     """
 
     space: FeatureSpace
     vectors: npt.NDArray[np.float32]
     valid: npt.NDArray[np.bool_]
+    lengths: npt.NDArray[np.float32]
 
     def __post_init__(self) -> None:
         shape = self.vectors.shape
@@ -69,7 +71,20 @@ class FeatureTable:
             f"float32 vectors of shape (N, k, {self.space.dim})",
             (shape, self.vectors.dtype),
         )
-        expect(self.valid.shape == shape[:2], f"valid of shape {shape[:2]}", self.valid.shape)
+        expect(
+            self.valid.shape == shape[:2] and self.lengths.shape == shape[:2],
+            f"valid and lengths of shape {shape[:2]}",
+            (self.valid.shape, self.lengths.shape),
+        )
+
+    @classmethod
+    def from_means(cls, space: FeatureSpace, means: npt.NDArray[np.float32]) -> FeatureTable:
+        """The table of views with these means (N, k, D) over their crops; zero is no view."""
+        lengths = np.linalg.norm(means, axis=2)
+        valid = lengths > 0
+        unit = np.divide(means, lengths[:, :, None], out=np.zeros_like(means),
+                         where=valid[:, :, None])
+        return cls(space, unit, valid, lengths)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from std_msgs.msg import Header
 
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import InputError, Om3dError
-from om3d_core.query import Answer, QuerySettings, SceneQuery, TextMemory
+from om3d_core.query import AS_FOR_TEXT, Answer, QuerySettings, SceneQuery, TextMemory
 from om3d_core.scene import Scene
 from om3d_ros.conversions.images import compressed_to_rgb, to_rgb
 from om3d_ros.conversions.instances import belong_together, instance_message, to_scene
@@ -202,6 +202,7 @@ class Answering:
             base,
             top_k=int(request.top_k) or base.top_k,
             aggregation=request.aggregation or base.aggregation,
+            image_aggregation=AS_FOR_TEXT if request.aggregation else base.image_aggregation,
             include_structure=request.include_structure or base.include_structure,
         )
         if self._queries is None or self._queries[0] is not current:

@@ -30,7 +30,7 @@ from om3d_ros.parameters import ParameterSet
 PARAMETERS = ParameterSet(
     (QueryNodeSettings, QuerySettings, EncoderSettings),
     live=frozenset({
-        "top_k", "aggregation", "include_structure", "present_threshold",
+        "top_k", "aggregation", "image_aggregation", "include_structure", "present_threshold",
         "answer.thumbnails", "answer.max_text_bytes", "markers.max_points",
         "markers.point_size_m", "markers.line_width_m", "markers.text_height_m",
         "diagnostics.period_s",

@@ -159,6 +159,7 @@ def _table_message(table: FeatureTable, i: int) -> FeatureTableMsg:
         dim=table.space.dim,
         view_indices=array("I", rows.tolist()),
         data=array("f", table.vectors[i, rows].tobytes()),
+        lengths=array("f", table.lengths[i, rows].tobytes()),
     )
 
 
@@ -207,15 +208,16 @@ def _tables(instances: Sequence[Instance], k: int) -> tuple[FeatureTable, ...]:
 
 def _table(instances: Sequence[Instance], k: int, space: FeatureSpace) -> FeatureTable:
     vectors = np.zeros((len(instances), k, space.dim), np.float32)
-    valid = np.zeros((len(instances), k), bool)
+    valid, lengths = np.zeros((len(instances), k), bool), np.zeros((len(instances), k), np.float32)
     for i, instance in enumerate(instances):
         for table in (table for table in instance.features if table.space == space.name):
             rows = np.array(table.view_indices, np.int64)
-            expect(len(rows) == table.views and len(table.data) == table.views * table.dim,
-                   f"{table.views} x {table.dim} features of instance {instance.id}",
-                   (len(rows), len(table.data)))
+            counts = len(rows), len(table.lengths), len(table.data)
+            expect(counts == (table.views, table.views, table.views * table.dim),
+                   f"{table.views} x {table.dim} features of instance {instance.id}", counts)
             expect(not len(rows) or int(rows.max()) < k, f"view indices below {k}", rows)
             data = np.array(table.data, np.float32).reshape(len(rows), space.dim)
-            expect(bool(np.isfinite(data).all()), "finite features", "NaN or infinity")
-            vectors[i, rows], valid[i, rows] = data, True
-    return FeatureTable(space, vectors, valid)
+            expect(bool(np.isfinite(data).all() and np.isfinite(table.lengths).all()),
+                   "finite features", "NaN or infinity")
+            vectors[i, rows], valid[i, rows], lengths[i, rows] = data, True, table.lengths
+    return FeatureTable(space, vectors, valid, lengths)

@@ -12,6 +12,7 @@ from om3d_core.encoders.base import FeatureSpace
 from om3d_core.features import (
     AGGREGATIONS,
     max_features,
+    mean_crop_features,
     mean_features,
     similarities,
     similarity_matrix,
@@ -25,7 +26,8 @@ def table_of(vectors, valid=None) -> FeatureTable:
     length = np.linalg.norm(vectors, axis=2, keepdims=True)
     unit = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
     valid = vectors.any(axis=2) if valid is None else np.asarray(valid)
-    return FeatureTable(FeatureSpace("t@1", vectors.shape[2], True, True), unit, valid)
+    space = FeatureSpace("t@1", vectors.shape[2], True, True)
+    return FeatureTable(space, unit, valid, length[:, :, 0] * valid)
 
 
 @given(n=st.integers(1, 12), spread=st.sampled_from([0.05, 0.15, 0.3, 1.0]),
@@ -66,15 +68,16 @@ def test_one_and_two_views_are_always_kept() -> None:
 
 
 def test_aggregations_by_hand() -> None:
-    table = table_of([[[1, 0], [0, 1], [0, 0]], [[0, 0]] * 3])
+    table = table_of([[[0.5, 0], [0, 0.25], [0, 0]], [[0, 0]] * 3])
     query = np.array([0.6, 0.8], np.float32)
     values = {name: similarities(table, query, name) for name in AGGREGATIONS}
     diagonal = 1.4 / np.sqrt(2)
     assert values["mean"][0] == pytest.approx(diagonal)
+    assert values["mean_crops"][0] == pytest.approx(2.0 / np.sqrt(5))
     assert values["mean_similarity"][0] == pytest.approx(0.7)
     assert values["max"][0] == pytest.approx(0.8)
     assert values["max_feature"][0] == pytest.approx(diagonal)
-    assert [float(v[1]) for v in values.values()] == [0.0, -np.inf, -np.inf, 0.0]
+    assert [float(v[1]) for v in values.values()] == [0.0, 0.0, -np.inf, -np.inf, 0.0]
 
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
@@ -89,6 +92,24 @@ def test_many_queries_at_once(aggregation: str) -> None:
         single = similarities(table, query, aggregation)
         seen = np.arange(7) != 3
         np.testing.assert_allclose(column[seen], single[seen], atol=1e-6)
+
+
+@given(n=st.integers(1, 4), k=st.integers(1, 5), levels=st.integers(1, 3),
+       seed=st.integers(0, 2**32 - 1))  # fmt: skip
+def test_the_mean_of_crops_is_that_of_openmask3d(n: int, k: int, levels: int, seed: int) -> None:
+    """Takmaz et al. pool the unit features of all crops; a map keeps unit views and lengths."""
+    rng = np.random.default_rng(seed)
+    crops = rng.normal(size=(n, k, levels, 4))
+    crops /= np.linalg.norm(crops, axis=3, keepdims=True)
+    seen = rng.integers(1, k + 1, size=n)
+    crops[np.arange(k) >= seen[:, None]] = 0
+    pooled = crops.sum(axis=(1, 2)) / (seen * levels)[:, None]
+    assume(np.linalg.norm(pooled, axis=1).min() > 1e-3)
+    table = FeatureTable.from_means(
+        FeatureSpace("t@1", 4, True, True), crops.mean(axis=2).astype(np.float32)
+    )
+    expected = pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+    np.testing.assert_allclose(mean_crop_features(table), expected, atol=1e-4)
 
 
 def test_max_pooling_takes_negative_values_of_the_views_that_there_are() -> None:

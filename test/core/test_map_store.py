@@ -36,12 +36,12 @@ def make_scene(seed=0, n=4, k=3, points=500):
         rng.integers(0, 1000, (n, k)).astype(np.int32),
         rng.integers(0, 600, (n, k, 4)).astype(np.int32),
     )
-    vectors = rng.normal(size=(n, k, 8)).astype(np.float32) * valid[:, :, None]
+    means = rng.normal(size=(n, k, 8)).astype(np.float32) * valid[:, :, None]
     space = FeatureSpace("toy@1", 8, True, False)
     thumbnails = tuple(tuple(rng.bytes(20) for _ in range(int(v.sum()))) for v in valid)
     return Scene(
         seed + 1, cloud, masks, np.arange(n, dtype=np.int64) + 5, np.array([0.0, 0.0, 1.0]), views,
-        (FeatureTable(space, vectors, valid.copy()),), thumbnails, ("a", "", "chair", ""), 20,
+        (FeatureTable.from_means(space, means),), thumbnails, ("a", "", "chair", ""), 20,
     )
 
 
@@ -53,7 +53,7 @@ def assert_equal(a, b):
         lambda s: s.masks.indptr, lambda s: s.masks.indices, lambda s: s.masks.scores,
         lambda s: s.masks.structure, lambda s: s.ids, lambda s: s.up, lambda s: s.views.stamps,
         lambda s: s.views.pixels, lambda s: s.views.boxes, lambda s: s.features[0].vectors,
-        lambda s: s.features[0].valid,
+        lambda s: s.features[0].valid, lambda s: s.features[0].lengths,
     ):
         assert get(a).dtype == get(b).dtype and np.array_equal(get(a), get(b))
     assert a.features[0].space == b.features[0].space

@@ -142,6 +142,7 @@ def test_a_flag_wins_over_the_preset_and_the_preset_over_the_default():
     assert mixed.views.selection == "bearing" and mixed.segmenter.method == "sam"
     answers = parse("--preset", "openmask3d_pp", tree=QuerySettings, node="query")
     assert answers.remove_outliers and answers.aggregation == "mean_similarity"
+    assert not answers.image_outliers and answers.image_aggregation == "mean_crops"
 
 
 def write(path: Path, text: str) -> str:

@@ -63,13 +63,14 @@ def scene(n=6, k=3, seed=0, ids=None, structure=None, valid=None, vectors=None):
     if vectors is None:
         vectors = unit(rng.standard_normal((n, k, DIM)))
     vectors = np.where(valid[:, :, None], vectors, np.float32(0))
+    lengths = np.where(valid, rng.uniform(0.5, 1, (n, k)), 0).astype(np.float32)
     views = ViewTable(
         np.where(valid, 100 + np.arange(k), -1).astype(np.int64),
         np.ones((n, k), np.int32),
         np.ones((n, k, 4), np.int32),
     )
     ids = np.arange(1, n + 1) if ids is None else np.array(ids)
-    tables = tuple(FeatureTable(space, vectors, valid) for space in (SPACE, PICTURES))
+    tables = tuple(FeatureTable(space, vectors, valid, lengths) for space in (SPACE, PICTURES))
     labels = tuple(f"label {i}" for i in ids)
     up = np.array([0.0, 0.0, 1.0])
     return Scene(3, cloud, masks, ids.astype(np.int64), up, views, tables, ((),) * n, labels)
@@ -88,7 +89,8 @@ def rows_moved(source, order):
         ids=source.ids[order],
         views=ViewTable(views.stamps[order], views.pixels[order], views.boxes[order]),
         features=tuple(
-            FeatureTable(t.space, t.vectors[order], t.valid[order]) for t in source.features
+            FeatureTable(t.space, t.vectors[order], t.valid[order], t.lengths[order])
+            for t in source.features
         ),
         labels=tuple(source.labels[i] for i in order),
     )
@@ -231,6 +233,24 @@ def test_image_queries_use_the_image_space():
     assert answer.matches[0].index == best
 
 
+@pytest.mark.parametrize("image_aggregation", ["same", *AGGREGATIONS])
+@pytest.mark.parametrize("image_outliers", [False, True])
+def test_pictures_can_be_compared_otherwise_than_words(image_aggregation, image_outliers):
+    """OpenMask3D++ compares a picture with the mean of all crops, whatever it does for words."""
+    world = scene(4, k=5)
+    used = {"aggregation": "max", "remove_outliers": True, "outlier_distance": 0.9}
+    choice = QuerySettings(**used, image_aggregation=image_aggregation,
+                           image_outliers=image_outliers)  # fmt: skip
+    asked = SceneQuery(world, ToyEncoder(), choice)
+    as_for_words = "max" if image_aggregation == "same" else image_aggregation
+    alone = replace(QuerySettings(**used), aggregation=as_for_words,
+                    remove_outliers=image_outliers)  # fmt: skip
+    expected = SceneQuery(world, ToyEncoder(), alone).image(IMAGE)
+    assert plain(asked.image(IMAGE)) == plain(expected)
+    words = SceneQuery(world, ToyEncoder(), QuerySettings(**used)).text("mug")
+    assert plain(asked.text("mug")) == plain(words)
+
+
 def test_texts_are_encoded_once_and_forgotten_in_turn():
     encoder = ToyEncoder()
     memory = TextMemory(encoder, capacity=2)
@@ -352,9 +372,11 @@ def test_every_combination_of_views_from_the_same_features(aggregation, remove_o
     assert encoder.texts.count("mug") == len(set(encoder.texts)) == len(encoder.texts)
     by_id = {match.instance_id: match for match in answer.matches}
     used = vectors[0, :4] if remove_outliers else vectors[0]
+    lengths = world.features[0].lengths[0, : len(used)]
     vector = unit(np.random.default_rng(list(b"mug")).standard_normal(DIM))
     expected = {
         "mean": unit(used.mean(axis=0)) @ vector,
+        "mean_crops": unit(lengths @ used) @ vector,
         "mean_similarity": (used @ vector).mean(),
         "max": (used @ vector).max(),
         "max_feature": unit(used.max(axis=0)) @ vector,

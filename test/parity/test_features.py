@@ -11,7 +11,7 @@ import pytest
 from om3d_core.encoders.base import FeatureSpace
 from om3d_core.evaluation.assign import AssignSettings, assign_labels
 from om3d_core.evaluation.label_sets import load_label_set
-from om3d_core.features import mean_features, similarities, without_outliers
+from om3d_core.features import mean_crop_features, similarities, without_outliers
 from om3d_core.scene import FeatureTable
 from parity.kinds import Fixture
 
@@ -32,14 +32,12 @@ def text_rows(stored: Fixture, name: str) -> list[int]:
     return [int(row) for row in rows.group(1).split(",")]
 
 
-def table_of(stored: Fixture, *, unit: bool = True) -> FeatureTable:
-    """The stored features; as in om3d, or of the length that the originals keep."""
-    vectors = stored["features"]
-    if unit:
-        length = np.linalg.norm(vectors, axis=2, keepdims=True)
-        vectors = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
-    space = FeatureSpace("parity@1", vectors.shape[2], True, True)
-    return FeatureTable(space, vectors.astype(np.float32), stored["view_valid"])
+def table_of(stored: Fixture) -> FeatureTable:
+    """The stored features, means over levels, which the originals do not make unit vectors."""
+    means = stored["features"].astype(np.float32)
+    table = FeatureTable.from_means(FeatureSpace("parity@1", means.shape[2], True, True), means)
+    np.testing.assert_array_equal(table.valid, stored["view_valid"])
+    return table
 
 
 def compared(stored: Fixture, aggregation: str, outliers: int) -> np.ndarray:
@@ -83,7 +81,7 @@ def test_query_scores(stored: Fixture, aggregation: str, outliers: int) -> None:
 
 
 def test_image_query(stored: Fixture) -> None:
-    means = mean_features(table_of(stored, unit=False))
+    means = mean_crop_features(table_of(stored))
     (row,) = text_rows(stored, "query_image_mean")
     np.testing.assert_allclose(
         means @ stored["text"][row], stored["query_image_mean"], rtol=0, atol=TOLERANCE
@@ -91,10 +89,10 @@ def test_image_query(stored: Fixture) -> None:
 
 
 def test_openmask3d_baseline(stored: Fixture) -> None:
-    """One feature an instance: the mean over its views, the first label where it has none."""
-    raw = table_of(stored, unit=False)
-    means = mean_features(raw)
-    seen = raw.valid.any(axis=1)
+    """One feature an instance: the mean over all crops, the first label where it has none."""
+    table = table_of(stored)
+    means = mean_crop_features(table)
+    seen = table.valid.any(axis=1)
     given = stored["baseline_features"][seen]
     given = given / np.linalg.norm(given, axis=1, keepdims=True)
     np.testing.assert_allclose(means[seen], given, rtol=0, atol=TOLERANCE)

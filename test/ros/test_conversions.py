@@ -162,6 +162,7 @@ def test_a_scene_survives_its_messages(scene):
     for table, original in zip(back.features, scene.features, strict=True):
         assert table.space == original.space
         assert np.array_equal(table.vectors, original.vectors[:, :k])
+        assert np.array_equal(table.lengths, original.lengths[:, :k])
     mine, theirs = (SceneQuery(s, ColorEncoder()).text("red") for s in (back, scene))
     assert [m.similarity for m in mine.matches] == [m.similarity for m in theirs.matches]
 
@@ -187,7 +188,9 @@ def test_an_empty_map_survives():
     assert len(back) == 0 and len(back.cloud) == 0 and back.revision == 3
 
 
-@pytest.mark.parametrize("harm", ["crc", "stamp", "ids", "features", "space", "points", "nan"])
+@pytest.mark.parametrize(
+    "harm", ["crc", "stamp", "ids", "features", "lengths", "space", "points", "nan"]
+)
 def test_a_map_that_does_not_fit_is_refused(scene, harm):
     instances, cloud = from_scene(scene, 7, HEADER)
     if harm == "crc":
@@ -198,6 +201,8 @@ def test_a_map_that_does_not_fit_is_refused(scene, harm):
         instances.instances[0].id = 77
     elif harm == "features":
         instances.instances[0].features[0].dim = 2
+    elif harm == "lengths":
+        instances.instances[0].features[0].lengths.pop()
     elif harm == "space":
         instances.instances[0].features[0].space = ""
     elif harm == "points":
