@@ -41,9 +41,9 @@ say "Python packages"
 "$python" -m venv "$venv"
 pip() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
 pip "$(grep -E '^torch==' "$constraints")" "numpy<2" scipy scikit-learn safetensors numba ninja \
-    pytest pytest-timeout pytest-xdist hypothesis
+    pytest pytest-timeout pytest-xdist hypothesis wheel
 # The setup script of the release imports what later releases of setuptools took away.
-pip setuptools==59.8.0 wheel
+pip --no-deps setuptools==59.8.0
 
 source=$(mktemp -d)
 trap 'rm -rf "$source"' EXIT

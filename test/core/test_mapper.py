@@ -7,7 +7,9 @@ import pytest
 from doubles import BoxProposer, ColorEncoder
 from worlds import tabletop
 
+from om3d_core.crops import cut, multi_level_boxes
 from om3d_core.errors import CanceledError, EmptyMapError
+from om3d_core.features import mean_crop_features
 from om3d_core.fusion import Fuser, FusionSettings
 from om3d_core.map_settings import MapSettings
 from om3d_core.mapper import Mapper
@@ -163,3 +165,22 @@ def test_the_features_tell_the_boxes_apart(frames):
     vectors = scene.features[0].vectors[:, 0]
     texts = ColorEncoder().encode_texts(["red", "green", "blue"])["color@1"]
     assert (vectors @ texts.T).argmax(axis=0).tolist() == [1, 2, 3]
+
+
+def test_all_crops_of_an_instance_can_be_pooled(frames):
+    """As OpenMask3D pools them; worked out here from the frames and the boxes of the views."""
+    m = mapper()
+    for frame in frames:
+        m.add_frame(frame)
+    scene, by_stamp = m.refresh(), {frame.stamp_ns: frame for frame in frames}
+    pooled = mean_crop_features(scene.features[0])
+    for i in range(len(scene)):
+        crops = []
+        for stamp, box in zip(scene.views.stamps[i], scene.views.boxes[i], strict=True):
+            if stamp >= 0:
+                rgb = by_stamp[stamp].rgb
+                height, width = rgb.shape[:2]
+                crops += cut(rgb, multi_level_boxes(box, width, height, SETTINGS.crops))
+        rows = ColorEncoder().encode_images(crops)["color@1"]
+        mean = rows.mean(axis=0)
+        np.testing.assert_allclose(pooled[i], mean / np.linalg.norm(mean), atol=1e-6)
