@@ -8,35 +8,31 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
 from om3d_core.assembly import create_encoders, create_mapper
 from om3d_core.commands.console import add_setting_flags, progress_report
 from om3d_core.encoders.base import Encoder
-from om3d_core.errors import InputError, MapFormatError
-from om3d_core.evaluation.label_sets import LabelSet, load_label_set, paper_scenes
-from om3d_core.evaluation.paper_rows import PAPER, PLANS, ROWS, Row, TablePlan
+from om3d_core.errors import MapFormatError, SourceError
+from om3d_core.evaluation.label_sets import GROUPS, LabelSet, load_label_set, paper_scenes
+from om3d_core.evaluation.paper_rows import N_VIEWS, PLANS, ROWS, Row, TablePlan
+from om3d_core.evaluation.paper_summary import Columns, Percents, Summary, summarize
 from om3d_core.evaluation.paper_tables import (
     LabeledScene,
     RowLabeler,
     fingerprint_of,
-    perfect_numbers,
     record_scene,
-    row_numbers,
 )
-from om3d_core.evaluation.protocols import PROTOCOLS
 from om3d_core.evaluation.scene_records import SceneRecord, read_record, write_record
 from om3d_core.evaluation.synthetic_truth import PREFIX, open_synthetic, synthetic_labels
 from om3d_core.map_settings import MapSettings
 from om3d_core.mapper import Mapper
 from om3d_core.progress import Job, Report
-from om3d_core.settings import Value, build, flatten, values_of
+from om3d_core.settings import Settings, Value, build, flatten, values_of
 from om3d_core.sources.dataset import SETTINGS, open_dataset_scene, settings_type
 
-NAMES = ("AP", "AP50", "AP25")
+AP_NAMES = ("AP", "AP50", "AP25")
 Open = Callable[[str, Report], LabeledScene]
 
 
@@ -48,6 +44,7 @@ class Work:
     labels: LabelSet
     scenes: tuple[str, ...]
     open_scene: Open
+    scene_settings: Settings | None
     values: dict[str, Value]
     encoders: tuple[Encoder, ...]
     out: Path
@@ -59,6 +56,8 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     if args.root is None and args.dataset != "synth":
         parser.error(f"{args.dataset} needs ROOT, the folder of the data set")
+    if args.limit < 0:
+        parser.error(f"--limit: expected at least 0, got {args.limit}")
     args.root = args.root or Path("paper_tables")
     plan = PLANS[args.dataset]
     names = args.encoders.split(",") if args.encoders else list(plan.encoders)
@@ -74,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
     records, rows = run(work)
     summary = summarize(records, rows, work.labels, args.dataset)
     if args.json:
-        print(json.dumps(summary))
+        print(json.dumps(summary.to_json()))
     else:
         _print(summary, plan, len(records))
     return 0
@@ -84,12 +83,13 @@ def run(work: Work) -> tuple[list[SceneRecord], list[Row]]:
     """The record of every scene, read where it is there, and the rows that they hold."""
     settings = build(MapSettings, work.values)
     labeler = RowLabeler(
-        ROWS, work.encoders, work.labels, settings.views, work.plan.views, work.plan.prompt
+        ROWS, work.encoders, work.labels, settings.views, N_VIEWS, work.plan.prompt
     )
     spaces = [space.name for encoder in work.encoders for space in encoder.spaces]
-    rows = [row.name for row in labeler.rows]
-    fingerprint = fingerprint_of([values_of(settings), spaces, rows, work.plan.prompt,
-                                  work.plan.views, work.labels.names])  # fmt: skip
+    fingerprint = fingerprint_of(
+        [values_of(settings), work.scene_settings, spaces, labeler.rows, work.plan.prompt, N_VIEWS,
+         work.labels.names]
+    )  # fmt: skip
     work.out.mkdir(parents=True, exist_ok=True)
     records = []
     mappers: dict[MapSettings, Mapper] = {}
@@ -108,38 +108,6 @@ def run(work: Work) -> tuple[list[SceneRecord], list[Row]]:
             records.append(record)
         report("scenes", len(work.scenes), len(work.scenes))
     return records, labeler.rows
-
-
-def summarize(
-    records: Sequence[SceneRecord], rows: Sequence[Row], labels: LabelSet, dataset: str
-) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """Percent AP, AP50, AP25 by protocol and number of labels, then by row; and the paper's.
-
-    Raises InputError unless the ground truth scores 100 against itself.
-    """
-    summary: dict[str, dict[str, dict[str, list[float]]]] = {}
-    for name, protocol in PROTOCOLS.items():
-        perfect = perfect_numbers(records, labels, protocol)
-        if not (perfect == 1.0).all():
-            raise InputError(f"expected ground truth that scores 1 against itself, got {perfect}")
-        summary[name] = {
-            f"top{k}": {
-                row.name: _percent(row_numbers(records, row.name, labels, protocol, k))
-                for row in rows
-            }
-            for k in (1, 5)
-        }
-    if dataset in PAPER:
-        summary["published"] = {
-            f"top{PLANS[dataset].paper_top_k}": {
-                name: list(numbers) for name, numbers in PAPER[dataset].items()
-            }
-        }
-    return summary
-
-
-def _percent(values: npt.NDArray[np.float64]) -> list[float]:
-    return [round(100 * float(value), 2) for value in values]
 
 
 def _known(path: Path, fingerprint: str) -> SceneRecord | None:
@@ -164,26 +132,40 @@ def _for_scene(values: dict[str, Value], scene: str) -> MapSettings:
 
 def _data(
     args: argparse.Namespace, plan: TablePlan
-) -> tuple[LabelSet, tuple[str, ...], Open]:
-    """The labels, the scenes, and how to open one; missing files are told before any work."""
+) -> tuple[LabelSet, tuple[str, ...], Open, Settings | None]:
+    """Labels, scenes, how to open one and its settings; missing files are told before any work."""
     if args.dataset == "synth":
         return (
             synthetic_labels(),
-            tuple(f"{PREFIX}{seed}" for seed in args.seeds),
+            tuple(f"{PREFIX}{seed}" for seed in dict.fromkeys(args.seeds)),
             lambda scene, report: open_synthetic(args.root, scene, report),
+            None,
         )
-    scenes = tuple(args.scenes.split(",")) if args.scenes else paper_scenes(args.dataset)
-    scenes = scenes[: args.limit or None]
+    listed = args.scenes.split(",") if args.scenes else paper_scenes(args.dataset)
+    scenes = tuple(dict.fromkeys(listed))[: args.limit or None]
     kind = settings_type(args.dataset)
     own = build(kind, {**plan.scene_values, **_given(args, kind, f"{args.dataset}.")})
-    for name in scenes:
-        open_dataset_scene(args.dataset, args.root, name, own)
+    check_scenes(args.dataset, args.root, scenes, own)
 
     def open_scene(name: str, report: Report) -> LabeledScene:
         scene = open_dataset_scene(args.dataset, args.root, name, own)
         return LabeledScene(name, scene, scene.ground_truth())
 
-    return load_label_set(args.dataset), scenes, open_scene
+    return load_label_set(args.dataset), scenes, open_scene, own
+
+
+def check_scenes(dataset: str, root: Path, scenes: Sequence[str], settings: Settings) -> None:
+    """Raise SourceError with all that the first scene lacks, and the names of others that do."""
+    faults: dict[str, SourceError] = {}
+    for name in scenes:
+        try:
+            open_dataset_scene(dataset, root, name, settings)
+        except SourceError as error:
+            faults[name] = error
+    if faults:
+        first, *others = faults
+        more = f". {len(others)} more cannot be read: {', '.join(others)}" if others else ""
+        raise SourceError(f"{faults[first]}{more}") from faults[first]
 
 
 def _given(args: argparse.Namespace, tree: type, prefix: str = "") -> dict[str, Value]:
@@ -192,26 +174,36 @@ def _given(args: argparse.Namespace, tree: type, prefix: str = "") -> dict[str, 
     return {n: getattr(args, prefix + n) for n in names if hasattr(args, prefix + n)}
 
 
-def _print(
-    summary: dict[str, dict[str, dict[str, list[float]]]], plan: TablePlan, n_scenes: int
-) -> None:
-    titles = {row.name: row.title for row in ROWS}
+def _print(summary: Summary, plan: TablePlan, n_scenes: int) -> None:
     console = Console()
-    for protocol in PROTOCOLS:
-        table = Table(title=f"{plan.title}: protocol {protocol}, {n_scenes} scenes, percent")
-        table.add_column("row")
-        published = summary.get("published", {}) if protocol == "paper" else {}
-        columns = [(f"top-{k}", summary[protocol][f"top{k}"]) for k in (1, 5)]
-        columns += [(f"paper, {key.replace('top', 'top-')}", rows)
-                    for key, rows in published.items()]  # fmt: skip
-        for heading, _ in columns:
-            for name in NAMES:
-                table.add_column(f"{heading}\n{name}", justify="right")
-        for row in summary[protocol]["top1"]:
-            cells = [numbers.get(row) or [] for _, numbers in columns]
-            texts = [f"{value:.1f}" for cell in cells for value in cell]
-            table.add_row(titles[row], *texts)
-        console.print(table)
+    masks = ", ".join(f"{n} {t}" for n, t in zip(AP_NAMES, _texts(summary.masks), strict=True))
+    print(f"{n_scenes} scenes, percent; masks whatever their labels: {masks}")
+    for protocol, columns in summary.protocols.items():
+        title = f"{plan.title}: protocol {protocol}"
+        published = summary.published if protocol == "paper" else {}
+        beside = {**columns, **{f"paper, {key}": rows for key, rows in published.items()}}
+        console.print(_table(title, beside, AP_NAMES))
+    for protocol, columns in summary.groups.items():
+        title = f"AP by frequency of the classes: protocol {protocol}"
+        console.print(_table(title, columns, GROUPS))
+
+
+def _table(title: str, columns: Columns, names: Sequence[str]) -> Table:
+    """A row for every row of the first of the columns."""
+    table = Table(title=title)
+    table.add_column("row")
+    for key in columns:
+        for name in names:
+            table.add_column(f"{key.replace('top', 'top-')}\n{name}", justify="right")
+    titles = {row.name: row.title for row in ROWS}
+    for row in next(iter(columns.values())):
+        cells = (rows.get(row, [None] * len(names)) for rows in columns.values())
+        table.add_row(titles[row], *(text for cell in cells for text in _texts(cell)))
+    return table
+
+
+def _texts(values: Percents) -> list[str]:
+    return ["" if value is None else f"{value:.1f}" for value in values]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -230,7 +222,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--encoders", help="the encoder and, for the row of SigLIP, a second one")
     parser.add_argument("--prompt", help="text for a label, with {} where its name goes")
     parser.add_argument("--preset", metavar="NAME|FILE", help="settings of the map instead of "
-                        "openmask3d_pp; flags win over it")
+                        "the original's for the data set; flags win over it")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_setting_flags(parser, MapSettings)
     for dataset in SETTINGS:

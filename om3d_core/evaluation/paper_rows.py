@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from om3d_core.evaluation.assign import PROMPT
 from om3d_core.map_settings import MapSettings
 from om3d_core.presets import read_preset
 from om3d_core.settings import Value, flatten
@@ -61,19 +62,54 @@ PAPER: dict[str, dict[str, Numbers]] = {
 """Tables 1 and 2 of the paper. The last two rows of Table 1 are equal in print."""
 
 
+# fmt: off
+ORIGINALS = ("scannet200", "scannetpp", "replica")
+VAL, ALL = "scannet200_val.ckpt", "scannet200_model.ckpt"
+"""Mask3D of the training split, for its validation split; and of both, for everything else."""
+
+MAP_VALUES: dict[str, tuple[Value, Value, Value]] = {
+    # over the preset openmask3d_pp  ScanNet200  ScanNet++  Replica
+    "mask3d.checkpoint":            (VAL,       ALL,       ALL),
+    "mask3d.color_normalization":   ("dataset", "unit",    "unit"),
+    "mask3d.segments":              ("dataset", "none",    "none"),
+    "mask3d.num_queries":           (150,       120,       120),
+    "visibility.depth_tolerance_m": (0.2,       0.1,       0.2),
+}
+SCENE_VALUES: dict[str, tuple[Value | None, Value | None, Value | None]] = {
+    # over the data set's own      ScanNet200    ScanNet++     Replica
+    "step":                       (10,           15,           10),
+    "point_step":                 (None,         3,            None),
+    "intrinsics_scaling":         ("openmask3d", "openmask3d", None),
+    "first_intrinsics":           (None,         True,         None),
+}
+"""What the originals' scripts for the data sets do otherwise; None where there is no such setting.
+
+Neither original publishes a script for Replica: its column is OpenMask3D's for single scenes.
+"""
+# fmt: on
+
+N_VIEWS = 5
+"""Views of a mask that a row chooses."""
+ALL_VIEWS: dict[str, Value] = {
+    "views.selection": "visible",
+    "views.top_k": 10,
+    "views.preselection": 10,
+}
+"""The ten most visible views are encoded; every row chooses its own among them."""
+
+
 @dataclass(frozen=True)
 class TablePlan:
     """How the table of a data set is made.
 
-    paper_top_k: candidate labels that the paper scores. views: kept a row. preset: settings of the
-    map, over which map_values go; as many views are encoded as ``views.top_k`` says. scene_values:
-    settings of the data set's scenes. prompt: the text for a label. encoders: the first, and
-    perhaps the second.
+    paper_top_k: candidate labels that the paper scores. preset: settings of the map, over which
+    map_values go; as many views are encoded as ``views.top_k`` says. scene_values: settings of
+    the data set's scenes. prompt: the text for a label. encoders: the first, and perhaps the
+    second.
     """
 
     title: str
     paper_top_k: int
-    views: int
     preset: str
     map_values: dict[str, Value]
     scene_values: dict[str, Value]
@@ -81,67 +117,36 @@ class TablePlan:
     encoders: tuple[str, ...]
 
     def settings_values(self, preset: str = "") -> dict[str, Value]:
-        """The settings of the map by dotted name. preset: taken instead of the plan's own."""
+        """The settings of the map by dotted name. preset: taken instead of all of the plan's."""
         known = {leaf.name for leaf in flatten(MapSettings)}
         given = read_preset(preset or self.preset) if preset or self.preset else {}
         values = {name: value for name, value in given.items() if name in known}
-        return {**values, **self.map_values}
+        return {**values, **({} if preset else self.map_values), **ALL_VIEWS}
 
 
-PROMPT = "a {} in a scene"
-ALL_VIEWS: dict[str, Value] = {
-    "views.selection": "visible",
-    "views.top_k": 10,
-    "views.preselection": 10,
-}
-"""The ten most visible views are encoded, of which every row chooses five."""
+def _original(dataset: str, title: str, paper_top_k: int) -> TablePlan:
+    column = ORIGINALS.index(dataset)
+    given = {name: row[column] for name, row in SCENE_VALUES.items()}
+    return TablePlan(
+        title,
+        paper_top_k,
+        preset="openmask3d_pp",
+        map_values={name: row[column] for name, row in MAP_VALUES.items()},
+        scene_values={name: value for name, value in given.items() if value is not None},
+        prompt=PROMPT,
+        encoders=("clip", "siglip"),
+    )
 
-SWAPPED: dict[str, Value] = {"intrinsics_scaling": "openmask3d"}
 
 PLANS = {
-    "scannet200": TablePlan(
-        title="Table 1, ScanNet200, first 40 scenes of validation",
-        paper_top_k=1,
-        views=5,
-        preset="openmask3d_pp",
-        map_values={
-            **ALL_VIEWS,
-            "visibility.depth_tolerance_m": 0.2,
-            "mask3d.checkpoint": "scannet200_val.ckpt",
-            "mask3d.color_normalization": "dataset",
-            "mask3d.segments": "surface",
-            "mask3d.num_queries": 150,
-        },
-        scene_values=SWAPPED,
-        prompt=PROMPT,
-        encoders=("clip", "siglip"),
-    ),
-    "scannetpp": TablePlan(
-        title="Table 2, ScanNet++, 40 scenes of validation",
-        paper_top_k=5,
-        views=5,
-        preset="openmask3d_pp",
-        map_values=ALL_VIEWS,
-        scene_values={**SWAPPED, "first_intrinsics": True},
-        prompt=PROMPT,
-        encoders=("clip", "siglip"),
-    ),
-    "replica": TablePlan(
-        title="Replica, 8 scenes (not in the paper)",
-        paper_top_k=1,
-        views=5,
-        preset="openmask3d_pp",
-        map_values={**ALL_VIEWS, "visibility.depth_tolerance_m": 0.2},
-        scene_values={},
-        prompt=PROMPT,
-        encoders=("clip", "siglip"),
-    ),
+    "scannet200": _original("scannet200", "Table 1, ScanNet200, first 40 scenes of validation", 1),
+    "scannetpp": _original("scannetpp", "Table 2, ScanNet++, 40 scenes of validation", 5),
+    "replica": _original("replica", "Replica, 8 scenes (not in the paper)", 1),
     "synth": TablePlan(
         title="Synthetic rooms (not in the paper)",
         paper_top_k=1,
-        views=5,
         preset="",
-        map_values=ALL_VIEWS,
+        map_values={},
         scene_values={},
         prompt="{}",
         encoders=("lite",),

@@ -16,17 +16,11 @@ import numpy.typing as npt
 
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import SettingsError, SourceError
-from om3d_core.evaluation.assign import (
-    AssignSettings,
-    Candidates,
-    assign_labels,
-    label_predictions,
-)
-from om3d_core.evaluation.benchmark import InstanceCounts, count_instances, evaluate_scenes
+from om3d_core.evaluation.assign import AssignSettings, Candidates, assign_labels
+from om3d_core.evaluation.benchmark import count_instances
 from om3d_core.evaluation.ground_truth import transfer_masks
 from om3d_core.evaluation.label_sets import LabelSet
 from om3d_core.evaluation.paper_rows import Row
-from om3d_core.evaluation.protocols import Protocol
 from om3d_core.evaluation.scene_records import SceneRecord
 from om3d_core.features import similarity_matrix, without_outliers
 from om3d_core.mapper import Mapper
@@ -158,39 +152,6 @@ def record_scene(
     return SceneRecord(labeled.name, fingerprint, counts, rows)
 
 
-def row_numbers(
-    records: Sequence[SceneRecord], row: str, labels: LabelSet, protocol: Protocol, top_k: int
-) -> npt.NDArray[np.float64]:
-    """(3,) AP, AP50 and AP25 of a row over the recorded scenes, 0..1."""
-    scored = labels.scored
-    scenes = []
-    for record in records:
-        found = record.rows[row]
-        chosen = Candidates(found.ids[:, :top_k], found.probabilities[:, :top_k])
-        counts = record.counts.against(scored, protocol)
-        scenes.append(label_predictions(counts, chosen, scored, protocol))
-    return evaluate_scenes(scenes, scored, protocol).mean
-
-
-def perfect_numbers(
-    records: Sequence[SceneRecord], labels: LabelSet, protocol: Protocol
-) -> npt.NDArray[np.float64]:
-    """(3,) what the ground truth of the recorded scenes scores against itself; 1 unless broken."""
-    scored = labels.scored
-    scenes = []
-    for record in records:
-        c = record.counts
-        itself = InstanceCounts(
-            np.ones(len(c.gt_sizes)), c.gt_sizes, c.instance_ids, c.gt_sizes, np.diag(c.gt_sizes)
-        )
-        ids = (c.instance_ids // 1000)[:, None]
-        right = Candidates(ids, np.ones(ids.shape))
-        scenes.append(
-            label_predictions(itself.against(scored, protocol), right, scored, protocol)
-        )
-    return evaluate_scenes(scenes, scored, protocol).mean
-
-
 def fingerprint_of(parts: Iterable[object]) -> str:
     """A short name of everything that a record depends on."""
     text = json.dumps([repr(part) for part in parts])
@@ -199,12 +160,14 @@ def fingerprint_of(parts: Iterable[object]) -> str:
 
 def _take(table: FeatureTable, columns: npt.NDArray[np.int64]) -> FeatureTable:
     """The views at ``columns`` (N, k), which may repeat; none at -1."""
-    rows = np.arange(len(columns))[:, None]
-    present = columns >= 0
-    valid = present & table.valid[rows, np.maximum(columns, 0)]
-    vectors = table.vectors[rows, np.maximum(columns, 0)]
+    rows, at = np.arange(len(columns))[:, None], np.maximum(columns, 0)
+    valid = (columns >= 0) & table.valid[rows, at]
+    zero = np.float32(0)
     return replace(
-        table, vectors=np.where(valid[:, :, None], vectors, np.float32(0)), valid=valid
+        table,
+        vectors=np.where(valid[:, :, None], table.vectors[rows, at], zero),
+        valid=valid,
+        lengths=np.where(valid, table.lengths[rows, at], zero),
     )
 
 

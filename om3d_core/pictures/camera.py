@@ -41,7 +41,7 @@ def choose_viewpoint(
     width, height = size
     trial_size = (max(1, round(TRIAL_HEIGHT * width / height)), TRIAL_HEIGHT)
     step = max(1, -(-len(cloud) // TRIAL_POINTS))
-    trial = Cloud(cloud.points[::step], cloud.colors[::step], cloud.normals[::step])
+    trial = cloud.select(slice(None, None, step))
     frame = frame[:: -(-len(frame) // FRAME_POINTS)]
     chosen, best = None, -np.inf
     for pitch in PITCHES_RAD:

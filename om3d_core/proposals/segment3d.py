@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING
 
 from om3d_core.errors import ModelError
 from om3d_core.proposals.mask3d.proposer import Mask3DProposer
-from om3d_core.proposals.mask3d.settings import Mask3DSettings
+from om3d_core.proposals.mask3d.settings import SEGMENTS, SEGMENTS_MEANING, Mask3DSettings
 from om3d_core.settings import setting
 
 if TYPE_CHECKING:
@@ -58,10 +58,7 @@ class Segment3DSettings(Mask3DSettings):
     num_queries: int = setting(
         400, "places from which a mask is grown; no weight depends on it", low=1, high=2000
     )
-    segments: str = setting(
-        "surface", "predict masks for voxels, or for fine segments of the surface",
-        choices=("none", "surface"),
-    )
+    segments: str = setting("surface", SEGMENTS_MEANING, choices=SEGMENTS)
     split_reach_m: float = setting(
         0.05, "parts of a mask further apart become two masks (m)", low=0.005, high=100.0
     )

@@ -26,8 +26,8 @@ class SkipCount:
         return sum(self.reasons.values())
 
 
-class Source(Protocol):
-    """A recorded scene. Bad frames are skipped and counted in ``skipped``, never raised."""
+class Frames(Protocol):
+    """A recording. Bad frames are skipped and counted in ``skipped``, never raised."""
 
     skipped: SkipCount
 
@@ -36,6 +36,10 @@ class Source(Protocol):
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames by ascending stamp."""
+
+
+class Source(Frames, Protocol):
+    """A recorded scene."""
 
     def cloud(self) -> Cloud | None:
         """The reconstruction that came with the scene, or None."""

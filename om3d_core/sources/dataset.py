@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from om3d_core.errors import SourceError
 from om3d_core.frame import Frame
 from om3d_core.registry import lookup
 from om3d_core.settings import Settings
-from om3d_core.sources.base import SkipCount
+from om3d_core.sources.base import Frames
 
 REGISTRY = {
     "scannet200": "om3d_core.sources.scannet:ScanNetScene",
@@ -29,20 +29,23 @@ SETTINGS = {
 }
 
 
-class DatasetScene(Protocol):
+class DatasetScene(ABC):
     """A Source whose cloud carries ground truth."""
 
-    skipped: SkipCount
+    def __init__(self, frames: Frames):
+        self._frames, self.skipped = frames, frames.skipped
 
     def __len__(self) -> int:
-        """Number of frames listed, readable or not."""
+        return len(self._frames)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Frames by ascending stamp."""
+        return iter(self._frames)
 
+    @abstractmethod
     def cloud(self) -> Cloud:
-        """The scene's reconstruction."""
+        """The scene's reconstruction, with the segments that the data set ships, if any."""
 
+    @abstractmethod
     def ground_truth(self) -> npt.NDArray[np.int64]:
         """(P,) ``label id * 1000 + instance`` of each point of the cloud, 0 where it has none."""
 

@@ -25,6 +25,7 @@ from om3d_core.sources.image_files import (
     resize_color,
 )
 from om3d_core.sources.poses import NS_PER_S, nearest_rigid
+from om3d_core.sources.segments import SEGMENTS_SUFFIX, read_mesh
 
 LAYOUT = (
     "color/N.jpg or .png, depth/N.png, pose/N.txt (4x4 map_from_camera), "
@@ -129,19 +130,22 @@ class FolderSource:
                 pool.shutdown(cancel_futures=True)
 
     def cloud(self) -> Cloud | None:
-        """The vertices of the scene's .ply, or None where there is none. Raises SourceError."""
+        """The vertices of the scene's .ply, or None where there is none. Raises SourceError.
+
+        Segments as ScanNet's that lie beside the .ply come with it.
+        """
         name = self._settings.cloud_file
         if name:
             path = (self._path / name).resolve()
             if not path.is_relative_to(self._path.resolve()):
                 raise SourceError(f"cloud_file {name!r}: expected a file inside {self._path}")
-            return read_ply(path)
+            return _read_cloud(path)
         found = sorted(self._path.glob("*.ply"))
         chosen = [path for path in found if path.name == "scene.ply"] or found
         if len(chosen) > 1:
             names = ", ".join(path.name for path in chosen)
             raise SourceError(f"{self._path}: set cloud_file to one of {names}")
-        return read_ply(chosen[0]) if chosen else None
+        return _read_cloud(chosen[0]) if chosen else None
 
     def _usable(self, result: Future[Frame | str]) -> Iterator[Frame]:
         frame = result.result()
@@ -241,6 +245,11 @@ class FolderSource:
         except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise SourceError(f"{path}: rate_hz not readable: {error}") from error
         return float(rate)
+
+
+def _read_cloud(path: Path) -> Cloud:
+    segments = path.with_suffix(SEGMENTS_SUFFIX)
+    return read_mesh(path, segments) if segments.is_file() else read_ply(path)
 
 
 def _read_bytes(path: Path, limit: int) -> bytes:

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,12 +18,11 @@ import numpy.typing as npt
 from om3d_core.cloud import Cloud
 from om3d_core.errors import SourceError
 from om3d_core.evaluation.label_sets import load_label_set
-from om3d_core.frame import Frame, Intrinsics
+from om3d_core.frame import Intrinsics
 from om3d_core.ply import read_ply
 from om3d_core.ply_faces import read_face_property
 from om3d_core.settings import Settings, setting
-from om3d_core.sources.base import SkipCount
-from om3d_core.sources.dataset import Origin
+from om3d_core.sources.dataset import DatasetScene, Origin
 from om3d_core.sources.poses import NS_PER_S
 from om3d_core.sources.rgbd_files import RgbdFile, RgbdFiles
 from om3d_core.sources.segments import MOST_OF_A_LABEL, read_json
@@ -46,7 +44,7 @@ class ReplicaSettings(Settings):
     step: int = setting(10, "use every step-th frame, from 0", low=1)
 
 
-class ReplicaScene:
+class ReplicaScene(DatasetScene):
     """One scene, such as office0 or room2."""
 
     def __init__(self, root: Path, scene: str, settings: ReplicaSettings | None = None):
@@ -75,18 +73,7 @@ class ReplicaScene:
             for number, pose in enumerate(_read_trajectory(trajectory))
             if number % self._settings.step == 0
         ]
-        self._files = RgbdFiles(files, units_per_m)
-
-    @property
-    def skipped(self) -> SkipCount:
-        """Frames that could not be used."""
-        return self._files.skipped
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def __iter__(self) -> Iterator[Frame]:
-        return iter(self._files)
+        super().__init__(RgbdFiles(files, units_per_m))
 
     def cloud(self) -> Cloud:
         """The vertices of the annotated mesh."""

@@ -9,8 +9,9 @@ depth, pose, intrinsic; also below data and data_compressed, as OpenMask3D keeps
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +20,18 @@ import numpy.typing as npt
 from om3d_core.cloud import Cloud
 from om3d_core.errors import SourceError
 from om3d_core.evaluation.label_sets import load_label_set
-from om3d_core.frame import Frame
-from om3d_core.ply import read_ply
 from om3d_core.settings import Settings, setting
-from om3d_core.sources.base import SkipCount
-from om3d_core.sources.dataset import Origin
-from om3d_core.sources.folder import FOLDERS, FolderSettings, FolderSource
+from om3d_core.sources.dataset import DatasetScene, Origin
+from om3d_core.sources.folder import FOLDERS, INTRINSICS_FILES, FolderSettings, FolderSource
 from om3d_core.sources.segments import (
-    check_length,
+    SEGMENTS_SUFFIX,
     ground_truth_ids,
     read_groups,
-    read_segments,
+    read_mesh,
 )
 from om3d_core.sources.sens import SensFile
 
+EXPORTED = {**FOLDERS, "intrinsics": ("intrinsic/intrinsic_color.txt", *INTRINSICS_FILES)}
 LABELS_FILE = "scannetv2-labels.combined.tsv"
 ORIGIN = Origin(
     "ScanNet",
@@ -53,7 +52,7 @@ class ScanNetSettings(Settings):
     )
 
 
-class ScanNetScene:
+class ScanNetScene(DatasetScene):
     """One scan, such as scene0011_00. Frames have the size of the depth images, 640x480."""
 
     def __init__(self, root: Path, scene: str, settings: ScanNetSettings | None = None):
@@ -62,42 +61,37 @@ class ScanNetScene:
         folder = folder if folder.is_dir() else root / scene
         self._labels = root / LABELS_FILE
         self._mesh = folder / f"{scene}_vh_clean_2.ply"
-        self._segments = folder / f"{scene}_vh_clean_2.0.010000.segs.json"
+        self._segments = self._mesh.with_suffix(SEGMENTS_SUFFIX)
         self._groups = folder / f"{scene}.aggregation.json"
         sens = folder / f"{scene}.sens"
         exported = any((folder / name).is_dir() for name in FOLDERS["color"])
+        stream = (
+            {f"exported {kind}": _first(folder, names) for kind, names in EXPORTED.items()}
+            if exported
+            else {"RGB-D stream": sens}
+        )
         needed = {
             "labels of the annotators": self._labels,
             "mesh": self._mesh,
             "segments of the mesh": self._segments,
             "instances": self._groups,
         }
-        ORIGIN.require(scene, needed if exported else {**needed, "RGB-D stream": sens})
-        self._source = self._open_folder(folder) if exported else self._open_sens(sens)
-
-    @property
-    def skipped(self) -> SkipCount:
-        """Frames that could not be used."""
-        return self._source.skipped
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def __iter__(self) -> Iterator[Frame]:
-        return iter(self._source)
+        ORIGIN.require(scene, {**needed, **stream})
+        super().__init__(self._open_folder(folder) if exported else self._open_sens(sens))
 
     def cloud(self) -> Cloud:
-        """The vertices of the cleaned and decimated mesh."""
-        return read_ply(self._mesh)
+        """The vertices of the cleaned and decimated mesh, with their segments."""
+        return self._cloud
 
     def ground_truth(self) -> npt.NDArray[np.int64]:
         """(P,) ScanNet200 ground truth; what has no class of the 200 is 0."""
         known = set(load_label_set("scannet200").ids.tolist())
         label_ids = {raw: i for raw, i in read_label_ids(self._labels).items() if i in known}
-        vertex_segments = read_segments(self._segments)
-        ids = ground_truth_ids(vertex_segments, read_groups(self._groups), label_ids)
-        check_length(self._segments, ids, len(self.cloud()))
-        return ids
+        return ground_truth_ids(self._cloud, read_groups(self._groups), label_ids)
+
+    @cached_property
+    def _cloud(self) -> Cloud:
+        return read_mesh(self._mesh, self._segments)
 
     def _open_folder(self, folder: Path) -> FolderSource:
         s = self._settings
@@ -108,6 +102,12 @@ class ScanNetScene:
     def _open_sens(self, path: Path) -> SensFile:
         faithful = self._settings.intrinsics_scaling == "openmask3d"
         return SensFile(path, self._settings.step, faithful_intrinsics=faithful)
+
+
+def _first(folder: Path, names: Sequence[str]) -> Path:
+    """The first of the files that is there, else the one that should be."""
+    paths = [folder / name for name in names]
+    return next((path for path in paths if path.exists()), paths[0])
 
 
 def read_label_ids(path: Path) -> dict[str, int]:

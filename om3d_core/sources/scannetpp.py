@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +19,12 @@ import numpy.typing as npt
 from om3d_core.cloud import Cloud
 from om3d_core.errors import SourceError
 from om3d_core.evaluation.label_sets import load_label_set
-from om3d_core.frame import Frame, Intrinsics
-from om3d_core.ply import read_ply
+from om3d_core.frame import Intrinsics
 from om3d_core.settings import Settings, setting
-from om3d_core.sources.base import SkipCount
-from om3d_core.sources.dataset import Origin
+from om3d_core.sources.dataset import DatasetScene, Origin
 from om3d_core.sources.poses import NS_PER_S
 from om3d_core.sources.rgbd_files import RgbdFile, RgbdFiles
-from om3d_core.sources.segments import (
-    check_length,
-    ground_truth_ids,
-    read_groups,
-    read_json,
-    read_segments,
-)
+from om3d_core.sources.segments import ground_truth_ids, read_groups, read_json, read_mesh
 
 STREAM_SIZE = (1920, 1440)
 RATE_HZ = 60.0
@@ -64,7 +56,7 @@ class ScanNetPPSettings(Settings):
     )
 
 
-class ScanNetPPScene:
+class ScanNetPPScene(DatasetScene):
     """One scene, such as 7b6477cb95. Missing images are skipped, not shifted."""
 
     def __init__(self, root: Path, scene: str, settings: ScanNetPPSettings | None = None):
@@ -85,32 +77,21 @@ class ScanNetPPScene:
             "instances": self._groups,
         }
         ORIGIN.require(scene, needed)
-        self._files = RgbdFiles(self._listed(poses), UNITS_PER_M)
-
-    @property
-    def skipped(self) -> SkipCount:
-        """Frames that could not be used."""
-        return self._files.skipped
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def __iter__(self) -> Iterator[Frame]:
-        return iter(self._files)
+        super().__init__(RgbdFiles(self._listed(poses), UNITS_PER_M))
 
     def cloud(self) -> Cloud:
-        """Every ``point_step``-th vertex of the mesh."""
-        mesh, step = read_ply(self._mesh), self._settings.point_step
-        return Cloud(mesh.points[::step], mesh.colors[::step], mesh.normals[::step])
+        """Every ``point_step``-th vertex of the mesh, with its segment."""
+        return self._whole.select(slice(None, None, self._settings.point_step))
 
     def ground_truth(self) -> npt.NDArray[np.int64]:
         """(P,) ground truth of the 1,659 classes; a vertex of two instances is the smaller's."""
         label_ids = load_label_set("scannetpp").id_of
-        ids = ground_truth_ids(
-            read_segments(self._segments), read_groups(self._groups), label_ids
-        )
-        check_length(self._segments, ids, len(read_ply(self._mesh)))
+        ids = ground_truth_ids(self._whole, read_groups(self._groups), label_ids)
         return ids[:: self._settings.point_step]
+
+    @cached_property
+    def _whole(self) -> Cloud:
+        return read_mesh(self._mesh, self._segments)
 
     def _listed(self, path: Path) -> list[RgbdFile]:
         content = read_json(path)

@@ -1,18 +1,22 @@
-"""Instances of ScanNet and ScanNet++: groups of mesh segments with a label, in two JSON files."""
+"""Segments of the meshes of ScanNet and ScanNet++, and instances: groups of them with a label."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.errors import SourceError
+from om3d_core.cloud import Cloud
+from om3d_core.errors import InputError, SourceError
+from om3d_core.ply import read_ply
 
+SEGMENTS_SUFFIX = ".0.010000.segs.json"
+"""Of ScanNet's segments, in place of the .ply of the mesh that they belong to."""
 MAX_JSON_BYTES = 1024 * 1024 * 1024
 MOST_OF_A_LABEL = 999
 
@@ -27,9 +31,15 @@ class LabeledGroup:
     segments: Ints
 
 
-def read_segments(path: Path) -> Ints:
-    """(P,) segment of each mesh vertex, from ``segIndices``. Raises SourceError."""
-    return _integers(_read(path, "segIndices"), f"{path}: segIndices")
+def read_mesh(mesh: Path, segments: Path) -> Cloud:
+    """The vertices of a mesh, each with its segment from ``segIndices``. Raises SourceError."""
+    cloud = read_ply(mesh)
+    ids = _integers(_read(segments, "segIndices"), f"{segments}: segIndices")
+    if len(ids) != len(cloud):
+        raise SourceError(
+            f"{segments}: expected segments of {len(cloud)} vertices, got {len(ids)}"
+        )
+    return replace(cloud, segments=ids)
 
 
 def read_groups(path: Path) -> list[LabeledGroup]:
@@ -45,14 +55,17 @@ def read_groups(path: Path) -> list[LabeledGroup]:
 
 
 def ground_truth_ids(
-    vertex_segments: Ints, groups: list[LabeledGroup], label_ids: Mapping[str, int]
+    mesh: Cloud, groups: list[LabeledGroup], label_ids: Mapping[str, int]
 ) -> Ints:
     """(P,) ``label id * 1000 + instance`` of each vertex, 0 where no known label is.
 
-    Instances are numbered from 1 within a label, in the order of the groups. Where instances
-    overlap the smallest holds the vertex. Raises SourceError for more than 999 of one label.
+    mesh: with segments. Instances are numbered from 1 within a label, in the order of the groups.
+    Where instances overlap the smallest holds the vertex. Raises SourceError for more than 999 of
+    one label.
     """
-    segments, vertex_segment = np.unique(vertex_segments, return_inverse=True)
+    if mesh.segments is None:
+        raise InputError("expected a mesh with segments, got one without")
+    segments, vertex_segment = np.unique(mesh.segments, return_inverse=True)
     sizes = np.bincount(vertex_segment, minlength=len(segments))
     owner = np.zeros(len(segments), np.int64)
     smallest = np.full(len(segments), np.iinfo(np.int64).max)
@@ -70,12 +83,6 @@ def ground_truth_ids(
         owner[mine], smallest[mine] = label * 1000 + counts[label], size
     ids: Ints = owner[vertex_segment]
     return ids
-
-
-def check_length(path: Path, ids: Ints, n_points: int) -> None:
-    """Raise SourceError unless there is one id a point of the mesh."""
-    if len(ids) != n_points:
-        raise SourceError(f"{path}: expected segments of {n_points} vertices, got {len(ids)}")
 
 
 def read_json(path: Path) -> Any:

@@ -26,14 +26,8 @@ from om3d_core.evaluation.ground_truth import (
 from om3d_core.files import write_atomically
 from om3d_core.fusion import Fuser, FusionSettings
 from om3d_core.masks import InstanceMasks
-from om3d_core.ply import read_ply
 from om3d_core.sources.folder import FolderSource
-from om3d_core.sources.segments import (
-    check_length,
-    ground_truth_ids,
-    read_groups,
-    read_segments,
-)
+from om3d_core.sources.segments import ground_truth_ids, read_groups, read_mesh
 
 BACKGROUND, VOID = -1, -2
 SCANS = Path("scans", "mesh_aligned_0.05.ply")
@@ -70,9 +64,7 @@ class LabeledScene:
 
     def select(self, keep: npt.NDArray[np.bool_]) -> LabeledScene:
         """The points at ``keep``, (P,) bool."""
-        c = self.cloud
-        cloud = Cloud(c.points[keep], c.colors[keep], c.normals[keep])
-        return replace(self, cloud=cloud, instance=self.instance[keep])
+        return replace(self, cloud=self.cloud.select(keep), instance=self.instance[keep])
 
     def masks(self) -> InstanceMasks:
         """The objects over the points, and the structure as one mask flagged so."""
@@ -154,11 +146,10 @@ def _read_synth(folder: SceneFolder, fusion: FusionSettings) -> LabeledScene:
 
 def _read_scannetpp(folder: SceneFolder) -> LabeledScene:
     scans = folder.path / "scans"
-    cloud, segments = read_ply(folder.path / SCANS), read_segments(scans / "segments.json")
-    check_length(scans / "segments.json", segments, len(cloud))
+    cloud = read_mesh(folder.path / SCANS, scans / "segments.json")
     groups = read_groups(scans / "segments_anno.json")
     names = sorted({group.label for group in groups})
-    ids = ground_truth_ids(segments, groups, {name: i + 1 for i, name in enumerate(names)})
+    ids = ground_truth_ids(cloud, groups, {name: i + 1 for i, name in enumerate(names)})
     instance = np.unique(ids, return_inverse=True)[1].reshape(-1).astype(np.int32)
     for label, special in ((BACKGROUND, SCANNETPP_STRUCTURE), (VOID, SCANNETPP_VOID)):
         of_name = np.array([False, *(name.lower() in special for name in names)])
@@ -217,7 +208,8 @@ def _write_cached(path: Path, scene: LabeledScene) -> None:
     from safetensors.numpy import save
 
     arrays = {**vars(scene.cloud), "instance": scene.instance}
-    write_atomically(path, save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
+    held = {k: np.ascontiguousarray(v) for k, v in arrays.items() if v is not None}
+    write_atomically(path, save(held))
 
 
 def _read_cached(path: Path, name: str) -> LabeledScene:
@@ -226,7 +218,9 @@ def _read_cached(path: Path, name: str) -> LabeledScene:
 
     try:
         arrays = load_file(path)
-        cloud = Cloud(arrays["points"], arrays["colors"], arrays["normals"])
+        cloud = Cloud(
+            arrays["points"], arrays["colors"], arrays["normals"], arrays.get("segments")
+        )
         return LabeledScene(name, cloud, arrays["instance"])
     except (SafetensorError, KeyError, ValueError) as error:
         raise SourceError(f"{path}: expected a scene, got {error}; remove the file") from error

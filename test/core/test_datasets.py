@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -20,6 +21,7 @@ from worlds import tabletop
 from om3d_core.errors import SettingsError, SourceError
 from om3d_core.ply_faces import read_face_property
 from om3d_core.sources.dataset import open_dataset_scene
+from om3d_core.sources.folder import FolderSettings, FolderSource
 from om3d_core.sources.replica import ReplicaScene, ReplicaSettings
 from om3d_core.sources.scannet import ScanNetScene, ScanNetSettings
 from om3d_core.sources.scannetpp import ScanNetPPScene, ScanNetPPSettings
@@ -58,6 +60,37 @@ def test_scannet(tmp_path, layout) -> None:
     assert labels_by_solid(scene) == [3001, 4001, 56001, 65001, 0]
     assert len(ScanNetScene(tmp_path, "scene0011_00")) == 1
     assert [f.stamp_ns for f in scene] == [round(i * 1e9 / 30) for i in range(4)]
+
+
+def test_clouds_come_with_the_segments_that_the_data_set_ships(tmp_path) -> None:
+    *_, solid = surface()
+    expected = 7 * (2 * solid + np.arange(len(solid)) % 2)
+    write_scannet(tmp_path)
+    write_scannetpp(tmp_path)
+    write_replica(tmp_path)
+    scannet = ScanNetScene(tmp_path, "scene0011_00").cloud().segments
+    np.testing.assert_array_equal(scannet, expected)
+    scannetpp = ScanNetPPScene(tmp_path, "7b6477cb95").cloud().segments
+    np.testing.assert_array_equal(scannetpp, expected[::3])
+    assert ReplicaScene(tmp_path, "office0").cloud().segments is None
+
+
+def test_a_scan_of_scannet_is_a_scene_folder_with_segments(tmp_path) -> None:
+    folder = write_scannet(tmp_path)
+    expected = ScanNetScene(tmp_path, "scene0011_00").cloud()
+    write_mesh(folder / "scene0011_00_vh_clean.ply", *surface()[:2])
+    with pytest.raises(SourceError, match="set cloud_file"):
+        FolderSource(folder).cloud()
+    named = FolderSettings(cloud_file="scene0011_00_vh_clean_2.ply")
+    cloud = FolderSource(folder, named).cloud()
+    np.testing.assert_array_equal(cloud.points, expected.points)
+    np.testing.assert_array_equal(cloud.segments, expected.segments)
+    segments = folder / "scene0011_00_vh_clean_2.0.010000.segs.json"
+    write_json(segments, {"segIndices": [1, 2, 3]})
+    with pytest.raises(SourceError, match="expected segments of"):
+        FolderSource(folder, named).cloud()
+    segments.unlink()
+    assert FolderSource(folder, named).cloud().segments is None
 
 
 @pytest.mark.parametrize("layout", ["exported", "sens"])
@@ -168,6 +201,14 @@ def test_missing_files_are_all_named_with_their_origin(tmp_path, dataset, scene,
         open_dataset_scene(dataset, tmp_path, scene)
     assert "https://" in str(raised.value) or "http://" in str(raised.value)
     assert str(raised.value).count(str(tmp_path)) >= 5
+
+
+@pytest.mark.parametrize("kind", ["depth", "pose", "intrinsic"])
+def test_a_half_exported_scan_names_what_lacks(tmp_path, kind) -> None:
+    folder = write_scannet(tmp_path)
+    shutil.rmtree(folder / kind)
+    with pytest.raises(SourceError, match=rf"{kind}.*download-scannet\.py.*Terms of Use"):
+        ScanNetScene(tmp_path, "scene0011_00")
 
 
 def test_names_that_climb_and_unknown_data_sets(tmp_path) -> None:

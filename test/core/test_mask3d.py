@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -367,18 +368,30 @@ def test_the_options_change_the_masks(cloud: Cloud, checkpoint: Path) -> None:
     assert len(np.unique(faithful.to_dense(), axis=1).T) < len(faithful)
 
 
-def test_given_segments_are_kept_whole(cloud: Cloud, checkpoint: Path) -> None:
-    options = Mask3DSettings(checkpoint=str(checkpoint), device="cpu", **LENIENT)
-    proposer = Mask3DProposer(options)
+def test_segments_of_the_data_set_are_kept_whole(cloud: Cloud, checkpoint: Path) -> None:
     segments = np.repeat([7, 40, -2, 9, 1000], [4000, 1200, 1200, 1200, 1200])
-    masks = proposer.propose(cloud, Job(), segments=segments)
+    shipped = replace(cloud, segments=segments)
+    masks = propose(shipped, checkpoint, segments="dataset")
     assert len(masks) > 0
     for i in range(len(masks)):
         for label in np.unique(segments):
             part = np.isin(np.flatnonzero(segments == label), masks[i])
             assert part.all() or not part.any()
-    with pytest.raises(InputError, match="segment ids"):
-        proposer.propose(cloud, Job(), segments=segments[:-1])
+    unused = propose(shipped, checkpoint, segments="none")
+    np.testing.assert_array_equal(unused.indices, propose(cloud, checkpoint).indices)
+    with pytest.raises(InputError, match=r"mask3d\.segments.*0\.010000\.segs\.json.*none"):
+        propose(cloud, checkpoint, segments="dataset")
+
+
+def test_a_cloud_holds_one_segment_a_point(cloud: Cloud) -> None:
+    segments = np.arange(len(cloud))
+    every_third = replace(cloud, segments=segments).select(slice(None, None, 3))
+    np.testing.assert_array_equal(every_third.segments, segments[::3])
+    np.testing.assert_array_equal(every_third.points, cloud.points[::3])
+    assert cloud.select(segments[:5]).segments is None
+    for wrong in (segments[:-1], segments.astype(float), segments[:, None]):
+        with pytest.raises(InputError, match="segments of shape"):
+            replace(cloud, segments=wrong)
 
 
 def test_structure_is_flagged(cloud: Cloud, checkpoint: Path) -> None:

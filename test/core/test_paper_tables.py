@@ -7,27 +7,34 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from dataset_maker import surface, write_scannet
+from dataset_maker import surface, write_replica, write_scannet
 from doubles import BoxProposer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_models import one_thread, tiny_mask3d  # noqa: F401
 from worlds import tabletop
 
 from om3d_core import assembly
 from om3d_core.commands import paper_tables as command
 from om3d_core.encoders.base import FeatureSpace
 from om3d_core.errors import InputError, MapFormatError, SettingsError, SourceError
+from om3d_core.evaluation import paper_summary
 from om3d_core.evaluation.assign import Candidates
 from om3d_core.evaluation.benchmark import count_instances
 from om3d_core.evaluation.label_sets import load_label_set
-from om3d_core.evaluation.paper_rows import PAPER, PLANS, ROWS
-from om3d_core.evaluation.paper_tables import RowLabeler
+from om3d_core.evaluation.mask_quality import evaluate_masks
+from om3d_core.evaluation.paper_rows import N_VIEWS, PAPER, PLANS, ROWS
+from om3d_core.evaluation.paper_summary import summarize
+from om3d_core.evaluation.paper_tables import RowLabeler, map_scene
 from om3d_core.evaluation.protocols import PROTOCOLS
 from om3d_core.evaluation.scene_records import SceneRecord, read_record, write_record
 from om3d_core.evaluation.synthetic_truth import open_synthetic, synthetic_labels
 from om3d_core.map_settings import MapSettings
 from om3d_core.masks import InstanceMasks
+from om3d_core.progress import Job
 from om3d_core.settings import build
+from om3d_core.sources.dataset import open_dataset_scene, settings_type
+from om3d_core.sources.scannet import ScanNetSettings
 from om3d_core.synthetic.writer import SceneWriter
 from om3d_core.views import Cameras, ViewSettings, choose_among, choose_frames, select_views
 from om3d_core.visibility import Observation
@@ -77,10 +84,12 @@ def root(tmp_path):
     return tmp_path
 
 
-def work_of(root, encoders, opened=None):
+def work_of(root, encoders, *flags, opened=None):
     plan = PLANS["scannet200"]
-    args = command._parser().parse_args(["scannet200", str(root), "--scenes", ",".join(SCENES)])
-    labels, scenes, open_scene = command._data(args, plan)
+    args = command._parser().parse_args(
+        ["scannet200", str(root), "--scenes", ",".join(SCENES), *flags]
+    )
+    labels, scenes, open_scene, own = command._data(args, plan)
 
     def noted(name, report):
         if opened is not None:
@@ -91,7 +100,7 @@ def work_of(root, encoders, opened=None):
               "proposals.method": "precomputed",
               "proposals.path": str(root / "{scene}_masks.npz"),
               "visibility.depth_tolerance_m": 0.05}  # fmt: skip
-    return command.Work(plan, labels, scenes, noted, values, encoders, root / "records")
+    return command.Work(plan, labels, scenes, noted, own, values, encoders, root / "records")
 
 
 def test_every_row_from_one_encoding(root) -> None:
@@ -99,14 +108,17 @@ def test_every_row_from_one_encoding(root) -> None:
     work = work_of(root, (first, second))
     records, rows = command.run(work)
     assert [row.name for row in rows] == [row.name for row in ROWS]
-    summary = command.summarize(records, rows, work.labels, "scannet200")
-    paper, benchmark = summary["paper"], summary["benchmark"]
+    summary = summarize(records, rows, work.labels, "scannet200")
+    paper, benchmark = summary.protocols["paper"], summary.protocols["benchmark"]
     assert paper["top1"]["base"] == [100.0] * 3
     assert paper["top1"]["siglip"] == pytest.approx([100 / 3] * 3, abs=0.01)
     assert paper["top5"]["siglip"] == [100.0] * 3
     assert all(benchmark["top1"][row] == paper["top1"][row] for row in paper["top1"])
     assert benchmark["top5"]["siglip"][0] < 100
-    assert summary["published"]["top1"]["base"] == [11.1, 13.5, 13.8]
+    assert summary.published["top1"]["base"] == [11.1, 13.5, 13.8]
+    assert summary.masks == [100.0] * 3
+    groups = summary.groups["paper"]["top1"]
+    assert groups["base"] == [100.0, 100.0, None] and groups["siglip"] == [50.0, 0.0, None]
     assert first.n_crops == second.n_crops
     views = 3 * 10 * 4 * len(SCENES)
     assert 0 < first.n_crops <= views
@@ -132,6 +144,17 @@ def test_an_interrupted_run_goes_on(root) -> None:
     assert opened == [*SCENES, SCENES[1], *SCENES]
 
 
+@pytest.mark.parametrize("flags", [("--scannet200.step", "3"),
+                                   ("--scannet200.intrinsics_scaling", "per_axis")])  # fmt: skip
+def test_scenes_that_are_read_otherwise_are_evaluated_anew(root, flags) -> None:
+    opened, encoder = [], Colors()
+    command.run(work_of(root, (encoder,), opened=opened))
+    command.run(work_of(root, (encoder,), *flags, opened=opened))
+    assert opened == [*SCENES, *SCENES]
+    command.run(work_of(root, (encoder,), *flags, opened=opened))
+    assert opened == [*SCENES, *SCENES]
+
+
 def test_the_command_prints_both_protocols_beside_the_paper(root, monkeypatch, capsys) -> None:
     encoders = Colors(), Colors("b@1", True)
     monkeypatch.setattr(command, "create_encoders", lambda names, settings: encoders)
@@ -141,14 +164,68 @@ def test_the_command_prints_both_protocols_beside_the_paper(root, monkeypatch, c
                  "--proposals.path", str(root / "{scene}_masks.npz")]  # fmt: skip
     assert command.main(arguments) == 0
     printed = capsys.readouterr().out
-    for text in ("protocol paper, 1 scenes", "protocol benchmark", "Base + max aggr.", "15.4"):
+    for text in ("1 scenes", "protocol paper", "protocol benchmark", "Base + max aggr.", "15.4",
+                 "masks whatever their labels: AP 100.0", "frequency", "head", "tail"):
         assert text in printed
     assert command.main([*arguments, "--json"]) == 0
-    assert set(json.loads(capsys.readouterr().out)) == {"paper", "benchmark", "published"}
-    with pytest.raises(SystemExit):
-        command.main(["scannetpp"])
-    with pytest.raises(SourceError, match="scene0015_00"):
+    parts = set(json.loads(capsys.readouterr().out))
+    assert parts == {"paper", "benchmark", "groups", "masks", "published"}
+    for wrong in (["scannetpp"], ["scannet200", str(root), "--limit", "-1"]):
+        with pytest.raises(SystemExit):
+            command.main(wrong)
+    with pytest.raises(SourceError, match=r"scene0015_00.*Terms of Use.*37 more.*scene0100_02"):
         command.main(["scannet200", str(root)])
+
+
+@pytest.fixture
+def tiny_network(tmp_path):
+    """Settings that put a tiny Mask3D in the place of the published one, and leave SAM out."""
+    path = str(tiny_mask3d(tmp_path / "tiny.safetensors"))
+    return {"segmenter.method": "none", "mask3d.checkpoint": path, "mask3d.num_heads": 2,
+            "mask3d.num_queries": 20}  # fmt: skip
+
+
+def flags_of(values):
+    return [text for name, value in values.items() for text in (f"--{name}", str(value))]
+
+
+def parts_of_segments(masks, segments):
+    """How many times a mask holds some of a segment, but not all of it."""
+    sizes = np.bincount(segments)
+    held = np.stack([np.bincount(segments[masks[i]], minlength=len(sizes))
+                     for i in range(len(masks))])  # fmt: skip
+    return int(((held > 0) & (held < sizes)).sum())
+
+
+def test_masks_of_scannet200_are_made_of_its_own_segments(tmp_path, tiny_network) -> None:
+    write_scannet(tmp_path)
+    plan = PLANS["scannet200"]
+    own = build(ScanNetSettings, plan.scene_values)
+    broken = {}
+    for segments in ("dataset", "none"):
+        values = {**plan.settings_values(), **tiny_network}
+        values |= {} if segments == "dataset" else {"mask3d.segments": segments}
+        mapper = assembly.create_mapper(build(MapSettings, values), (Colors(),))
+        scene = open_dataset_scene("scannet200", tmp_path, SCENES[0], own)
+        masks = map_scene(scene, mapper, Job()).scene.masks
+        assert len(masks) > 1
+        broken[segments] = parts_of_segments(masks, scene.cloud().segments)
+    assert broken["dataset"] == 0 < broken["none"]
+
+
+def test_the_command_with_a_tiny_mask3d(tmp_path, monkeypatch, tiny_network, capsys) -> None:
+    """Only ScanNet and ScanNet++ have segments; Replica is told so."""
+    write_scannet(tmp_path)
+    write_replica(tmp_path)
+    monkeypatch.setattr(command, "create_encoders", lambda names, settings: (Colors(),))
+    flags = [*flags_of(tiny_network), "--json"]
+    assert command.main(["scannet200", str(tmp_path), "--scenes", SCENES[0], *flags]) == 0
+    assert 0 <= json.loads(capsys.readouterr().out)["masks"][2] <= 100
+    record = read_record(tmp_path / f"records/{SCENES[0]}.json")
+    assert len(record.counts.scores) > 1
+    with pytest.raises(InputError, match=r"mask3d\.segments dataset.*other sources have none"):
+        command.main(["replica", str(tmp_path), "--scenes", "office0", *flags,
+                      "--mask3d.segments", "dataset"])  # fmt: skip
 
 
 def test_missing_scenes_name_their_origin(root) -> None:
@@ -160,9 +237,27 @@ def test_missing_scenes_name_their_origin(root) -> None:
 def test_ground_truth_that_fails_against_itself_is_refused(root, monkeypatch) -> None:
     work = work_of(root, (Colors(),))
     records, rows = command.run(work)
-    monkeypatch.setattr(command, "perfect_numbers", lambda *_: np.array([1.0, 0.9, 1.0]))
+    monkeypatch.setattr(paper_summary, "perfect_numbers", lambda *_: np.array([1.0, 0.9, 1.0]))
     with pytest.raises(InputError, match="against itself"):
-        command.summarize(records, rows, work.labels, "scannet200")
+        summarize(records, rows, work.labels, "scannet200")
+
+
+def test_masks_are_measured_as_eval_masks_does() -> None:
+    """Without classes, by their scores; what is not scored is void."""
+    labels = load_label_set("scannet200")
+    gt_ids = np.repeat([2001, 2002, 56001, 1001, 0], [400, 300, 500, 200, 600])
+    cuts = [(0, 390), (380, 700), (700, 1000), (1200, 1400), (1500, 1900), (0, 60)]
+    masks = InstanceMasks.from_lists([np.arange(a, b) for a, b in cuts], len(gt_ids),
+                                     np.array([0.9, 0.4, 0.6, 0.5, 0.3, 0.95]))  # fmt: skip
+    record = SceneRecord("s", "f", count_instances(masks, gt_ids), {})
+    objects = InstanceMasks.from_lists(
+        [np.flatnonzero(gt_ids == i) for i in (2001, 2002, 56001)], len(gt_ids)
+    )
+    expected = evaluate_masks(masks, objects, np.isin(gt_ids, (0, 1001)))
+    np.testing.assert_allclose(
+        paper_summary.mask_numbers([record], labels), [expected.ap, expected.ap50, expected.ap25]
+    )
+    assert 0 < expected.ap < 1
 
 
 @given(seed=st.integers(0, 2**32 - 1), n_frames=st.integers(1, 30),
@@ -221,15 +316,40 @@ def test_records_survive_and_damage_is_told(tmp_path) -> None:
 def test_plans_hold_valid_settings_and_the_papers_rows() -> None:
     for plan in PLANS.values():
         made = build(MapSettings, plan.settings_values())
-        assert made.views.top_k >= 2 * plan.views
+        assert made.views.top_k >= 2 * N_VIEWS
         faithful = made.visibility.pixel == "truncated" and made.views.repeat
         assert faithful == (plan.preset == "openmask3d_pp")
     assert build(MapSettings, PLANS["synth"].settings_values("openmask3d_pp")).views.repeat
+    ours = build(MapSettings, PLANS["scannet200"].settings_values("default"))
+    assert replace(ours, views=MapSettings().views) == MapSettings()
     names = {row.name for row in ROWS}
     assert all(set(table) <= names for table in PAPER.values())
     labels = load_label_set("scannet200")
     with pytest.raises(SettingsError, match="prompt"):
         RowLabeler(ROWS, (Colors(),), labels, ViewSettings(), 5, "a thing")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        ("scannet200", ("scannet200_val.ckpt", "dataset", "dataset", 150, 0.2, 10)),
+        ("scannetpp", ("scannet200_model.ckpt", "unit", "none", 120, 0.1, 15)),
+        ("replica", ("scannet200_model.ckpt", "unit", "none", 120, 0.2, 10)),
+    ],
+)
+def test_each_data_set_is_mapped_as_the_original_does(dataset, expected) -> None:
+    plan = PLANS[dataset]
+    made = build(MapSettings, plan.settings_values())
+    own = build(settings_type(dataset), plan.scene_values)
+    network = made.mask3d
+    assert (network.checkpoint, network.color_normalization, network.segments,
+            network.num_queries, made.visibility.depth_tolerance_m, own.step) == expected
+    assert (network.selection, network.min_voxels, network.max_overlap) == ("faithful", 1, 1.0)
+    assert made.proposals.method == "mask3d" and made.segmenter.method == "sam"
+    assert (made.views.selection, made.views.top_k, N_VIEWS) == ("visible", 10, 5)
+    assert getattr(own, "intrinsics_scaling", "openmask3d") == "openmask3d"
+    if dataset == "scannetpp":
+        assert (own.point_step, own.first_intrinsics, own.width, own.height) == (3, True, 480, 360)
 
 
 def test_unknown_rooms(tmp_path) -> None:
@@ -281,7 +401,7 @@ def test_rooms_are_evaluated_on_their_own_points(room, monkeypatch, capsys) -> N
                  "--fusion.voxel_m", "0.02", "--json"]  # fmt: skip
     assert command.main(arguments) == 0
     summary = json.loads(capsys.readouterr().out)
-    assert set(summary) == {"paper", "benchmark"}
+    assert set(summary) == {"paper", "benchmark", "masks"}
     record = read_record(room / "records/synth-7.json")
     assert len(record.counts.instance_ids) == 3
     overlap = record.counts.shared.max(axis=0) / record.counts.gt_sizes

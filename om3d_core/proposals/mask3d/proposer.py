@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from om3d_core.cloud import Cloud
 from om3d_core.devices import choose_device
-from om3d_core.errors import ModelError
+from om3d_core.errors import InputError, ModelError
 from om3d_core.masks import InstanceMasks, suppress_duplicates
 from om3d_core.progress import Job
 from om3d_core.proposals.mask3d.inference import SceneLogits, run_network
@@ -50,21 +50,16 @@ class Mask3DProposer:
         self._network = (network or self._load()).to(device).eval()
 
     def propose(
-        self,
-        cloud: Cloud,
-        job: Job,
-        up: npt.NDArray[np.float64] | None = None,
-        segments: npt.NDArray[np.integer] | None = None,
+        self, cloud: Cloud, job: Job, up: npt.NDArray[np.float64] | None = None
     ) -> InstanceMasks:
         """Masks over the cloud's points by falling score.
 
-        segments: (P,) ids of fine segments such as those of ScanNet, in place of the setting.
+        Raises InputError where the segments of the data set are wanted and the cloud has none.
         """
         if not len(cloud):
             return InstanceMasks.empty(0)
         job.step(STAGE, 0, STEPS)
-        if segments is None and self._settings.segments == "surface":
-            segments = surface_segments(cloud)
+        segments = self._segments(cloud)
         job.step(STAGE, 1, STEPS)
         scene = run_network(self._network, cloud, self._settings, segments)
         job.step(STAGE, 2, STEPS)
@@ -74,6 +69,21 @@ class Mask3DProposer:
             masks = flag_structure(cloud, masks)
         job.step(STAGE, STEPS, STEPS)
         return masks
+
+    def _segments(self, cloud: Cloud) -> npt.NDArray[np.int64] | None:
+        """(P,) ids of the segments that masks are made of, or None for voxels."""
+        wanted = self._settings.segments
+        if wanted == "surface":
+            return surface_segments(cloud)
+        if wanted == "dataset" and cloud.segments is None:
+            name = f"{self.settings_group}.segments"
+            raise InputError(
+                f"{name} dataset: expected a cloud with the segments of its data set, got one"
+                " without; those of ScanNet lie beside the mesh in"
+                " ID_vh_clean_2.0.010000.segs.json, those of ScanNet++ in scans/segments.json, and"
+                f" other sources have none: set {name} to surface or none"
+            )
+        return cloud.segments if wanted == "dataset" else None
 
     def _select(self, scene: SceneLogits) -> InstanceMasks:
         s, voxels = self._settings, scene.voxels

@@ -6,13 +6,20 @@ from dataclasses import dataclass
 
 from om3d_core.settings import Settings, setting
 
+SEGMENTS = ("none", "surface", "dataset")
+SEGMENTS_MEANING = (
+    "predict masks for voxels, for fine segments of the surface, or for those that the data set"
+    " ships with its mesh, as OpenMask3D does for ScanNet200"
+)
+
 
 @dataclass(frozen=True)
 class Mask3DSettings(Settings):
     """How Mask3D proposes masks; the defaults repair what OpenMask3D's script leaves open.
 
     OpenMask3D is ``color_normalization`` unit, ``selection`` faithful, ``min_voxels`` 1,
-    ``min_score`` 0, ``max_overlap`` 1, ``segments`` none, and 120 or 150 queries.
+    ``min_score`` 0, ``max_overlap`` 1, ``segments`` none, and 120 queries. For ScanNet200 its
+    colors are ``dataset``, ``segments`` dataset, and queries 150.
     """
 
     checkpoint: str = setting(
@@ -35,10 +42,7 @@ class Mask3DSettings(Settings):
         "dataset", "colors as in training, or 0..1 as OpenMask3D's single-scene script feeds them",
         choices=("dataset", "unit"),
     )
-    segments: str = setting(
-        "none", "predict masks for voxels, or for fine segments of the surface",
-        choices=("none", "surface"),
-    )
+    segments: str = setting("none", SEGMENTS_MEANING, choices=SEGMENTS)
     selection: str = setting(
         "fixed", "each part of a mask once with the probability of any object, or the best"
         " (part, class) pairs as in OpenMask3D, which repeat parts and drop others",
