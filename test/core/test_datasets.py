@@ -16,9 +16,12 @@ from dataset_maker import (
     write_scannet,
     write_scannetpp,
 )
+from tiny_models import tiny_mask3d
 from worlds import tabletop
 
+from om3d_core import cli
 from om3d_core.errors import SettingsError, SourceError
+from om3d_core.map_store import load_scene
 from om3d_core.ply_faces import read_face_property
 from om3d_core.sources.dataset import open_dataset_scene
 from om3d_core.sources.folder import FolderSettings, FolderSource
@@ -91,6 +94,25 @@ def test_a_scan_of_scannet_is_a_scene_folder_with_segments(tmp_path) -> None:
         FolderSource(folder, named).cloud()
     segments.unlink()
     assert FolderSource(folder, named).cloud().segments is None
+
+
+def test_run_maps_a_scan_of_scannet_by_its_segments(tmp_path, capsys) -> None:
+    folder = write_scannet(tmp_path)
+    network = tiny_mask3d(tmp_path / "tiny.safetensors")
+    run = ["run", str(folder), "-o", str(tmp_path / "map"), "--proposals.method", "mask3d",
+           "--mask3d.checkpoint", str(network), "--mask3d.num_heads", "2", "--mask3d.num_queries",
+           "8", "--mask3d.min_score", "0", "--mask3d.segments", "dataset"]  # fmt: skip
+    assert cli.main(run) == 0
+    segments = ScanNetScene(tmp_path, "scene0011_00").cloud().segments
+    masks = load_scene(tmp_path / "map").masks
+    assert len(masks) > 0
+    for i in range(len(masks)):
+        of_mask = np.isin(segments, segments[masks[i]])
+        np.testing.assert_array_equal(np.flatnonzero(of_mask), np.sort(masks[i]))
+    (folder / "scene0011_00_vh_clean_2.0.010000.segs.json").unlink()
+    assert cli.main([*run[:2], "-o", str(tmp_path / "none"), *run[4:]]) == 2
+    assert "ID_vh_clean_2.0.010000.segs.json" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("layout", ["exported", "sens"])

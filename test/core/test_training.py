@@ -433,7 +433,9 @@ def test_synthetic_scenes_are_fused_and_labeled(synth, tmp_path):
 
 def test_scans_of_scannetpp_need_no_frames(tmp_path):
     scans = write_scannetpp(tmp_path) / "scans"
-    (scene,) = SceneSet(find_scenes(tmp_path), FusionSettings())
+    (scene,) = SceneSet(find_scenes(tmp_path), FusionSettings(), tmp_path / "cache")
+    (kept,) = SceneSet(find_scenes(tmp_path), FusionSettings(), tmp_path / "cache")
+    np.testing.assert_array_equal(kept.cloud.segments, scene.cloud.segments)
     _, _, solid = surface()
     assert scene.name == "7b6477cb95" and len(scene.cloud) == len(solid)
     assert (scene.instance[solid == 0] == BACKGROUND).all()
