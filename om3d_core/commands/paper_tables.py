@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from om3d_core.assembly import create_encoders, create_mapper
 from om3d_core.commands.console import add_setting_flags, progress_report
 from om3d_core.encoders.base import Encoder
-from om3d_core.errors import MapFormatError, SourceError
+from om3d_core.errors import MapFormatError, SettingsError, SourceError
 from om3d_core.evaluation.label_sets import GROUPS, LabelSet, load_label_set, paper_scenes
 from om3d_core.evaluation.paper_rows import N_VIEWS, PLANS, ROWS, Row, TablePlan
 from om3d_core.evaluation.paper_summary import Columns, Percents, Summary, summarize
@@ -82,6 +83,11 @@ def main(argv: Sequence[str]) -> int:
 def run(work: Work) -> tuple[list[SceneRecord], list[Row]]:
     """The record of every scene, read where it is there, and the rows that they hold."""
     settings = build(MapSettings, work.values)
+    if settings.views.selection != "visible":
+        raise SettingsError(
+            "views.selection: expected visible, as every row chooses among the most visible views,"
+            f" got {settings.views.selection}"
+        )
     labeler = RowLabeler(
         ROWS, work.encoders, work.labels, settings.views, N_VIEWS, work.plan.prompt
     )
@@ -177,21 +183,19 @@ def _given(args: argparse.Namespace, tree: type, prefix: str = "") -> dict[str, 
 def _print(summary: Summary, plan: TablePlan, n_scenes: int) -> None:
     console = Console()
     masks = ", ".join(f"{n} {t}" for n, t in zip(AP_NAMES, _texts(summary.masks), strict=True))
-    print(f"{n_scenes} scenes, percent; masks whatever their labels: {masks}")
+    print(f"{plan.title}: {n_scenes} scenes, percent\nmasks whatever their labels: {masks}\n")
     for protocol, columns in summary.protocols.items():
-        title = f"{plan.title}: protocol {protocol}"
         published = summary.published if protocol == "paper" else {}
-        beside = {**columns, **{f"paper, {key}": rows for key, rows in published.items()}}
-        console.print(_table(title, beside, AP_NAMES))
+        beside = {**columns, **{f"paper\n{key}": rows for key, rows in published.items()}}
+        console.print(_table(f"protocol {protocol}", beside, AP_NAMES))
     for protocol, columns in summary.groups.items():
-        title = f"AP by frequency of the classes: protocol {protocol}"
-        console.print(_table(title, columns, GROUPS))
+        console.print(_table(f"protocol {protocol}, AP by frequency", columns, GROUPS))
 
 
 def _table(title: str, columns: Columns, names: Sequence[str]) -> Table:
     """A row for every row of the first of the columns."""
-    table = Table(title=title)
-    table.add_column("row")
+    table = Table(title=title, box=SIMPLE_HEAD, padding=0)
+    table.add_column("row", no_wrap=True)
     for key in columns:
         for name in names:
             table.add_column(f"{key.replace('top', 'top-')}\n{name}", justify="right")

@@ -40,7 +40,7 @@ ROWS = (
     Row("diverse", "Base + diverse views", selection="diverse"),
     Row("outliers", "Base + outlier removal", remove_outliers=True),
     Row("siglip", "Base + SigLIP emb.", second_encoder=True),
-    Row("bearing", "Base + bearing views (om3d)", selection="bearing"),
+    Row("bearing", "Bearing views (om3d)", selection="bearing"),
 )
 
 PAPER: dict[str, dict[str, Numbers]] = {
@@ -118,9 +118,9 @@ class TablePlan:
 
     def settings_values(self, preset: str = "") -> dict[str, Value]:
         """The settings of the map by dotted name. preset: taken instead of all of the plan's."""
-        known = {leaf.name for leaf in flatten(MapSettings)}
+        groups = {leaf.name.partition(".")[0] for leaf in flatten(MapSettings)}
         given = read_preset(preset or self.preset) if preset or self.preset else {}
-        values = {name: value for name, value in given.items() if name in known}
+        values = {n: v for n, v in given.items() if n.partition(".")[0] in groups}
         return {**values, **({} if preset else self.map_values), **ALL_VIEWS}
 
 

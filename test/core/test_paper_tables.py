@@ -173,6 +173,12 @@ def test_the_command_prints_both_protocols_beside_the_paper(root, monkeypatch, c
     for wrong in (["scannetpp"], ["scannet200", str(root), "--limit", "-1"]):
         with pytest.raises(SystemExit):
             command.main(wrong)
+    own = root / "mine.yaml"
+    own.write_text("mapper: {ros__parameters: {mask3d: {segmnts: dataset}}}")
+    for wrong, message in ((["--preset", str(own)], "mask3d.segmnts"),
+                           (["--views.selection", "bearing"], "expected visible")):  # fmt: skip
+        with pytest.raises(SettingsError, match=message):
+            command.main([*arguments, *wrong])
     with pytest.raises(SourceError, match=r"scene0015_00.*Terms of Use.*37 more.*scene0100_02"):
         command.main(["scannet200", str(root)])
 
