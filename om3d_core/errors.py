@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+
+MAX_REASON = 200
+
 
 class Om3dError(Exception):
     """Base class of every error that om3d raises on purpose."""
@@ -43,3 +47,10 @@ def expect(condition: bool, expected: str, got: object) -> None:
     """Raise :class:`InputError` naming what was expected and what came."""
     if not condition:
         raise InputError(f"expected {expected}, got {got}")
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error of another library says, in one line of at most 200 characters."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is damaged, or holds objects other than arrays, which are never loaded"
+    return " ".join(str(error).split())[:MAX_REASON] or repr(error)

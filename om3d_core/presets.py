@@ -13,11 +13,12 @@ line wins over both.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from om3d_core.errors import SettingsError
+from om3d_core.errors import SettingsError, reason_of
 from om3d_core.settings import Value
 
 PARAMETERS = "ros__parameters"
@@ -73,7 +74,7 @@ def read_preset(name: str, node: str = "mapper") -> dict[str, Value]:
 
 
 def _find(name: str) -> Path:
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if path.suffix in {SUFFIX, ".yml"} or path.is_file():
         if not path.is_file():
             raise SettingsError(f"preset: expected a file, found no {path}")
@@ -93,8 +94,7 @@ def _parse(text: str, path: Path) -> Any:
     try:
         return YAML(typ="safe", pure=True).load(text)
     except (YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise SettingsError(f"{path}: expected YAML, got {reason}") from error
+        raise SettingsError(f"{path}: expected YAML, got {reason_of(error)}") from error
 
 
 def _leaves(

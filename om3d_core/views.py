@@ -93,7 +93,7 @@ def choose_frames(
 ) -> list[Indices]:
     """For each instance the frame indices chosen from ``pixels`` (F, N), at most ``top_k``."""
     wanted = settings.top_k if settings.selection == "visible" else settings.preselection
-    order = np.argsort(-pixels, axis=0, kind="stable")[: max(wanted, settings.top_k)]
+    order = np.argsort(-pixels, axis=0, kind="stable")[:wanted]
     result = []
     for i in range(pixels.shape[1]):
         candidates = order[:, i][pixels[order[:, i], i] >= settings.min_pixels]

@@ -39,6 +39,11 @@ class VisibilitySettings(Settings):
     require_depth: bool = setting(
         True, "the pixel must have a depth; OpenMask3D takes missing depth for zero meters",
     )
+    count: str = setting(
+        "pixels", "how much of an instance a frame sees, by which views are ranked: distinct"
+        " pixels as in the code of OpenMask3D, or points as in its paper",
+        choices=("pixels", "points"),
+    )
     double_precision: bool = setting(
         False, "project in double precision, as OpenMask3D does, at half the speed"
     )
@@ -48,8 +53,8 @@ class VisibilitySettings(Settings):
 class Observation:
     """What one frame sees of N instances.
 
-    pixels: (N,) int32 distinct visible pixels. boxes: (N, 4) int32 x1, y1, x2, y2 (exclusive)
-    around them, zeros where nothing is visible.
+    pixels: (N,) int32 distinct visible pixels, or visible points if those are counted. boxes:
+    (N, 4) int32 x1, y1, x2, y2 (exclusive) around them, zeros where nothing is visible.
     """
 
     pixels: npt.NDArray[np.int32]
@@ -95,13 +100,20 @@ def visible_pixels(
 
 
 def observe(
-    pixels: npt.NDArray[np.int32], masks: InstanceMasks, width: int, height: int
+    pixels: npt.NDArray[np.int32],
+    masks: InstanceMasks,
+    width: int,
+    height: int,
+    count: str = "pixels",
 ) -> Observation:
-    """Count and box the visible pixels of each mask, given :func:`visible_pixels`."""
+    """Count and box the visible pixels of each mask, given :func:`visible_pixels`.
+
+    count: ``pixels``, each once however many points fall on it, or ``points``.
+    """
     n = len(masks)
     counts, boxes = np.zeros(n, np.int32), np.zeros((n, 4), np.int32)
     owner = np.full(width * height, -1, np.int32)
-    _count(pixels, masks.indptr, masks.indices, width, owner, counts, boxes)
+    _count(pixels, masks.indptr, masks.indices, width, count == "pixels", owner, counts, boxes)
     return Observation(counts, boxes)
 
 
@@ -138,13 +150,15 @@ def _project(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _count(pixels, indptr, indices, width, owner, counts, boxes):  # type: ignore[no-untyped-def]
+def _count(  # type: ignore[no-untyped-def]
+    pixels, indptr, indices, width, distinct, owner, counts, boxes
+):
     for i in range(len(counts)):
         count = 0
         x1, y1, x2, y2 = 1 << 30, 1 << 30, -1, -1
         for j in range(indptr[i], indptr[i + 1]):
             pixel = pixels[indices[j]]
-            if pixel < 0 or owner[pixel] == i:
+            if pixel < 0 or (distinct and owner[pixel] == i):
                 continue
             owner[pixel] = i
             count += 1

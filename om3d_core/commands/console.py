@@ -23,8 +23,11 @@ TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
 @contextmanager
-def progress_report() -> Iterator[Report]:
-    """A report that draws one bar a stage on stderr."""
+def progress_report(around: str = "") -> Iterator[Report]:
+    """A report that draws one bar a stage on stderr; a stage is over when another begins.
+
+    around: the stage that all others are steps of; they begin anew at each of its steps.
+    """
     with Progress(
         TextColumn("{task.description:<12}"),
         BarColumn(),
@@ -36,10 +39,12 @@ def progress_report() -> Iterator[Report]:
 
         def report(stage: str, done: int, total: int) -> None:
             for name, task in tasks.items():
-                if name != stage and not progress.tasks[task].finished:
+                if name not in {stage, around} and not progress.tasks[task].finished:
                     progress.update(task, completed=progress.tasks[task].total)
             if stage not in tasks:
                 tasks[stage] = progress.add_task(stage, total=total)
+            elif progress.tasks[tasks[stage]].finished and done < total:
+                progress.reset(tasks[stage])
             progress.update(tasks[stage], completed=done, total=total)
 
         yield report
@@ -65,7 +70,11 @@ def interruptible() -> Iterator[threading.Event]:
 
 
 def add_setting_flags(parser: argparse.ArgumentParser, tree: type[Any], prefix: str = "") -> None:
-    """Give ``parser`` one flag for every leaf of a settings tree, such as ``--views.top_k``."""
+    """Give ``parser`` one flag for every leaf of a settings tree, such as ``--views.top_k``.
+
+    A flag is then known by its whole name only: an abbreviation may be another's tomorrow.
+    """
+    parser.allow_abbrev = False
     group = parser.add_argument_group(f"settings {prefix}".strip(" ."))
     for leaf in flatten(tree):
         group.add_argument(
@@ -88,7 +97,7 @@ def parse_with_preset(
     """
     text = "openmask3d, openmask3d_pp, default, or a .yaml file in the layout of ROS parameters"
     parser.add_argument("--preset", metavar="NAME|FILE", help=f"{text}; flags win over it")
-    early = argparse.ArgumentParser(parser.prog, add_help=False)
+    early = argparse.ArgumentParser(parser.prog, add_help=False, allow_abbrev=False)
     early.add_argument("--preset")
     name = early.parse_known_args(argv)[0].preset
     given = argparse.Namespace()

@@ -8,7 +8,6 @@ release of transformers.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from om3d_core.errors import ModelError, expect
+from om3d_core.files import read_json
 
 Pixels = npt.NDArray[np.uint8]
 MAX_SIDE_PX = 4096
 LONGEST_ASPECT = 16
+STEPS = ("do_resize", "do_rescale", "do_normalize")
 FILES = ("preprocessor_config.json", "processor_config.json")
 
 
@@ -30,27 +31,32 @@ FILES = ("preprocessor_config.json", "processor_config.json")
 class Preprocessing:
     """side_px: of the square that the network reads. short_side_px: that of a crop before its
     middle square is cut out; 0 squashes the whole crop into the square. whole: pad a crop to a
-    square instead of either. resample: filter as Pillow numbers them. mean, std: of each color.
+    square instead of either. resample: filter as Pillow numbers them. mean, std: of red, green
+    and blue in 0..1.
+
+    Raises :class:`InputError` for values that make no sense.
     """
 
     side_px: int
     short_side_px: int
     whole: bool
     resample: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
     def __post_init__(self) -> None:
         sides = (self.side_px, self.short_side_px or self.side_px)
         values = np.array([*self.mean, *self.std], np.float64)
-        if (
-            not 1 <= self.side_px <= sides[1] <= MAX_SIDE_PX
-            or self.resample not in set(Image.Resampling)
-            or not np.isfinite(values).all()
-            or not 0 <= min(self.mean) <= max(self.mean) <= 1
-            or min(self.std) <= 0
-        ):
-            raise ModelError(f"expected a usable preprocessing, got {self}")
+        expect(
+            1 <= self.side_px <= sides[1] <= MAX_SIDE_PX
+            and self.resample in set(Image.Resampling)
+            and len(self.mean) == len(self.std) == 3
+            and bool(np.isfinite(values).all())
+            and 0 <= min(self.mean) <= max(self.mean) <= 1
+            and min(self.std) > 0,
+            "a usable preprocessing",
+            self,
+        )
 
     def __call__(self, crop: Pixels) -> Pixels:
         """The square (side_px, side_px, 3) of an RGB crop (h, w, 3), not yet normalized."""
@@ -112,11 +118,13 @@ def read_preprocessing(folder: Path, *, whole: bool) -> Preprocessing:
     if path is None:
         raise ModelError(f"{folder}: expected {FILES[0]}, found no such file")
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path)
         config = config.get("image_processor", config)
         size, crop = config["size"], config.get("crop_size")
         cuts = bool(config.get("do_center_crop", False))
         mean, std = (tuple(map(float, config[key])) for key in ("image_mean", "image_std"))
+        if not all(config.get(step, True) for step in STEPS):
+            raise ValueError(f"a model without one of {', '.join(STEPS)} is not known here")
         short = size if isinstance(size, int) else size.get("shortest_edge", 0)
         side = _square(crop if cuts else size)
         if cuts and not short:
@@ -128,10 +136,12 @@ def read_preprocessing(folder: Path, *, whole: bool) -> Preprocessing:
             short_side_px=int(short) if cuts else 0,
             whole=whole,
             resample=int(config["resample"]),
-            mean=(mean[0], mean[1], mean[2]),
-            std=(std[0], std[1], std[2]),
+            mean=mean,
+            std=std,
         )
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OSError) as error:
+    except (
+        ArithmeticError, AttributeError, KeyError, OSError, TypeError, ValueError
+    ) as error:
         raise ModelError(f"{path}: expected how images are prepared, got {error!r}") from error
 
 

@@ -11,6 +11,7 @@ from om3d_core.settings import Settings, setting
 
 MODEL_HELP = "folder of a model, or its name on the Hugging Face hub as NAME@REVISION"
 PREPROCESSING = ("original", "whole-crop")
+MAX_TEMPLATES = 100
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,13 @@ class TextSettings(NetworkSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if len(self.templates) > MAX_TEMPLATES:
+            raise SettingsError(
+                f"template: expected at most {MAX_TEMPLATES} texts, got {len(self.templates)}"
+            )
         if any(text.count("{}") != 1 for text in self.templates):
             raise SettingsError(
-                f"template: expected {{}} once in each text, got {self.template!r}"
+                f"template: expected {{}} once in each text, got {self.template!r:.200}"
             )
 
     @property

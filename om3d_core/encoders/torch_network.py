@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,13 +14,15 @@ import numpy.typing as npt
 
 from om3d_core.devices import choose_device, choose_dtype
 from om3d_core.encoders.settings import NetworkSettings
-from om3d_core.errors import ModelError
+from om3d_core.errors import ModelError, reason_of
+from om3d_core.files import read_json
 from om3d_core.models import HUB_NAME, require
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Floats = npt.NDArray[np.float32]
+TOKENIZER = "tokenizer.json"
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 MAX_NAMED_KEYS = 5
 REVISION_CHARACTERS = 8
@@ -63,7 +64,7 @@ class TorchNetwork:
             for start in range(0, n, self.batch_size):
                 batch = [next(items) for _ in range(min(self.batch_size, n - start))]
                 filler = [torch.zeros_like(batch[0])] * (self.batch_size - len(batch))
-                output = run(torch.stack(batch + filler).to(self.device))[: len(batch)].float()
+                output = self._run(run, torch.stack(batch + filler))[: len(batch)].float()
                 rows.append(torch.nn.functional.normalize(output, dim=-1).cpu())
         result: Floats = torch.cat(rows).numpy() if rows else np.zeros((0, 0), np.float32)
         if not np.isfinite(result).all():
@@ -72,6 +73,13 @@ class TorchNetwork:
                 " set its dtype to float32"
             )
         return result
+
+    def _run(self, run: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
+        try:
+            return run(batch.to(self.device))
+        except (IndexError, RuntimeError, ValueError) as error:
+            reason = reason_of(error)
+            raise ModelError(f"{self.version}: the network cannot run: {reason}") from error
 
 
 def load_pretrained(folder: Path) -> Any:
@@ -98,8 +106,11 @@ def load_pretrained(folder: Path) -> Any:
                 output_loading_info=True,
             )
     except Exception as error:
-        raise ModelError(f"{folder}: the model cannot be loaded: {_first_line(error)}") from error
-    missing = sorted({*report["missing_keys"], *(str(k) for k in report["mismatched_keys"])})
+        reason = reason_of(error)
+        if "ignore_mismatched_sizes" in reason:
+            reason = "its weights have other shapes than its config.json says"
+        raise ModelError(f"{folder}: the model cannot be loaded: {reason}") from error
+    missing = sorted(report["missing_keys"])
     if missing:
         names = ", ".join(missing[:MAX_NAMED_KEYS])
         raise ModelError(f"{folder}: expected all weights, {len(missing)} are missing: {names}")
@@ -107,20 +118,31 @@ def load_pretrained(folder: Path) -> Any:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer in ``folder``."""
+    """The tokenizer in ``folder``.
+
+    Raises :class:`ModelError` also where its files are missing: the library then makes one up
+    that knows no words.
+    """
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
-        raise ModelError(f"{folder}: no tokenizer can be loaded: {_first_line(error)}") from error
+        reason = reason_of(error)
+        raise ModelError(f"{folder}: no tokenizer can be loaded: {reason}") from error
+    files = {*tokenizer.vocab_files_names.values()} - {TOKENIZER}
+    if not (folder / TOKENIZER).is_file() and not all((folder / f).is_file() for f in files):
+        raise ModelError(
+            f"{folder}: expected {TOKENIZER}, or {' and '.join(sorted(files))}, found none"
+        )
+    return tokenizer
 
 
 def read_config(folder: Path, types: Sequence[str]) -> dict[str, Any]:
     """config.json of ``folder``, whose model_type must be one of ``types``."""
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path)
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: expected a model's config.json, got {error}") from error
     kind = config.get("model_type") if isinstance(config, dict) else None
@@ -169,7 +191,3 @@ def _quiet() -> Iterator[None]:
         log.set_verbosity(level)
         if bars:
             log.enable_progress_bar()
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))

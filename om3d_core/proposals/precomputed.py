@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.cloud import Cloud
-from om3d_core.errors import InputError, ModelError, expect
+from om3d_core.errors import InputError, ModelError, expect, reason_of
 from om3d_core.masks import InstanceMasks
 from om3d_core.progress import Job
 
@@ -30,6 +30,8 @@ class PrecomputedProposer:
 
     def __init__(self, path: str | Path):
         """Raises :class:`ModelError` for a file that is missing, too large, damaged or strange."""
+        if not str(path):
+            raise ModelError("proposals.path: expected a mask file (.npz or .pt), got none")
         self._path = Path(path)
         self._masks = read_masks(self._path)
 
@@ -113,7 +115,9 @@ def _read_pt(path: Path) -> InstanceMasks:
         with torch.serialization.safe_globals(_array_globals()):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ModelError(f"{path}: expected one saved array or tensor (P, N): {error}") from error
+        raise ModelError(
+            f"{path}: expected one saved array or tensor (P, N): {reason_of(error)}"
+        ) from error
     if isinstance(loaded, tuple) and loaded:
         loaded = loaded[0]
     if isinstance(loaded, torch.Tensor):

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from om3d_core.encoders.torch_network import load_pretrained, read_config
-from om3d_core.errors import ModelError
+from om3d_core.errors import ModelError, reason_of
 
 if TYPE_CHECKING:
     import torch
@@ -146,7 +146,9 @@ def _read_weights(checkpoint: Path) -> dict[str, Tensor]:
     try:
         weights = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ModelError(f"{checkpoint}: expected a checkpoint of weights, got {error}") from error
+        raise ModelError(
+            f"{checkpoint}: expected a checkpoint of weights: {reason_of(error)}"
+        ) from error
     if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
         raise ModelError(f"{checkpoint}: expected named weights, got something else")
     return weights
@@ -195,6 +197,6 @@ def _build(modeling: Any, weights: dict[str, Tensor], checkpoint: Path) -> Any:
         )
         network.load_state_dict(weights)
     except (KeyError, ValueError, IndexError, RuntimeError, ZeroDivisionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{checkpoint}: expected the weights of a SAM, got {reason}") from error
+        reason = reason_of(error)
+        raise ModelError(f"{checkpoint}: expected the weights of a SAM: {reason}") from error
     return network.requires_grad_(False).eval()

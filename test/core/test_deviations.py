@@ -12,12 +12,13 @@ from worlds import tabletop
 from om3d_core.frame import Intrinsics
 from om3d_core.keyframes import KeyframeSettings, KeyframeStore
 from om3d_core.map_settings import MapSettings
+from om3d_core.masks import InstanceMasks
 from om3d_core.presets import read_preset
 from om3d_core.query import QuerySettings
 from om3d_core.settings import build, flatten, values_of
 from om3d_core.sources.folder import FolderSettings
-from om3d_core.views import Cameras, choose_frames
-from om3d_core.visibility import visible_pixels
+from om3d_core.views import Cameras, ViewSettings, choose_frames
+from om3d_core.visibility import observe, visible_pixels
 
 CAMERA = Intrinsics(50.0, 50.0, 20.0, 15.0, 40, 30)
 FAULTS = ("pixel", "require_front", "require_depth", "double_precision")
@@ -76,6 +77,15 @@ def test_double_precision_decides_ties_at_the_border():
     assert seen(border, 1.0, faulty) and not seen(border, 1.0, fixed)
 
 
+def test_points_are_not_pixels():
+    """The code of OpenMask3D++ ranks views by pixels, its paper by points."""
+    pixels = np.array([7, 7, 7, 9, -1], np.int32)
+    masks = InstanceMasks.from_lists([np.arange(5), np.arange(2, 5)], 5)
+    counts = {c: observe(pixels, masks, 40, 30, c).pixels.tolist() for c in ("pixels", "points")}
+    assert counts == {"pixels": [2, 2], "points": [4, 2]}
+    assert original().visibility.count == MapSettings().visibility.count == "pixels"
+
+
 def test_together_they_are_the_original_s_visibility():
     theirs = original().visibility
     assert {fault: getattr(theirs, fault) for fault in FAULTS} == {
@@ -107,6 +117,15 @@ def test_a_view_can_be_chosen_twice_in_the_originals():
     once = build(type(settings), {**values_of(settings), "repeat": False})
     assert len(theirs) == 5 and len(set(theirs.tolist())) <= 3
     assert sorted(choose_frames(pixels, cameras(3), once)[0].tolist()) == [0, 1, 2]
+
+
+def test_fewer_frames_than_views_are_repeated_in_the_originals_only():
+    pixels = np.arange(90, 30, -10, dtype=np.int32)[:, None]
+    theirs = build(ViewSettings, {**values_of(original("openmask3d_pp").views), "preselection": 3})
+    ours = build(ViewSettings, {**values_of(MapSettings().views), "preselection": 3})
+    chosen = [choose_frames(pixels, cameras(6), s)[0].tolist() for s in (theirs, ours)]
+    assert len(chosen[0]) == 5 and set(chosen[0]) == {0, 1, 2}
+    assert sorted(chosen[1]) == [0, 1, 2]
 
 
 def test_the_originals_use_every_frame():

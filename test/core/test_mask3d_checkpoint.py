@@ -223,6 +223,15 @@ def test_the_table_may_not_lie(tmp_path: Path) -> None:
             read_tensors(path)
 
 
+def test_a_storage_may_not_be_copied_without_end(tmp_path: Path) -> None:
+    whole = torch.zeros(1 << 16)
+    torch.save({"a": whole, "b": whole.view(256, 256)}, tmp_path / "tied.pt")
+    assert len(read_tensors(tmp_path / "tied.pt")) == 2
+    torch.save({f"w{i}": whole[:] for i in range(2000)}, tmp_path / "bomb.pt")
+    with pytest.raises(ModelError, match="expected tensors of about .* bytes, got 524288000"):
+        read_tensors(tmp_path / "bomb.pt")
+
+
 def test_a_large_memo_number_takes_no_memory(tmp_path: Path) -> None:
     path = tmp_path / "memo.ckpt"
     table = tensor_table(4, 4, 1)

@@ -10,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tiny_models import tiny_dinov2, tiny_sam
+from tiny_models import tiny_clip, tiny_dinov2, tiny_sam, tiny_siglip
 
 from om3d_core import cli
 from om3d_core.errors import ModelError
@@ -165,15 +165,21 @@ def test_the_hub_gives_the_pinned_revision_and_the_safe_weights(monkeypatch, fil
 
 
 def test_what_cannot_be_pulled_says_where_to_get_it():
-    for name in ("scannet200_model.ckpt", "segment3d.ckpt", "lite"):
-        with pytest.raises(ModelError, match="https://"):
+    for name in ("scannet200_model.ckpt", "segment3d.ckpt"):
+        with pytest.raises(ModelError, match=f"get it from https://.* and copy it to .*{name}"):
             pull(name)
+    with pytest.raises(ModelError, match="pip install .* https://"):
+        pull("lite")
 
 
-@pytest.mark.parametrize("name", ["", "..", "../x", "a/b/c", "a b/c", "x/y@../z", "nothing"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "..", "../x", "a/b/c", "a b/c", "x/y@../z", "nothing", "weights/sam.pth", "b" * 5000],
+)
 def test_a_name_that_is_none_is_refused(name):
-    with pytest.raises(ModelError, match="expected a folder"):
+    with pytest.raises(ModelError, match="expected a file or folder") as caught:
         split_reference(name)
+    assert len(str(caught.value)) < 200
 
 
 def test_a_missing_model_names_the_command():
@@ -181,6 +187,15 @@ def test_a_missing_model_names_the_command():
         require(find("openai/clip-vit-large-patch14-336").reference, "clip.model")
     with pytest.raises(ModelError, match="mask3d.checkpoint: .* get it from https://"):
         require("scannet200_model.ckpt", "mask3d.checkpoint")
+
+
+@pytest.mark.parametrize(
+    "reference", ["", "nothing", "~nobody/x.pth", "/none/x.ckpt", "b" * 5000, "\0", "a/b--c"]
+)
+def test_what_is_no_model_names_the_setting(reference):
+    with pytest.raises(ModelError, match=r"^clip.model: expected a (file|name)") as caught:
+        require(reference, "clip.model")
+    assert "\n" not in str(caught.value)
 
 
 def test_check_loads_folders_and_says_what_is_missing(tmp_path, capsys):
@@ -197,8 +212,11 @@ def test_check_loads_folders_and_says_what_is_missing(tmp_path, capsys):
     assert len(lines) == 3 and all("is not on this machine" in line for line in lines)
 
 
-def test_nothing_but_pull_reaches_for_the_network(monkeypatch):
+def test_nothing_but_pull_reaches_for_the_network(monkeypatch, tmp_path, capsys):
     import socket
+
+    makers = (tiny_clip, tiny_siglip, tiny_dinov2, tiny_sam)
+    folders = [make(tmp_path / make.__name__) for make in makers]
 
     def refuse(*args, **kwargs):
         raise AssertionError("the network was asked")
@@ -208,3 +226,5 @@ def test_nothing_but_pull_reaches_for_the_network(monkeypatch):
     for model in CATALOG:
         locate(model.reference)
     assert cli.main(["models", "check", "--preset", "openmask3d_pp"]) == 1
+    for folder in folders:
+        assert cli.main(["models", "check", str(folder)]) == 0

@@ -92,8 +92,9 @@ class _Harm:
 def test_pt_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save(_Harm(), tmp_path / "m.pt")
-    with pytest.raises(ModelError, match="array or tensor"):
+    with pytest.raises(ModelError, match="array or tensor.* never loaded") as caught:
         PrecomputedProposer(tmp_path / "m.pt")
+    assert "\n" not in str(caught.value)
     assert not (tmp_path / "harm").exists()
 
 
@@ -139,6 +140,8 @@ def test_truncated_file(tmp_path: Path, suffix: str) -> None:
 
 
 def test_missing_or_strange_file(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="proposals.path: expected a mask file"):
+        PrecomputedProposer("")
     with pytest.raises(ModelError, match="found none"):
         PrecomputedProposer(tmp_path / "none.npz")
     with pytest.raises(ModelError, match=r"\.npz or \.pt"):

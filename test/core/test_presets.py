@@ -140,6 +140,10 @@ def test_a_flag_wins_over_the_preset_and_the_preset_over_the_default():
     assert preset.visibility.depth_tolerance_m == 0.1 and not preset.visibility.require_front
     mixed = parse("--views.selection", "bearing", "--preset=openmask3d_pp")
     assert mixed.views.selection == "bearing" and mixed.segmenter.method == "sam"
+    with pytest.raises(SystemExit):
+        parse("--views.sel", "bearing")
+    with pytest.raises(SystemExit):
+        parse("--pre", "openmask3d_pp")
     answers = parse("--preset", "openmask3d_pp", tree=QuerySettings, node="query")
     assert answers.remove_outliers and answers.aggregation == "mean_similarity"
     assert not answers.image_outliers and answers.image_aggregation == "mean_crops"
@@ -195,8 +199,11 @@ def test_bombs_and_giants_are_refused(tmp_path):
             "\nmapper: {", "\n  ros__parameters: {", 1).replace("{{", "{").replace("}}", "}", 1)))
     with pytest.raises(SettingsError, match="at most 1000000 bytes"):
         read_preset(write(tmp_path / "giant.yaml", "#" * 1_000_001))
-    with pytest.raises(SettingsError, match="expected one of default, openmask3d"):
-        read_preset("openmask4d")
+    for name in ("openmask4d", "", "~nobody/preset"):
+        with pytest.raises(SettingsError, match="expected one of default, openmask3d"):
+            read_preset(name)
+    with pytest.raises(SettingsError, match="found no"):
+        read_preset("~nobody/preset.yaml")
 
 
 @pytest.mark.parametrize("layout", ["package", "workspace", "source"])

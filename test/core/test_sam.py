@@ -293,6 +293,33 @@ def test_a_missing_or_damaged_checkpoint_is_one_clear_line(models, tmp_path, mon
         with pytest.raises(ModelError, match="expected") as caught:
             create_segmenter(SegmenterSettings(method="sam", model=str(tmp_path / "bad.pth")))
         assert "\n" not in str(caught.value)
-    (tmp_path / "noise.pth").write_bytes(b"noise")
-    with pytest.raises(ModelError, match="expected a checkpoint of weights"):
-        create_segmenter(SegmenterSettings(method="sam", model=str(tmp_path / "noise.pth")))
+    whole = models["package"].read_bytes()
+    torch.save(Bomb(str(tmp_path / "ran")), tmp_path / "bomb.pth")
+    for content in (b"noise", whole[: len(whole) // 2], (tmp_path / "bomb.pth").read_bytes()):
+        (tmp_path / "bad.pth").write_bytes(content)
+        with pytest.raises(ModelError, match="expected a checkpoint of weights") as caught:
+            create_segmenter(SegmenterSettings(method="sam", model=str(tmp_path / "bad.pth")))
+        assert "\n" not in str(caught.value) and "weights_only" not in str(caught.value)
+    assert not (tmp_path / "ran").exists()
+
+
+class Bomb:
+    """Unpickling it makes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("kind", ["transformers", "package"])
+def test_half_precision_gives_nearly_the_same_masks(models, rgb, kind, dtype):
+    pixels = [np.arange(3000, 3060, dtype=np.int32)]
+    exact, near = (
+        create_segmenter(SegmenterSettings(
+            method="sam", model=str(models[kind]), rounds=2, dtype=d)).segment(rgb, pixels, [3])[0]
+        for d in ("float32", dtype)
+    )
+    assert 0 < exact.sum() < exact.size and (near != exact).mean() < 0.02

@@ -57,11 +57,14 @@ def test_counts_and_boxes_equal_the_definition(seed):
     rng = np.random.default_rng(seed)
     pixels = rng.integers(-1, 32 * 24, size=200).astype(np.int32)
     members = [rng.choice(200, size=rng.integers(0, 60), replace=False) for _ in range(7)]
-    seen = observe(pixels, InstanceMasks.from_lists(members, 200), 32, 24)
+    masks = InstanceMasks.from_lists(members, 200)
+    seen, points = observe(pixels, masks, 32, 24), observe(pixels, masks, 32, 24, "points")
+    assert np.array_equal(seen.boxes, points.boxes)
     for i, member in enumerate(members):
         distinct = np.unique(pixels[member])
         distinct = distinct[distinct >= 0]
         assert seen.pixels[i] == len(distinct)
+        assert points.pixels[i] == (pixels[member] >= 0).sum()
         if len(distinct):
             y, x = np.divmod(distinct, 32)
             assert seen.boxes[i].tolist() == [x.min(), y.min(), x.max() + 1, y.max() + 1]

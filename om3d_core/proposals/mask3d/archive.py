@@ -23,6 +23,8 @@ from torch import Tensor
 from om3d_core.errors import ModelError
 
 MAX_PICKLE_BYTES = 1 << 28
+MAX_SHARING = 4
+"""Tensors may share what is stored; together they are at most this many times the file."""
 
 _STORAGE_TYPES = {
     "DoubleStorage": torch.float64,
@@ -75,12 +77,16 @@ def _read(archive: zipfile.ZipFile, path: Path) -> dict[str, Tensor]:
         content = content["state_dict"]
     if not isinstance(content, dict):
         raise ModelError(f"{path}: expected a table of weights, got another object")
-    load = lru_cache(maxsize=1)(partial(_load_storage, archive, f"{root}data/"))
-    return {
-        name: view.load(load)
+    views = {
+        name: view
         for name, view in content.items()
         if isinstance(name, str) and isinstance(view, _View)
     }
+    total, stored = sum(view.n_bytes for view in views.values()), path.stat().st_size
+    if total > MAX_SHARING * stored:
+        raise ModelError(f"{path}: expected tensors of about {stored} bytes, got {total} bytes")
+    load = lru_cache(maxsize=1)(partial(_load_storage, archive, f"{root}data/"))
+    return {name: view.load(load) for name, view in views.items()}
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,11 @@ class _View:
     offset: int
     size: tuple[int, ...]
     stride: tuple[int, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        """The memory that the tensor takes."""
+        return math.prod(self.size) * self.storage.dtype.itemsize
 
     def load(self, load_storage: Callable[[_Storage], Tensor]) -> Tensor:
         if math.prod(self.size) > self.storage.count:
