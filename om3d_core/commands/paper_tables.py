@@ -99,7 +99,7 @@ def run(work: Work) -> tuple[list[SceneRecord], list[Row]]:
     work.out.mkdir(parents=True, exist_ok=True)
     records = []
     mappers: dict[MapSettings, Mapper] = {}
-    with progress_report() as report:
+    with progress_report(around="scenes") as report:
         for done, scene in enumerate(work.scenes):
             report("scenes", done, len(work.scenes))
             path = work.out / f"{scene}.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from worlds import tabletop
 
 from om3d_core import assembly
 from om3d_core.commands import paper_tables as command
+from om3d_core.commands.console import progress_report
 from om3d_core.encoders.base import FeatureSpace
 from om3d_core.errors import InputError, MapFormatError, SettingsError, SourceError
 from om3d_core.evaluation import paper_summary
@@ -23,7 +25,7 @@ from om3d_core.evaluation.assign import Candidates
 from om3d_core.evaluation.benchmark import count_instances
 from om3d_core.evaluation.label_sets import load_label_set
 from om3d_core.evaluation.mask_quality import evaluate_masks
-from om3d_core.evaluation.paper_rows import N_VIEWS, PAPER, PLANS, ROWS
+from om3d_core.evaluation.paper_rows import MAP_VALUES, N_VIEWS, PAPER, PLANS, ROWS
 from om3d_core.evaluation.paper_summary import summarize
 from om3d_core.evaluation.paper_tables import RowLabeler, map_scene
 from om3d_core.evaluation.protocols import PROTOCOLS
@@ -232,6 +234,22 @@ def test_the_command_with_a_tiny_mask3d(tmp_path, monkeypatch, tiny_network, cap
     with pytest.raises(InputError, match=r"mask3d\.segments dataset.*other sources have none"):
         command.main(["replica", str(tmp_path), "--scenes", "office0", *flags,
                       "--mask3d.segments", "dataset"])  # fmt: skip
+
+
+def test_the_bar_of_scenes_waits_for_the_stages_of_each(capsys) -> None:
+    with pytest.raises(KeyboardInterrupt), progress_report(around="scenes") as report:
+        for stage, done, total in [("scenes", 0, 3), ("read", 4, 5), ("masks", 1, 2),
+                                   ("scenes", 1, 3), ("read", 2, 5)]:  # fmt: skip
+            report(stage, done, total)
+        raise KeyboardInterrupt
+    shown = re.findall(r"(\w+) .* (\d/\d)", capsys.readouterr().err)
+    assert shown == [("scenes", "1/3"), ("read", "2/5"), ("masks", "2/2")]
+
+
+def test_the_settings_of_the_originals_are_documented(repository) -> None:
+    documented = (repository / "docs/evaluation.md").read_text().replace("`", "")
+    for name, values in MAP_VALUES.items():
+        assert f"| {name} | {' | '.join(map(str, values))} |" in documented
 
 
 def test_missing_scenes_name_their_origin(root) -> None:
