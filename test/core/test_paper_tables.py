@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from dataset_maker import surface, write_replica, write_scannet
 from doubles import BoxProposer
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tiny_models import one_thread, tiny_mask3d  # noqa: F401
 from worlds import tabletop
 
@@ -19,27 +17,21 @@ from om3d_core import assembly
 from om3d_core.commands import paper_tables as command
 from om3d_core.commands.console import progress_report
 from om3d_core.encoders.base import FeatureSpace
-from om3d_core.errors import InputError, MapFormatError, SettingsError, SourceError
+from om3d_core.errors import InputError, SettingsError, SourceError
 from om3d_core.evaluation import paper_summary
-from om3d_core.evaluation.assign import Candidates
-from om3d_core.evaluation.benchmark import count_instances
 from om3d_core.evaluation.label_sets import load_label_set
-from om3d_core.evaluation.mask_quality import evaluate_masks
-from om3d_core.evaluation.paper_rows import MAP_VALUES, N_VIEWS, PAPER, PLANS, ROWS
+from om3d_core.evaluation.paper_rows import PLANS, ROWS
 from om3d_core.evaluation.paper_summary import summarize
 from om3d_core.evaluation.paper_tables import RowLabeler, map_scene
-from om3d_core.evaluation.protocols import PROTOCOLS
-from om3d_core.evaluation.scene_records import SceneRecord, read_record, write_record
+from om3d_core.evaluation.scene_records import read_record
 from om3d_core.evaluation.synthetic_truth import open_synthetic, synthetic_labels
 from om3d_core.map_settings import MapSettings
-from om3d_core.masks import InstanceMasks
 from om3d_core.progress import Job
 from om3d_core.settings import build
-from om3d_core.sources.dataset import open_dataset_scene, settings_type
+from om3d_core.sources.dataset import open_dataset_scene
 from om3d_core.sources.scannet import ScanNetSettings
 from om3d_core.synthetic.writer import SceneWriter
-from om3d_core.views import Cameras, ViewSettings, choose_among, choose_frames, select_views
-from om3d_core.visibility import Observation
+from om3d_core.views import ViewSettings
 
 COLORS = {"trash can": (200, 40, 40), "bottle": (40, 180, 60), "table": (150, 110, 70)}
 SCENES = ("scene0011_00", "scene0011_01")
@@ -246,12 +238,6 @@ def test_the_bar_of_scenes_waits_for_the_stages_of_each(capsys) -> None:
     assert shown == [("scenes", "1/3"), ("read", "2/5"), ("masks", "2/2")]
 
 
-def test_the_settings_of_the_originals_are_documented(repository) -> None:
-    documented = (repository / "docs/evaluation.md").read_text().replace("`", "")
-    for name, values in MAP_VALUES.items():
-        assert f"| {name} | {' | '.join(map(str, values))} |" in documented
-
-
 def test_missing_scenes_name_their_origin(root) -> None:
     work = work_of(root, (Colors(),))
     with pytest.raises(SourceError, match="Terms of Use"):
@@ -266,125 +252,16 @@ def test_ground_truth_that_fails_against_itself_is_refused(root, monkeypatch) ->
         summarize(records, rows, work.labels, "scannet200")
 
 
-def test_masks_are_measured_as_eval_masks_does() -> None:
-    """Without classes, by their scores; what is not scored is void."""
-    labels = load_label_set("scannet200")
-    gt_ids = np.repeat([2001, 2002, 56001, 1001, 0], [400, 300, 500, 200, 600])
-    cuts = [(0, 390), (380, 700), (700, 1000), (1200, 1400), (1500, 1900), (0, 60)]
-    masks = InstanceMasks.from_lists([np.arange(a, b) for a, b in cuts], len(gt_ids),
-                                     np.array([0.9, 0.4, 0.6, 0.5, 0.3, 0.95]))  # fmt: skip
-    record = SceneRecord("s", "f", count_instances(masks, gt_ids), {})
-    objects = InstanceMasks.from_lists(
-        [np.flatnonzero(gt_ids == i) for i in (2001, 2002, 56001)], len(gt_ids)
-    )
-    expected = evaluate_masks(masks, objects, np.isin(gt_ids, (0, 1001)))
-    np.testing.assert_allclose(
-        paper_summary.mask_numbers([record], labels), [expected.ap, expected.ap50, expected.ap25]
-    )
-    assert 0 < expected.ap < 1
-
-
-@given(seed=st.integers(0, 2**32 - 1), n_frames=st.integers(1, 30),
-       selection=st.sampled_from(["visible", "diverse", "farthest", "bearing"]),
-       faithful=st.booleans())  # fmt: skip
-@settings(max_examples=60, deadline=None)
-def test_views_chosen_again_are_those_chosen_at_once(
-    seed: int, n_frames: int, selection: str, faithful: bool
-) -> None:
-    """Also where the diverse choice of OpenMask3D++ takes frames that see nothing."""
-    from scipy.spatial.transform import Rotation
-
-    rng = np.random.default_rng(seed)
-    pixels = rng.integers(0, 400, (n_frames, 6)) * (rng.random((n_frames, 6)) < 0.4)
-    boxes = np.zeros((6, 4), np.int32)
-    seen = [Observation(row.astype(np.int32), boxes) for row in pixels]
-    rotations = Rotation.random(n_frames, rng).as_matrix()
-    cameras = Cameras(rotations, rng.normal(size=(n_frames, 3)), rng.normal(size=(6, 3)))
-    stamps = np.sort(rng.choice(10_000, n_frames, replace=False)).astype(np.int64)
-    common = {"min_pixels": 0, "repeat": True} if faithful else {}
-    visible = ViewSettings(top_k=10, selection="visible", **common)
-    table = select_views(stamps, seen, cameras, visible)
-    wanted = ViewSettings(top_k=5, selection=selection, preselection=10, **common)
-    expected = choose_frames(pixels.astype(np.int32), cameras, wanted)
-    columns = choose_among(table, stamps, cameras, wanted)
-    for i, frames in enumerate(expected):
-        frames = frames[pixels[frames, i] > 0]
-        chosen = columns[i][columns[i] >= 0]
-        np.testing.assert_array_equal(table.stamps[i, chosen], stamps[frames])
-
-
-def test_records_survive_and_damage_is_told(tmp_path) -> None:
-    masks = InstanceMasks.from_lists([np.arange(5), np.arange(3, 9)], 10)
-    counts = count_instances(masks, np.array([2001] * 4 + [0] * 2 + [2002] * 4))
-    rows = {"base": Candidates(np.array([[2, 3], [-1, -1]]), np.array([[0.5, 0.1], [0, 0]]))}
-    record = SceneRecord("s", "f", counts, rows)
-    path = tmp_path / "s.json"
-    write_record(path, record)
-    back = read_record(path)
-    assert (back.scene, back.fingerprint) == ("s", "f")
-    np.testing.assert_array_equal(back.counts.shared, [[4, 0], [1, 3]])
-    np.testing.assert_array_equal(back.rows["base"].ids, rows["base"].ids)
-    none = count_instances(InstanceMasks.empty(10), np.zeros(10, np.int64))
-    write_record(path, SceneRecord("s", "f", none, {"base": Candidates(
-        np.zeros((0, 5), np.int64), np.zeros((0, 5)))}))  # fmt: skip
-    assert len(read_record(path).counts.scores) == 0
-    whole = path.read_text()
-    for damaged in (whole[:40], "[]", whole.replace('"version": 1', '"version": 9'), "{}"):
-        path.write_text(damaged)
-        with pytest.raises(MapFormatError, match=r"s\.json"):
-            read_record(path)
-    with pytest.raises(MapFormatError):
-        read_record(tmp_path / "none.json")
-
-
-def test_plans_hold_valid_settings_and_the_papers_rows() -> None:
-    for plan in PLANS.values():
-        made = build(MapSettings, plan.settings_values())
-        assert made.views.top_k >= 2 * N_VIEWS
-        faithful = made.visibility.pixel == "truncated" and made.views.repeat
-        assert faithful == (plan.preset == "openmask3d_pp")
-    assert build(MapSettings, PLANS["synth"].settings_values("openmask3d_pp")).views.repeat
-    ours = build(MapSettings, PLANS["scannet200"].settings_values("default"))
-    assert replace(ours, views=MapSettings().views) == MapSettings()
-    names = {row.name for row in ROWS}
-    assert all(set(table) <= names for table in PAPER.values())
+def test_a_prompt_has_a_place_for_the_label() -> None:
     labels = load_label_set("scannet200")
     with pytest.raises(SettingsError, match="prompt"):
         RowLabeler(ROWS, (Colors(),), labels, ViewSettings(), 5, "a thing")
-
-
-@pytest.mark.parametrize(
-    ("dataset", "expected"),
-    [
-        ("scannet200", ("scannet200_val.ckpt", "dataset", "dataset", 150, 0.2, 10)),
-        ("scannetpp", ("scannet200_model.ckpt", "unit", "none", 120, 0.1, 15)),
-        ("replica", ("scannet200_model.ckpt", "unit", "none", 120, 0.2, 10)),
-    ],
-)
-def test_each_data_set_is_mapped_as_the_original_does(dataset, expected) -> None:
-    plan = PLANS[dataset]
-    made = build(MapSettings, plan.settings_values())
-    own = build(settings_type(dataset), plan.scene_values)
-    network = made.mask3d
-    assert (network.checkpoint, network.color_normalization, network.segments,
-            network.num_queries, made.visibility.depth_tolerance_m, own.step) == expected
-    assert (network.selection, network.min_voxels, network.max_overlap) == ("faithful", 1, 1.0)
-    assert made.proposals.method == "mask3d" and made.segmenter.method == "sam"
-    assert (made.views.selection, made.views.top_k, N_VIEWS) == ("visible", 10, 5)
-    assert getattr(own, "intrinsics_scaling", "openmask3d") == "openmask3d"
-    if dataset == "scannetpp":
-        assert (own.point_step, own.first_intrinsics, own.width, own.height) == (3, True, 480, 360)
 
 
 def test_unknown_rooms(tmp_path) -> None:
     for name in ("room-1", "synth-", "synth-x", "synth-1/2"):
         with pytest.raises(SourceError, match="synth-1"):
             open_synthetic(tmp_path, name)
-
-
-def test_protocols_are_told_apart() -> None:
-    assert set(PROTOCOLS) == {"paper", "benchmark"}
-    assert PROTOCOLS["paper"].oracle and not PROTOCOLS["benchmark"].oracle
 
 
 @pytest.fixture
