@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from om3d_core.evaluation.assign import Candidates, label_predictions
 from om3d_core.evaluation.benchmark import (
     THRESHOLDS,
     BenchmarkResult,
+    GroundTruthCounts,
     count_instances,
     evaluate_scenes,
     summary_of,
@@ -22,21 +23,16 @@ from om3d_core.masks import InstanceMasks
 from parity.kinds import Fixture
 
 Load = Callable[[str], Fixture]
-TOLERANCE = 1e-9
 PAPER = PROTOCOLS["paper"]
-GIVEN = replace(PAPER, uniform_scores=False)
-OPENMASK3D = replace(PAPER, carry_average_recall=True)
-
-# name in the fixture: (candidate labels, protocol)
-VARIANTS = {
-    "pp_top1": ("classes1", GIVEN),
-    "pp_top5": ("classes5", GIVEN),
-    "pp_top1_ones": ("classes1", PAPER),
-    "pp_top5_ones": ("classes5", PAPER),
-    "om3d": ("classes1", replace(OPENMASK3D, uniform_scores=False)),
-    "om3d_ones": ("classes1", OPENMASK3D),
-    "mask3d_benchmark": ("classes1", GIVEN),
+CODES = {
+    "": PAPER,
+    "pp": PAPER,
+    "mask3d_benchmark": PAPER,
+    "om3d": replace(PAPER, carry_average_recall=True),
 }
+"""The rules of each evaluator, by the start of its results' names."""
+
+VARIANT = rf"(?P<code>{'|'.join(CODES)})_?(top(?P<k>\d+))?_?(?P<ones>ones)?"
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +40,44 @@ def stored(load: Load) -> Fixture:
     return load("evaluation")
 
 
+def variants(stored: Fixture) -> Iterator[tuple[str, str, Protocol]]:
+    """The start of the names of each result, its candidate labels and its rules."""
+    for match in stored.matches(rf"(?P<name>{VARIANT})_class_ap"):
+        protocol = replace(rules(stored, CODES[match["code"]]), uniform_scores=bool(match["ones"]))
+        yield match["name"], f"classes{match['k'] or 1}", protocol
+
+
+def rules(stored: Fixture, protocol: Protocol = PAPER) -> Protocol:
+    """With the smallest region of the fixture."""
+    smallest = stored.info.get("min_region_size", protocol.min_region_points)
+    return replace(protocol, min_region_points=int(smallest))
+
+
+def n_scenes(stored: Fixture) -> int:
+    count = int(stored["n_scenes"])
+    assert count > 0
+    return count
+
+
+def scene_masks(stored: Fixture, i: int) -> np.ndarray:
+    """(P, N) bool"""
+    return np.unpackbits(stored[f"s{i}_masks"], axis=0)[: int(stored[f"s{i}_n_points"])] > 0
+
+
+def scene_counts(
+    stored: Fixture, i: int, labels: LabelSet, protocol: Protocol
+) -> GroundTruthCounts:
+    masks = InstanceMasks.from_dense(scene_masks(stored, i))
+    counts = count_instances(masks, stored[f"s{i}_gt"], stored[f"s{i}_scores"])
+    return counts.against(labels, protocol)
+
+
 def evaluate(stored: Fixture, kind: str, labels: LabelSet, protocol: Protocol) -> BenchmarkResult:
-    protocol = replace(protocol, min_region_points=int(stored.info.get("min_region_size", 100)))
     scenes = []
-    for i in range(int(stored["n_scenes"])):
-        n_points = int(stored[f"s{i}_n_points"])
-        dense = np.unpackbits(stored[f"s{i}_masks"], axis=0)[:n_points]
-        masks = InstanceMasks.from_dense(dense)
-        counts = count_instances(masks, stored[f"s{i}_gt"], stored[f"s{i}_scores"])
-        counts = counts.against(labels, protocol)
+    for i in range(n_scenes(stored)):
         ids = stored[f"s{i}_{kind}"]
         ids = ids if ids.ndim == 2 else ids[:, None]
+        counts = scene_counts(stored, i, labels, protocol)
         candidates = Candidates(ids, np.ones(ids.shape))
         scenes.append(label_predictions(counts, candidates, labels, protocol))
     return evaluate_scenes(scenes, labels, protocol)
@@ -75,23 +98,29 @@ def assert_equal_results(stored: Fixture, prefix: str, result: BenchmarkResult) 
     }
     names = [name for name in computed if f"{prefix}_{name}" in stored.arrays]
     assert {"ap", "class_ap", "all"} <= set(names)
+    assert not np.isnan(stored[f"{prefix}_all"]).any()
     for name in names:
-        expected = stored[f"{prefix}_{name}"]
         np.testing.assert_allclose(
-            computed[name], expected, rtol=0, atol=TOLERANCE, err_msg=f"{prefix}_{name}"
+            computed[name],
+            stored[f"{prefix}_{name}"],
+            rtol=0,
+            atol=stored.tolerance("", 1e-9),
+            err_msg=f"{prefix}_{name}",
         )
 
 
-def test_label_set(stored: Fixture) -> None:
-    labels = load_label_set("scannet200").scored
+def assert_equal_labels(stored: Fixture, labels: LabelSet) -> None:
     np.testing.assert_array_equal(labels.ids, stored["label_ids"])
     assert list(labels.names) == stored["labels"].tolist()
     assert [GROUPS.index(g) for g in labels.groups] == stored["label_group"].tolist()
     np.testing.assert_allclose(THRESHOLDS, stored["overlaps"], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_results(stored: Fixture, variant: str) -> None:
-    kind, protocol = VARIANTS[variant]
-    result = evaluate(stored, kind, load_label_set("scannet200").scored, protocol)
-    assert_equal_results(stored, variant, result)
+def test_label_set(stored: Fixture) -> None:
+    assert_equal_labels(stored, load_label_set("scannet200").scored)
+
+
+def test_results(stored: Fixture) -> None:
+    labels = load_label_set("scannet200").scored
+    for prefix, kind, protocol in variants(stored):
+        assert_equal_results(stored, prefix, evaluate(stored, kind, labels, protocol))

@@ -7,9 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from om3d_core.evaluation.label_sets import GROUPS, load_label_set
+from om3d_core.evaluation.benchmark import INSTANCES_A_LABEL
+from om3d_core.evaluation.label_sets import load_label_set
 from parity.kinds import Fixture
-from parity.test_evaluation import PAPER, Load, assert_equal_results, evaluate
+from parity.test_evaluation import (
+    Load,
+    assert_equal_labels,
+    assert_equal_results,
+    evaluate,
+    n_scenes,
+    rules,
+    scene_counts,
+    scene_masks,
+    variants,
+)
 
 
 @pytest.fixture(scope="module")
@@ -18,26 +29,33 @@ def stored(load: Load) -> Fixture:
 
 
 def test_label_set(stored: Fixture) -> None:
+    assert_equal_labels(stored, load_label_set("scannetpp"))
+
+
+def test_results(stored: Fixture) -> None:
     labels = load_label_set("scannetpp")
-    np.testing.assert_array_equal(labels.ids, stored["label_ids"])
-    assert list(labels.names) == stored["labels"].tolist()
-    assert [GROUPS.index(g) for g in labels.groups] == stored["label_group"].tolist()
-
-
-@pytest.mark.parametrize("variant, kind", [("top1_ones", "classes1"), ("top5_ones", "classes5")])
-def test_results(stored: Fixture, variant: str, kind: str) -> None:
-    result = evaluate(stored, kind, load_label_set("scannetpp"), PAPER)
-    assert_equal_results(stored, variant, result)
-    assert np.isnan(result.ap[0]).all()
+    for prefix, kind, protocol in variants(stored):
+        result = evaluate(stored, kind, labels, protocol)
+        assert_equal_results(stored, prefix, result)
+        assert np.isnan(result.ap[0]).all()
 
 
 def test_points_without_a_label_are_void_unless_zero_is_a_class(stored: Fixture) -> None:
-    labels = load_label_set("scannetpp")
-    fixed = evaluate(stored, "classes1", labels, replace(PAPER, zero_is_a_class=False))
-    faithful = evaluate(stored, "classes1", labels, PAPER)
-    truths = [stored[f"s{i}_gt"] for i in range(int(stored["n_scenes"]))]
-    differs = ~np.isclose(fixed.ap, faithful.ap, equal_nan=True)
-    assert differs.any() or not any((truth < 1000).any() for truth in truths)
-    sizes = [np.bincount(truth[truth > 0], minlength=1000)[:1000] for truth in truths]
-    has_wall = any((size >= PAPER.min_region_points).any() for size in sizes)
-    assert has_wall != np.isnan(fixed.ap[0]).all()
+    labels, faithful = load_label_set("scannetpp"), rules(stored)
+    fixed = replace(faithful, zero_is_a_class=False)
+    for i in range(n_scenes(stored)):
+        masks, truth = scene_masks(stored, i), stored[f"s{i}_gt"]
+        outside = ~np.isin(truth // INSTANCES_A_LABEL, labels.ids)
+        for protocol, void in ((faithful, outside), (fixed, outside | (truth == 0))):
+            ignored = scene_counts(stored, i, labels, protocol).overlaps.ignored
+            np.testing.assert_array_equal(ignored, masks[void].sum(axis=0))
+
+
+def test_walls_are_scored_unless_zero_is_a_class(stored: Fixture) -> None:
+    labels, fixed = load_label_set("scannetpp"), replace(rules(stored), zero_is_a_class=False)
+    sizes = [
+        np.bincount(truth[(truth > 0) & (truth < INSTANCES_A_LABEL)]).max(initial=0)
+        for truth in (stored[f"s{i}_gt"] for i in range(n_scenes(stored)))
+    ]
+    unscored = np.isnan(evaluate(stored, "classes1", labels, fixed).ap[0]).all()
+    assert unscored != (max(sizes) >= fixed.min_region_points)

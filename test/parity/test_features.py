@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -16,8 +15,8 @@ from om3d_core.scene import FeatureTable
 from parity.kinds import Fixture
 
 Load = Callable[[str], Fixture]
-TOLERANCE = 1e-6
 AGGREGATIONS = {"mean": "mean_similarity", "max": "max"}
+COMBINATION = r"(?P<aggregation>mean|max)_outliers(?P<outliers>[01])"
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +24,12 @@ def stored(load: Load) -> Fixture:
     return load("features")
 
 
-def text_rows(stored: Fixture, name: str) -> list[int]:
-    """The rows of ``text`` that were the queries, as the description of an array says."""
-    rows = re.search(r"text rows? ([\d, ]*\d)", stored.info["arrays"][name]["meaning"])
-    assert rows is not None
-    return [int(row) for row in rows.group(1).split(",")]
+@pytest.fixture(scope="module")
+def seen(stored: Fixture) -> np.ndarray:
+    """(M,) bool, the instances that have a view."""
+    seen = stored["view_valid"].any(axis=1)
+    assert seen.any()
+    return seen
 
 
 def table_of(stored: Fixture) -> FeatureTable:
@@ -40,63 +40,74 @@ def table_of(stored: Fixture) -> FeatureTable:
     return table
 
 
-def compared(stored: Fixture, aggregation: str, outliers: int) -> np.ndarray:
+def compared(stored: Fixture, aggregation: str, outliers: str) -> np.ndarray:
     """(M, C) similarities with every text."""
     table = table_of(stored)
-    table = without_outliers(table) if outliers else table
+    table = without_outliers(table) if outliers == "1" else table
     columns = [similarities(table, row, AGGREGATIONS[aggregation]) for row in stored["text"]]
     return np.stack(columns, axis=1)
+
+
+def nearest_column(references: np.ndarray, values: np.ndarray) -> int:
+    """The column of ``references`` (M, C) that ``values`` (M,) are."""
+    return int(np.abs(references - values[:, None]).max(axis=0).argmin())
+
+
+def assert_close(stored: Fixture, values: np.ndarray, expected: np.ndarray, name: str) -> None:
+    tolerance = stored.tolerance("similarities ", 1e-6)
+    np.testing.assert_allclose(values, expected, rtol=0, atol=tolerance, err_msg=name)
 
 
 def test_kept_views(stored: Fixture) -> None:
     np.testing.assert_array_equal(without_outliers(table_of(stored)).valid, stored["kept_views"])
 
 
-@pytest.mark.parametrize("outliers", [0, 1])
-@pytest.mark.parametrize("aggregation", AGGREGATIONS)
-def test_similarities_and_labels(stored: Fixture, aggregation: str, outliers: int) -> None:
-    values = compared(stored, aggregation, outliers)
-    expected = stored[f"similarity_{aggregation}_outliers{outliers}"]
-    seen = stored["view_valid"].any(axis=1)
-    assert np.isneginf(values[~seen]).all() and np.isnan(expected[~seen]).all()
-    np.testing.assert_allclose(values[seen], expected[seen], rtol=0, atol=TOLERANCE)
+def test_similarities_and_labels(stored: Fixture, seen: np.ndarray) -> None:
     labels = load_label_set("scannet200")
     np.testing.assert_array_equal(labels.ids, stored["valid_class_ids_200"])
-    references = [stored[f"classes_{aggregation}_outliers{outliers}_top{k}"] for k in (1, 5)]
-    for reference in references:
-        ids = assign_labels(values, labels, AssignSettings(top_k=reference.shape[1])).ids
-        np.testing.assert_array_equal(np.sort(ids[seen]), np.sort(reference[seen]))
-        assert (ids[~seen] == -1).all()
+    for match in stored.matches(f"similarity_(?P<combination>{COMBINATION})"):
+        values = compared(stored, match["aggregation"], match["outliers"])
+        expected = stored[match[0]]
+        assert np.isneginf(values[~seen]).all() and np.isnan(expected[~seen]).all()
+        assert_close(stored, values[seen], expected[seen], match[0])
+        for chosen in stored.matches(rf"classes_{match['combination']}_top(?P<k>\d+)"):
+            reference = stored[chosen[0]]
+            ids = assign_labels(values, labels, AssignSettings(top_k=int(chosen["k"]))).ids
+            np.testing.assert_array_equal(
+                np.sort(ids[seen]), np.sort(reference[seen]), err_msg=chosen[0]
+            )
+            assert (ids[~seen] == -1).all()
 
 
-@pytest.mark.parametrize("outliers", [0, 1])
-@pytest.mark.parametrize("aggregation", AGGREGATIONS)
-def test_query_scores(stored: Fixture, aggregation: str, outliers: int) -> None:
-    name = f"query_{aggregation}_outliers{outliers}"
-    values = compared(stored, aggregation, outliers)[:, text_rows(stored, name)].T
-    expected = stored[name]
-    np.testing.assert_allclose(
-        np.where(np.isneginf(values), 0.0, values), expected, rtol=0, atol=TOLERANCE
-    )
+def test_query_scores(stored: Fixture, seen: np.ndarray) -> None:
+    """A query is the text whose similarities the reference gives as its scores."""
+    for match in stored.matches(f"query_(?P<combination>{COMBINATION})"):
+        references = stored[f"similarity_{match['combination']}"][seen]
+        values = compared(stored, match["aggregation"], match["outliers"])
+        for scores in stored[match[0]]:
+            row = nearest_column(references, scores[seen])
+            ours = np.where(np.isneginf(values[:, row]), 0.0, values[:, row])
+            assert_close(stored, ours, scores, match[0])
 
 
-def test_image_query(stored: Fixture) -> None:
-    means = mean_crop_features(table_of(stored))
-    (row,) = text_rows(stored, "query_image_mean")
-    np.testing.assert_allclose(
-        means @ stored["text"][row], stored["query_image_mean"], rtol=0, atol=TOLERANCE
-    )
+def test_image_query(stored: Fixture, seen: np.ndarray) -> None:
+    """The picture is the text that has these scores with the means of the baseline."""
+    means, text = mean_crop_features(table_of(stored)), stored["text"]
+    scores = stored["query_image_mean"]
+    row = nearest_column(unit(stored["baseline_features"][seen]) @ text.T, scores[seen])
+    assert_close(stored, means @ text[row], scores, "query_image_mean")
 
 
-def test_openmask3d_baseline(stored: Fixture) -> None:
+def test_openmask3d_baseline(stored: Fixture, seen: np.ndarray) -> None:
     """One feature an instance: the mean over all crops, the first label where it has none."""
-    table = table_of(stored)
-    means = mean_crop_features(table)
-    seen = table.valid.any(axis=1)
-    given = stored["baseline_features"][seen]
-    given = given / np.linalg.norm(given, axis=1, keepdims=True)
-    np.testing.assert_allclose(means[seen], given, rtol=0, atol=TOLERANCE)
+    means = mean_crop_features(table_of(stored))
+    given = unit(stored["baseline_features"][seen])
+    assert_close(stored, means[seen], given, "baseline_features")
     values = np.where(seen[:, None], means @ stored["text"].T, -np.inf)
     settings = AssignSettings(top_k=1, missing_is_first=True)
     ids = assign_labels(values, load_label_set("scannet200"), settings).ids[:, 0]
     np.testing.assert_array_equal(ids, stored["baseline_classes"])
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)

@@ -1,9 +1,8 @@
-"""The Mask3D network and its post-processing against the original's."""
+"""The Mask3D network against the original's."""
 
 from __future__ import annotations
 
 import ast
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,15 @@ import torch
 
 from om3d_core.proposals.mask3d.backbone import BackboneConfig
 from om3d_core.proposals.mask3d.fps import furthest_points
-from om3d_core.proposals.mask3d.network import Mask3D, NetworkConfig, SceneOutput
-from om3d_core.proposals.mask3d.postprocess import (
-    class_probabilities,
-    rank_pairs,
-    split_masks,
-    to_points,
-)
+from om3d_core.proposals.mask3d.network import N_LEVELS, Mask3D, NetworkConfig, SceneOutput
 from om3d_core.proposals.mask3d.voxelize import voxelize
+from om3d_core.sparse import Pooling, SparseTensor
+from parity.fill_rule import fill_rule
 from parity.kinds import Fixture
 
 Load = Callable[[str], Fixture]
-SPLIT_REACH_M = 0.95
-MASK_TOLERANCE = {"rtol": 1e-3, "atol": 2e-3}
 MAX_FLIPPED_BITS = 1
+"""Of an attention mask: a single bit may lie within rounding of its threshold."""
 
 
 @pytest.fixture(scope="module")
@@ -39,24 +33,29 @@ def stored(load: Load) -> Fixture:
 @pytest.fixture(scope="module")
 def small_network(load: Load, stored: Fixture) -> Mask3D:
     info = stored.info
-    widths = BackboneConfig(
-        stem=info["init_dim"],
-        planes=tuple(info["planes"]),
-        depths=tuple(info["layers"]),
-        n_labels=info["config"]["config"]["backbone"]["out_channels"],
+    network = Mask3D(
+        network_config(
+            info["config"],
+            stem=info["init_dim"],
+            planes=tuple(info["planes"]),
+            depths=tuple(info["layers"]),
+        )
     )
-    network = Mask3D(network_config(info["config"], widths))
+    assert list(network.state_dict()) == stored["state_dict_keys"].tolist()
     weights = load("mask3d_weights").arrays
-    assert list(weights) == stored["state_dict_keys"].tolist()
     network.load_state_dict(
         {name: torch.from_numpy(value) for name, value in weights.items()}, strict=True
     )
     return network.eval()
 
 
-def network_config(config: dict[str, Any], backbone: BackboneConfig) -> NetworkConfig:
+def network_config(config: dict[str, Any], **widths: Any) -> NetworkConfig:
+    """The description's settings; full size without ``widths``."""
+    backbone = config["config"]["backbone"]
     return NetworkConfig(
-        backbone,
+        BackboneConfig(
+            in_channels=backbone["in_channels"], n_labels=backbone["out_channels"], **widths
+        ),
         dim=config["hidden_dim"],
         n_heads=config["num_heads"],
         feed_forward=config["dim_feedforward"],
@@ -83,8 +82,32 @@ def scene(small_network: Mask3D, stored: Fixture) -> SceneOutput:
     return run(small_network, stored, stored.info["config"]["num_queries"])
 
 
-def largest_difference(ours: torch.Tensor, theirs: npt.NDArray[Any]) -> float:
-    return float(np.abs(ours.numpy() - theirs).max())
+@pytest.fixture(scope="module")
+def levels(small_network: Mask3D, stored: Fixture) -> list[SparseTensor]:
+    """The feature maps of the backbone, coarsest first."""
+    coordinates = torch.from_numpy(stored["voxel_coords"])
+    with torch.no_grad():
+        return small_network.backbone(coordinates, torch.from_numpy(stored["voxel_feats"]))
+
+
+def assert_close(
+    ours: torch.Tensor, theirs: npt.NDArray[Any], atol: float, rtol: float = 0.0
+) -> None:
+    np.testing.assert_allclose(ours.numpy(), theirs, rtol=rtol, atol=atol)
+
+
+def assert_close_masks(stored: Fixture, ours: torch.Tensor, theirs: npt.NDArray[Any]) -> None:
+    rtol, atol = stored.tolerance("rtol ", 1e-3), stored.tolerance("atol ", 2e-3)
+    assert_close(ours, theirs, atol, rtol)
+
+
+def assert_close_logits(stored: Fixture, ours: torch.Tensor, theirs: npt.NDArray[Any]) -> None:
+    assert_close(ours, theirs, stored.tolerance("", 1e-3, after=" on logits"))
+
+
+def order_of(level: SparseTensor) -> npt.NDArray[np.int64]:
+    """The rows of a level by batch, x, y and z."""
+    return np.lexsort(level.coordinates.numpy().T[::-1])
 
 
 def test_voxels(stored: Fixture) -> None:
@@ -97,30 +120,44 @@ def test_voxels(stored: Fixture) -> None:
     np.testing.assert_array_equal(colors, stored["voxel_feats"])
 
 
-def test_furthest_points(load: Load, stored: Fixture) -> None:
+def test_furthest_points(stored: Fixture) -> None:
+    expected = stored["fps_idx"]
+    assert len(expected) == stored.info["config"]["num_queries"]
     cells = stored["voxel_coords"][:, 1:]
-    full = load("mask3d_full")
-    for expected, rule in (
-        (stored["fps_idx"], "first"),
-        (full["fps_idx"], "first"),
-        (full["fps_idx_cuda"], "cuda"),
-    ):
-        np.testing.assert_array_equal(furthest_points(cells, len(expected), rule), expected)
+    np.testing.assert_array_equal(furthest_points(cells, len(expected), "first"), expected)
 
 
-def test_feature_maps(small_network: Mask3D, stored: Fixture) -> None:
-    coordinates = torch.from_numpy(stored["voxel_coords"])
+@pytest.mark.parametrize("name, rule", [("fps_idx", "first"), ("fps_idx_cuda", "cuda")])
+def test_furthest_points_of_the_full_size(
+    load: Load, stored: Fixture, name: str, rule: str
+) -> None:
+    cells, expected = stored["voxel_coords"][:, 1:], load("mask3d_full")[name]
+    np.testing.assert_array_equal(furthest_points(cells, len(expected), rule), expected)
+
+
+def test_feature_maps(small_network: Mask3D, stored: Fixture, levels: list[SparseTensor]) -> None:
+    tolerance = stored.tolerance("backbone ", 1e-4)
     with torch.no_grad():
-        levels = small_network.backbone(coordinates, torch.from_numpy(stored["voxel_feats"]))
         mask_features = small_network.mask_features_head(levels[-1])
-    assert largest_difference(levels[-1].features, stored["backbone_features"]) < 1e-4
-    assert largest_difference(mask_features.features, stored["mask_features"]) < 1e-4
+    assert_close(levels[-1].features, stored["backbone_features"], tolerance)
+    assert_close(mask_features.features, stored["mask_features"], tolerance)
+    assert len(stored.matches(r"aux\d+_coords")) == len(levels) - 1 == N_LEVELS
     for i, level in enumerate(levels[:-1]):
-        order = np.lexsort(level.coordinates.numpy().T[::-1])
-        np.testing.assert_array_equal(
-            level.coordinates.numpy()[order], stored[f"aux{i}_coords"]
-        )
-        assert largest_difference(level.features[order], stored[f"aux{i}_feats"]) < 1e-4
+        order = order_of(level)
+        np.testing.assert_array_equal(level.coordinates.numpy()[order], stored[f"aux{i}_coords"])
+        assert_close(level.features[order], stored[f"aux{i}_feats"], tolerance)
+
+
+def test_pooled_positions(stored: Fixture) -> None:
+    pool = Pooling(2, stride=2)
+    places = SparseTensor.create(
+        torch.from_numpy(stored["voxel_coords"]), torch.from_numpy(stored["voxel_raw_coords"])
+    )
+    for i in reversed(range(N_LEVELS)):
+        places = pool(places)
+        order = order_of(places)
+        np.testing.assert_array_equal(places.coordinates.numpy()[order], stored[f"aux{i}_coords"])
+        assert_close(places.features[order], stored[f"aux{i}_raw_coords"], 1e-5, 1e-6)
 
 
 def test_query_positions(small_network: Mask3D, stored: Fixture, scene: SceneOutput) -> None:
@@ -131,78 +168,44 @@ def test_query_positions(small_network: Mask3D, stored: Fixture, scene: SceneOut
     with torch.no_grad():
         encoded = small_network.pos_enc(sampled, positions.amin(0), positions.amax(0))
         projected = small_network.query_projection(encoded)
-    assert largest_difference(encoded, stored["query_pos_enc"][0].T) < 1e-5
-    assert largest_difference(projected, stored["query_pos"][0].T) < 1e-5
+    assert_close(encoded, stored["query_pos_enc"][0].T, 1e-5)
+    assert_close(projected, stored["query_pos"][0].T, 1e-5, 1e-5)
 
 
-def test_attention_masks(small_network: Mask3D, stored: Fixture) -> None:
+def test_attention_masks(
+    small_network: Mask3D, stored: Fixture, levels: list[SparseTensor]
+) -> None:
     """The mask of a level comes from pooled features, the original's from pooled logits."""
     seen = []
 
     def record(_: object, arguments: tuple[torch.Tensor, ...]) -> None:
         seen.append(arguments[4])
 
-    hooks = [
-        layer.register_forward_pre_hook(record) for layer in small_network.cross_attention[0]
-    ]
+    hooks = [layer.register_forward_pre_hook(record) for layer in small_network.cross_attention[0]]
     run(small_network, stored, stored.info["config"]["num_queries"])
     for hook in hooks:
         hook.remove()
-    levels = small_network.backbone(
-        torch.from_numpy(stored["voxel_coords"]), torch.from_numpy(stored["voxel_feats"])
-    )
-    for step, blocked in enumerate(seen):
-        if f"attn_mask{step}" not in stored.arrays:
-            continue
-        order = np.lexsort(levels[step % 4].coordinates.numpy().T[::-1])
-        expected = stored[f"attn_mask{step}"].T
+    for match in stored.matches(r"attn_mask(\d+)"):
+        step = int(match[1])
+        expected = stored[match[0]].T
         expected = expected & ~expected.all(axis=1, keepdims=True)
-        assert int((blocked.numpy()[:, order] != expected).sum()) <= MAX_FLIPPED_BITS
+        blocked = seen[step].numpy()[:, order_of(levels[step % N_LEVELS])]
+        assert int((blocked != expected).sum()) <= MAX_FLIPPED_BITS, match[0]
 
 
 def test_predictions(stored: Fixture, scene: SceneOutput) -> None:
-    assert largest_difference(scene.final.class_logits, stored["pred_logits"][0]) < 1e-3
-    np.testing.assert_allclose(
-        scene.final.mask_logits.numpy(), stored["pred_masks"], **MASK_TOLERANCE
-    )
+    assert_close_logits(stored, scene.final.class_logits, stored["pred_logits"][0])
+    assert_close_masks(stored, scene.final.mask_logits, stored["pred_masks"])
     steps = torch.stack([step.class_logits for step in scene.steps])
-    assert largest_difference(steps, stored["aux_pred_logits"]) < 1e-3
-    np.testing.assert_allclose(
-        scene.steps[0].mask_logits.numpy(), stored["aux0_pred_masks"], **MASK_TOLERANCE
-    )
+    assert_close_logits(stored, steps, stored["aux_pred_logits"])
+    assert_close_masks(stored, scene.steps[0].mask_logits, stored["aux0_pred_masks"])
 
 
 def test_predictions_of_segments(small_network: Mask3D, stored: Fixture) -> None:
     n_queries = stored.info["config"]["num_queries"]
     final = run(small_network, stored, n_queries, segments=True).final
-    assert largest_difference(final.class_logits, stored["seg_pred_logits"][0]) < 1e-3
-    np.testing.assert_allclose(
-        final.mask_logits.numpy(), stored["seg_pred_masks"], **MASK_TOLERANCE
-    )
-
-
-@pytest.mark.parametrize("prefix", ["", "seg_"])
-def test_post_processing(stored: Fixture, prefix: str) -> None:
-    logits, segments = stored[f"{prefix}pred_masks"], None
-    if prefix:
-        logits = logits[stored["voxel_segments"]]
-        segments = np.unique(stored["point_segments"], return_inverse=True)[1].reshape(-1)
-    parts = split_masks(logits, stored["voxel_raw_coords"], SPLIT_REACH_M)
-    ranked = rank_pairs(parts, class_probabilities(stored[f"{prefix}pred_logits"][0]))
-    np.testing.assert_allclose(ranked.scores, stored[f"{prefix}post_scores"], rtol=0, atol=1e-6)
-    masks = np.zeros_like(stored[f"{prefix}post_masks"])
-    for column, part in enumerate(ranked.parts):
-        rows = to_points(parts.voxels[part], stored["inverse_map"], len(logits), segments)
-        masks[rows, column] = True
-    np.testing.assert_array_equal(masks, stored[f"{prefix}post_masks"])
-    assert_same_classes(ranked.classes, stored[f"{prefix}post_classes"])
-
-
-def assert_same_classes(indices: npt.NDArray[Any], ids: npt.NDArray[Any]) -> None:
-    """The benchmark's ids rise with the network's class index."""
-    pairs = sorted(set(zip(indices.tolist(), ids.tolist(), strict=True)))
-    assert len({index for index, _ in pairs}) == len(pairs)
-    assert [label for _, label in pairs] == sorted({label for _, label in pairs})
+    assert_close_logits(stored, final.class_logits, stored["seg_pred_logits"][0])
+    assert_close_masks(stored, final.mask_logits, stored["seg_pred_masks"])
 
 
 def test_state_dict(fixture_folder: Path) -> None:
@@ -213,75 +216,36 @@ def test_state_dict(fixture_folder: Path) -> None:
     with torch.device("meta"):
         state = Mask3D().state_dict()
     ours = [(name, tuple(value.shape), str(value.dtype)) for name, value in state.items()]
-    theirs = [
-        (name, ast.literal_eval(shape), f"torch.{dtype}") for name, shape, dtype in rows
-    ]
+    theirs = [(name, ast.literal_eval(shape), f"torch.{dtype}") for name, shape, dtype in rows]
     assert ours == theirs
 
 
 def test_full_size(load: Load, stored: Fixture) -> None:
     full = load("mask3d_full")
-    network = Mask3D(network_config(full.info["config"], BackboneConfig()))
+    network = Mask3D(network_config(full.info["config"]))
     state = {
         name: fill_rule(name, tuple(value.shape)) for name, value in network.state_dict().items()
     }
     state["mask_features_head.kernel"] = full["mask_features_head_kernel"]
     state["mask_features_head.bias"] = full["mask_features_head_bias"]
     assert list(state) == full["weight_names"].tolist()
-    sums = [value.astype(np.float64).sum() for value in state.values()]
-    np.testing.assert_allclose(sums, full["weight_sums"], rtol=1e-6, atol=1e-6)
+    for name, values in (("weight_sums", state), ("weight_abs_sums", map_abs(state))):
+        sums = [value.astype(np.float64).sum() for value in values.values()]
+        np.testing.assert_allclose(sums, full[name], rtol=1e-6, atol=1e-6)
     network.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
 
-    n_queries = full.info["config"]["num_queries"]
-    scene = run(network.eval(), stored, n_queries)
-    assert largest_difference(scene.final.class_logits, full["pred_logits"][0]) < 1e-3
-    np.testing.assert_allclose(
-        scene.final.mask_logits.numpy(), full["pred_masks"], rtol=1e-3, atol=5e-3
-    )
+    scene = run(network.eval(), stored, full.info["config"]["num_queries"])
+    np.testing.assert_array_equal(scene.query_rows.numpy(), full["fps_idx"])
+    assert_close_logits(full, scene.final.class_logits, full["pred_logits"][0])
+    assert_close_masks(full, scene.final.mask_logits, full["pred_masks"])
     with torch.no_grad():
         finest = network.backbone(
             torch.from_numpy(stored["voxel_coords"]), torch.from_numpy(stored["voxel_feats"])
         )[-1]
     rows = torch.from_numpy(full["backbone_rows"])
-    assert largest_difference(finest.features[rows], full["backbone_features"]) < 1e-4
+    tolerance = full.tolerance("backbone ", 1e-4)
+    assert_close(finest.features[rows], full["backbone_features"], tolerance)
 
 
-def fill_rule(name: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """The weights of the full-size fixture: normal numbers seeded by the name, scaled by kind."""
-    seed = zlib.crc32(name.encode()) & 0xFFFFFFFF
-    normal = np.random.RandomState(seed).standard_normal(shape or (1,)).reshape(shape)
-    kind = name.rpartition(".")[2]
-    if kind == "num_batches_tracked":
-        return np.zeros(shape, np.int64)
-    return np.asarray(_scaled(name, kind, shape, normal), np.float32)
-
-
-def _scaled(
-    name: str, kind: str, shape: tuple[int, ...], normal: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    is_weight = kind.endswith("weight")
-    if kind == "running_var":
-        return np.exp(0.2 * normal)
-    if kind == "gauss_B":
-        return normal
-    if kind == "kernel":
-        return normal * np.sqrt(1.0 / _fan(name, shape))
-    if is_weight and "norm2" in name:
-        return 0.3 * (1.0 + 0.2 * normal)
-    if is_weight and any(part in name for part in ("bn", "norm", "downsample.1")):
-        return 1.0 + 0.2 * normal
-    if is_weight and name.startswith("query_projection"):
-        return 3.0 * normal / np.sqrt(shape[1])
-    if name.endswith("in_proj_weight"):
-        return 1.5 * normal / np.sqrt(shape[1])
-    if is_weight and len(shape) >= 2:
-        return normal / np.sqrt(shape[1])
-    return 0.2 * normal
-
-
-def _fan(name: str, shape: tuple[int, ...]) -> float:
-    if len(shape) == 2:
-        return shape[0]
-    if "convtr" in name:
-        return shape[1]
-    return 3.0 * shape[1] if shape[0] == 8 else shape[1] * shape[0] / 3.0
+def map_abs(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    return {name: np.abs(value) for name, value in arrays.items()}

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from om3d_core.frame import Intrinsics
-from om3d_core.views import Cameras, ViewSettings, choose_frames, select_views
+from om3d_core.views import choose_frames, select_views
 from om3d_core.visibility import VisibilitySettings, visible_pixels
 from parity.kinds import Fixture
-from parity.test_views import Load, assert_equal_pixels, depth_m, observations, seen_pixels
+from parity.test_views import (
+    Load,
+    assert_equal_pixels,
+    cameras_of,
+    depth_m,
+    observations,
+    seen_pixels,
+    selections,
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,24 +61,48 @@ def test_the_default_sees_nothing_behind_or_without_depth(
         fixed = visible_pixels(stored["points"], depth[frame], intrinsics, pose, settings)
         seen = fixed >= 0
         assert (z[seen] > 0).all() and (depth[frame].ravel()[fixed[seen]] > 0).all()
-        n_repaired += int((pixels[frame] >= 0)[z <= 0].sum())
+        faithful = pixels[frame]
+        without_depth = depth[frame].ravel()[np.maximum(faithful, 0)] == 0
+        n_repaired += int(((faithful >= 0) & ((z <= 0) | without_depth)).sum())
     assert n_repaired > 0
+
+
+def test_the_choice_where_counts_decide_it(stored: Fixture) -> None:
+    """Frames of equal counts are in any order; only ranks that no other frame shares compare."""
+    counts = stored["count_pixels"].astype(np.int32)
+    n_compared = 0
+    for name, settings in selections(stored):
+        chosen = choose_frames(counts, cameras_of(stored, slice(None)), settings)
+        reference = stored[name]
+        for i, frames in enumerate(chosen):
+            alone = (counts[:, i] == counts[reference[i], i][:, None]).sum(axis=1) == 1
+            # A greedy choice depends on all before it, except for the first.
+            compared = np.flatnonzero(alone if settings.selection == "visible" else alone[:1])
+            np.testing.assert_array_equal(
+                frames[compared], reference[i, compared], err_msg=f"{name} of mask {i}"
+            )
+            n_compared += len(compared)
+    assert n_compared > 0
 
 
 def test_the_diverse_choice_takes_frames_that_see_nothing(
     stored: Fixture, intrinsics: Intrinsics, pixels: np.ndarray
 ) -> None:
     counts = stored["count_pixels"].astype(np.int32)
-    poses, n_masks = stored["poses"], stored["masks"].shape[1]
-    cameras = Cameras(poses[:, :3, :3], poses[:, :3, 3], np.zeros((n_masks, 3)))
-    original = ViewSettings(selection="diverse", preselection=10, min_pixels=0, repeat=True)
-    blind = [bool((counts[f, i] == 0).any())
-             for i, f in enumerate(choose_frames(counts, cameras, original))]  # fmt: skip
-    reference = [bool((counts[f, i] == 0).any()) for i, f in enumerate(stored["topk5_presel10"])]
-    assert any(blind) == any(reference)
-    fixed = ViewSettings(selection="diverse", preselection=10, min_pixels=1)
-    for i, frames in enumerate(choose_frames(counts, cameras, fixed)):
-        assert (counts[frames, i] > 0).all() and len(set(frames)) == len(frames)
+    n_seeing = (counts > 0).sum(axis=0)
+    frames = np.arange(len(stored["poses"]))
+    cameras = cameras_of(stored, frames)
     seen = observations(stored, pixels, intrinsics.width, intrinsics.height)
-    views = select_views(np.arange(len(poses)), seen, cameras, original)
-    assert (views.pixels[views.valid] > 0).all()
+    for name, original in selections(stored):
+        if original.selection != "diverse":
+            continue
+        for chosen in (np.stack(choose_frames(counts, cameras, original)), stored[name]):
+            blind = np.take_along_axis(counts, chosen.T, axis=0) == 0
+            assert blind[:, n_seeing == 0].all()
+            assert not blind[:, n_seeing >= original.preselection].any()
+        fixed = replace(original, min_pixels=1, repeat=False)
+        for i, kept in enumerate(choose_frames(counts, cameras, fixed)):
+            assert len(kept) == min(n_seeing[i], fixed.top_k)
+            assert (counts[kept, i] > 0).all() and len(set(kept)) == len(kept)
+        views = select_views(frames, seen, cameras, original)
+        assert (views.pixels[views.valid] > 0).all()
