@@ -58,7 +58,10 @@ def summarize(
     for name, protocol in PROTOCOLS.items():
         perfect = perfect_numbers(records, labels, protocol)
         if not (perfect == 1.0).all():
-            raise InputError(f"expected ground truth that scores 1 against itself, got {perfect}")
+            raise InputError(
+                f"expected ground truth that scores 1 against itself, got {perfect}, where NaN is"
+                " that no scene has an instance of a scored class"
+            )
         protocols[name], groups[name] = {}, {}
         for k in TOP_K:
             results = {r.name: row_result(records, r.name, labels, protocol, k) for r in rows}

@@ -8,9 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from dataset_maker import surface, write_replica, write_scannet
+from dataset_maker import surface, write_replica, write_scannet, write_scannetpp
 from doubles import BoxProposer
-from tiny_models import one_thread, tiny_mask3d  # noqa: F401
+from tiny_models import (  # noqa: F401
+    one_thread,
+    tiny_clip,
+    tiny_mask3d,
+    tiny_sam,
+    tiny_siglip,
+)
 from worlds import tabletop
 
 from om3d_core import assembly
@@ -213,18 +219,35 @@ def test_masks_of_scannet200_are_made_of_its_own_segments(tmp_path, tiny_network
     assert broken["dataset"] == 0 < broken["none"]
 
 
-def test_the_command_with_a_tiny_mask3d(tmp_path, monkeypatch, tiny_network, capsys) -> None:
-    """Only ScanNet and ScanNet++ have segments; Replica is told so."""
-    write_scannet(tmp_path)
+@pytest.mark.parametrize(
+    ("dataset", "scene", "write"),
+    [("scannet200", SCENES[0], write_scannet), ("scannetpp", "7b6477cb95", write_scannetpp),
+     ("replica", "office0", write_replica)],
+)  # fmt: skip
+def test_the_command_with_tiny_models(
+    tmp_path, tiny_network, capsys, dataset, scene, write
+) -> None:
+    """CLIP, SigLIP, SAM and Mask3D as the plan has them, but for their sizes."""
+    write(tmp_path / "data")
+    flags = flags_of({**tiny_network, "segmenter.method": "sam", "mask3d.num_queries": 4,
+                      "clip.model": tiny_clip(tmp_path / "clip"),
+                      "siglip.model": tiny_siglip(tmp_path / "siglip"),
+                      "segmenter.model": tiny_sam(tmp_path / "sam")})  # fmt: skip
+    arguments = [dataset, str(tmp_path / "data"), "--scenes", scene, "--limit", "1", *flags]
+    assert command.main([*arguments, "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert all(0 <= value <= 100 for value in summary["masks"])
+    assert list(summary["paper"]["top1"]) == [row.name for row in ROWS]
+    record = read_record(tmp_path / f"data/records/{scene}.json")
+    assert len(record.counts.scores) > 1
+    assert all((labels.ids >= 0).any() for labels in record.rows.values())
+
+
+def test_only_scannet_and_scannetpp_have_segments(tmp_path, monkeypatch, tiny_network) -> None:
     write_replica(tmp_path)
     monkeypatch.setattr(command, "create_encoders", lambda names, settings: (Colors(),))
-    flags = [*flags_of(tiny_network), "--json"]
-    assert command.main(["scannet200", str(tmp_path), "--scenes", SCENES[0], *flags]) == 0
-    assert 0 <= json.loads(capsys.readouterr().out)["masks"][2] <= 100
-    record = read_record(tmp_path / f"records/{SCENES[0]}.json")
-    assert len(record.counts.scores) > 1
     with pytest.raises(InputError, match=r"mask3d\.segments dataset.*other sources have none"):
-        command.main(["replica", str(tmp_path), "--scenes", "office0", *flags,
+        command.main(["replica", str(tmp_path), "--scenes", "office0", *flags_of(tiny_network),
                       "--mask3d.segments", "dataset"])  # fmt: skip
 
 
