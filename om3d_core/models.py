@@ -111,7 +111,7 @@ CATALOG = (
         "see its page", "https://github.com/OpenMask3D/openmask3d",
     ),
     Model(
-        "segment3d.ckpt", "segment3d", MANUAL, 0, "see its page",
+        "segment3d.ckpt", "segment3d", MANUAL, 0, "Apache-2.0",
         "see its page", "https://github.com/LeapLabTHU/Segment3D",
     ),
 )

@@ -154,8 +154,11 @@ def test_weights_that_do_not_fit(
 
 def test_heads_that_do_not_fit(tmp_path: Path, weights: dict[str, Tensor]) -> None:
     save_file(weights, tmp_path / "weights.safetensors")
-    with pytest.raises(ModelError, match="multiple of 3 heads"):
+    with pytest.raises(ModelError, match="multiple of 3 heads, got 16"):
         load_network(tmp_path / "weights.safetensors", n_heads=3)
+    narrow = NetworkConfig(CONFIG.backbone, dim=12, n_heads=3, feed_forward=24, n_classes=7)
+    save_file(Mask3D(narrow).state_dict(), tmp_path / "narrow.safetensors")
+    assert load_network(tmp_path / "narrow.safetensors", n_heads=3).config == narrow
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])

@@ -76,7 +76,7 @@ def config_of(weights: Mapping[str, Tensor], n_heads: int) -> NetworkConfig:
         shape = weights[name].shape if name in weights else ()
         return shape[axis] if len(shape) > axis else published
 
-    usual = NetworkConfig(n_heads=n_heads)
+    usual = NetworkConfig()
     blocks = [f"backbone.block{i}." for i in range(1, 9)]
     backbone = BackboneConfig(
         stem=width("backbone.conv0p1s1.kernel", 2, usual.backbone.stem),
