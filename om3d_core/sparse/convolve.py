@@ -57,16 +57,38 @@ class _Convolve(torch.autograd.Function):
         grad = grad.contiguous()
         grad_x = grad_kernel = None
         if ctx.needs_input_grad[0]:
-            flipped = kernel.transpose(1, 2).contiguous()
-            grad_x = _multiply(grad, flipped, ctx.kernel_map.transposed)
+            grad_x = _multiply_transposed(grad, kernel, ctx.kernel_map)
         if ctx.needs_input_grad[1]:
-            grad_kernel = torch.stack(
-                [
-                    x.index_select(0, inputs).T @ grad.index_select(0, outputs)
-                    for inputs, outputs in ctx.kernel_map.pairs
-                ]
-            )
+            grad_kernel = _kernel_gradient(x, grad, ctx.kernel_map)
         return grad_x, grad_kernel, None
+
+
+def _multiply_transposed(grad: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
+    kernel = kernel.transpose(1, 2)
+    if kernel_map.symmetric:
+        return _multiply(grad, kernel.flip(0), kernel_map)
+    return _multiply(grad, kernel.contiguous(), kernel_map.transposed)
+
+
+def _kernel_gradient(x: Tensor, grad: Tensor, kernel_map: KernelMap) -> Tensor:
+    """(K, C_in, C_out) from (n_in, C_in) inputs and the gradient of (n_out, C_out) outputs."""
+    if x.shape[1] > MAX_UNFOLDED_CHANNELS:
+        return torch.stack(
+            [
+                x.index_select(0, inputs).T @ grad.index_select(0, outputs)
+                for inputs, outputs in kernel_map.pairs
+            ]
+        )
+    padded = torch.cat([x, x.new_zeros(1, x.shape[1])])
+    total = torch.zeros(
+        kernel_map.volume * x.shape[1], grad.shape[1],
+        dtype=torch.promote_types(x.dtype, torch.float32), device=x.device,
+    )  # fmt: skip
+    n_rows = _unfolded_rows(total)
+    for start in range(0, kernel_map.n_out, n_rows):
+        rows = slice(start, start + n_rows)
+        total += _unfold(padded, kernel_map, rows).T @ grad[rows]
+    return total.to(x.dtype).view(kernel_map.volume, x.shape[1], grad.shape[1])
 
 
 def _multiply(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
@@ -81,18 +103,27 @@ def _multiply_unfolded(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tens
     padded = torch.cat([x, x.new_zeros(1, in_channels)])
     flat = kernel.reshape(volume * in_channels, out_channels)
     out = x.new_empty(kernel_map.n_out, out_channels)
-    block_values = CPU_UNFOLDED_VALUES if x.device.type == "cpu" else GPU_UNFOLDED_VALUES
-    n_rows = max(block_values // len(flat), 1)
+    n_rows = _unfolded_rows(flat)
 
     def work(blocks: Iterator[int]) -> None:
         for block in blocks:
             rows = slice(block * n_rows, (block + 1) * n_rows)
-            neighbors = kernel_map.neighbors[:, rows].T.reshape(-1)
-            unfolded = padded.index_select(0, neighbors).view(-1, len(flat))
-            torch.mm(unfolded, flat, out=out[rows])
+            torch.mm(_unfold(padded, kernel_map, rows), flat, out=out[rows])
 
     for_each_block(work, -(-len(out) // n_rows), x.device)
     return out
+
+
+def _unfold(padded: Tensor, kernel_map: KernelMap, rows: slice) -> Tensor:
+    """(rows, K C_in) inputs of the output rows; the last of (n_in + 1, C_in) is the absent one."""
+    neighbors = kernel_map.neighbors[:, rows].T.reshape(-1)
+    return padded.index_select(0, neighbors).view(-1, kernel_map.volume * padded.shape[1])
+
+
+def _unfolded_rows(flat: Tensor) -> int:
+    """Output rows of a block, for a (K C_in, C_out) kernel."""
+    on_cpu = flat.device.type == "cpu"
+    return max((CPU_UNFOLDED_VALUES if on_cpu else GPU_UNFOLDED_VALUES) // len(flat), 1)
 
 
 def _multiply_pairs(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:

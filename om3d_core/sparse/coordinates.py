@@ -85,7 +85,7 @@ class CoordinateManager:
                 neighbors[i] = find(targets + steps[i])
 
         for_each_block(work, len(steps), inputs.device)
-        return KernelMap(neighbors, len(inputs))
+        return KernelMap(neighbors, len(inputs), factor == 1 and kernel_size % 2 == 1)
 
 
 def kernel_offsets(kernel_size: int) -> Tensor:

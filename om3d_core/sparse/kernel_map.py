@@ -39,10 +39,15 @@ class PairPlan:
 
 @dataclass(frozen=True, eq=False)
 class KernelMap:
-    """neighbors: (K, n_out) int32 input rows, ``n_in`` where a voxel does not exist."""
+    """neighbors: (K, n_out) int32 input rows, ``n_in`` where a voxel does not exist.
+
+    symmetric: inputs and outputs are the same voxels, and index K - 1 - i leads back from where
+    index i leads.
+    """
 
     neighbors: Tensor
     n_in: int
+    symmetric: bool = False
 
     @property
     def volume(self) -> int:

@@ -27,12 +27,15 @@ class Batch:
     """coordinates: (N, 4) int32. colors, positions: (N, 3) float32.
 
     labels: (N_b,) int64 of each scene, 0..T-1 for its objects, else BACKGROUND or VOID.
+    rows: (V_b,) int64 ascending voxels of each scene at which masks are compared, none of them
+    VOID.
     """
 
     coordinates: Tensor
     colors: Tensor
     positions: Tensor
     labels: list[Tensor]
+    rows: list[Tensor]
 
     def to(self, device: torch.device) -> Batch:
         """On another device."""
@@ -41,6 +44,7 @@ class Batch:
             self.colors.to(device),
             self.positions.to(device),
             [labels.to(device) for labels in self.labels],
+            [rows.to(device) for rows in self.rows],
         )
 
 
@@ -54,12 +58,13 @@ class Sampler:
     def batch(self, step: int) -> Batch:
         """The scenes of a step; every scene comes once before one comes twice."""
         size, seed = self._settings.schedule.batch_size, self._settings.schedule.seed
-        samples = []
+        samples, rows = [], []
         for slot in range(size):
             epoch, place = divmod(step * size + slot, len(self._scenes))
             order = np.random.default_rng([seed, 0, epoch]).permutation(len(self._scenes))
             rng = np.random.default_rng([seed, 1, step, slot])
             samples.append(self._voxels(self._scenes[int(order[place])], rng))
+            rows.append(_compared(samples[-1][-1], self._settings.loss.max_voxels, rng))
         cells, colors, positions, labels = zip(*samples, strict=True)
         coordinates = np.concatenate(
             [np.pad(c, ((0, 0), (1, 0)), constant_values=i) for i, c in enumerate(cells)]
@@ -75,6 +80,7 @@ class Sampler:
             torch.from_numpy(np.concatenate(colors)),
             torch.from_numpy(np.concatenate(positions)),
             [torch.from_numpy(ids) for ids in labels],
+            [torch.from_numpy(chosen) for chosen in rows],
         )
 
     def _voxels(
@@ -112,9 +118,18 @@ def _consecutive(instance: npt.NDArray[np.int32], min_voxels: int) -> npt.NDArra
     return number[inverse.reshape(-1)]
 
 
-def targets_of(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """(T, V) float32 masks of the objects over the voxels that count, and their rows (V,)."""
-    rows = torch.nonzero(labels != VOID).squeeze(1)
+def _compared(
+    labels: npt.NDArray[np.int64], most: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """The ascending rows with a verdict, or ``most`` of them drawn at random; 0 takes all."""
+    rows = np.flatnonzero(labels != VOID)
+    if not most or len(rows) <= most:
+        return rows
+    return np.sort(rng.choice(rows, most, replace=False))
+
+
+def targets_of(labels: Tensor, rows: Tensor) -> Tensor:
+    """(T, V) float32 masks of the objects 0..T-1 of (N,) labels over the (V,) given rows."""
     n_targets = max(int(labels.max()) + 1, 0) if len(labels) else 0
     ids = torch.arange(n_targets, device=labels.device)
-    return (labels[rows][None, :] == ids[:, None]).float(), rows
+    return (labels[rows][None, :] == ids[:, None]).float()

@@ -84,6 +84,10 @@ class LossSettings(Settings):
     no_object_weight: float = setting(
         0.1, "weight of queries without an object in the class loss", low=0.0, high=1.0
     )
+    max_voxels: int = setting(
+        0, "masks are compared at this many voxels of a scene, drawn anew in each step; 0 is all",
+        low=0, high=100_000_000,
+    )
 
 
 @dataclass(frozen=True)

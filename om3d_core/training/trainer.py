@@ -126,14 +126,15 @@ class Trainer:
                 batch.colors.to(self._dtype or torch.float32),
                 batch.positions,
                 s.mask3d.num_queries,
+                rows=batch.rows,
                 sampling=s.mask3d.sampling,
                 all_steps=True,
             )
         total = torch.zeros((), device=self._device)
-        for output, labels in zip(outputs, batch.labels, strict=True):
-            targets, rows = targets_of(labels)
+        for output, labels, rows in zip(outputs, batch.labels, batch.rows, strict=True):
+            targets = targets_of(labels, rows)
             for prediction in (*output.steps, output.final):
-                masks = prediction.mask_logits.float()[rows].T
+                masks = prediction.mask_logits.float().T
                 classes = prediction.class_logits.float()
                 total = total + prediction_loss(classes, masks, targets, s.loss)
         return total / len(outputs)

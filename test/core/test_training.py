@@ -261,9 +261,28 @@ def test_small_instances_and_distant_voxels_are_left_out(rooms):
     part = Sampler(rooms[:1], fine).batch(0)
     assert len(part.coordinates) == 1500
     assert bool((part.positions.amax(0) - part.positions.amin(0) < 1.9)[:2].any())
-    targets, rows = targets_of(few.labels[0])
+    rows = few.rows[0]
+    targets = targets_of(few.labels[0], rows)
     assert targets.shape == (1, len(rows)) and int(targets.sum()) == most
-    assert not bool((few.labels[0][rows] == VOID).any())
+    assert torch.equal(rows, torch.nonzero(few.labels[0] != VOID).squeeze(1))
+
+
+def test_masks_are_compared_at_voxels_drawn_anew_in_each_step(rooms, tmp_path):
+    settings = options(augment__enabled=False, loss__max_voxels=200, schedule__batch_size=2)
+    sampler = Sampler(rooms, settings)
+    first, second = sampler.batch(0), sampler.batch(1)
+    for batch in (first, second):
+        for rows, labels in zip(batch.rows, batch.labels, strict=True):
+            assert len(rows) == 200 and bool((rows.diff() > 0).all())
+            assert not bool((labels[rows] == VOID).any())
+    assert not torch.equal(first.rows[0], first.rows[1])
+    assert not torch.equal(first.rows[0], second.rows[0])
+    assert torch.equal(first.rows[0], Sampler(rooms, settings).batch(0).rows[0])
+    whole = Sampler(rooms, replace(settings, loss=LossSettings())).batch(0)
+    trainer = Trainer(rooms, rooms, settings, tmp_path)
+    assert torch.equal(whole.coordinates, first.coordinates)
+    few, all_ = (float(trainer.loss(batch).detach()) for batch in (first, whole))
+    assert few == pytest.approx(all_, rel=0.1)
 
 
 def test_a_scene_too_small_to_normalize_over_is_refused(rooms):

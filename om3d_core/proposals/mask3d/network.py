@@ -56,7 +56,7 @@ class NetworkConfig:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """class_logits: (Q, n_classes). mask_logits: (N, Q), or (S, Q) where segments are given."""
+    """class_logits: (Q, n_classes). mask_logits: (N, Q); (S, Q) of segments, or of chosen rows."""
 
     class_logits: Tensor
     mask_logits: Tensor
@@ -114,6 +114,7 @@ class Mask3D(nn.Module):
         n_queries: int,
         segments: Sequence[Tensor] | None = None,
         *,
+        rows: Sequence[Tensor] | None = None,
         sampling: str = "first",
         all_steps: bool = False,
     ) -> list[SceneOutput]:
@@ -121,7 +122,8 @@ class Mask3D(nn.Module):
 
         coordinates: (N, 4) int32 rows (batch, x, y, z), the rows of a scene together and in
         order. features: (N, 3) colors. positions: (N, 3) meters. segments: (N_b,) int64 ids
-        0..S-1 of the voxels of each scene; masks are then predicted for segments. sampling: the
+        0..S-1 of the voxels of each scene; masks are then predicted for segments. rows: (V_b,)
+        int64 voxels, or segments, of each scene to predict masks for; default all. sampling: the
         rule of furthest point sampling. all_steps: also return the twelve predictions before
         the last, for deep supervision.
         """
@@ -139,6 +141,11 @@ class Mask3D(nn.Module):
             predicted = list(map(_segment_means, predicted, segments))
             spread = [means[ids] for means, ids in zip(predicted, segments, strict=True)]
             mask_features = torch.cat(spread)
+        if rows is not None:
+            expect(len(rows) == len(sizes), f"rows of {len(sizes)} scenes", len(rows))
+            predicted = [
+                features[chosen] for features, chosen in zip(predicted, rows, strict=True)
+            ]
         pyramid = self._pyramid(levels, positions, mask_features)
         cells, xyz = torch.split(coordinates[:, 1:], sizes), torch.split(positions, sizes)
         return [
