@@ -121,6 +121,7 @@ def _read_pt(path: Path) -> InstanceMasks:
     if isinstance(loaded, tuple) and loaded:
         loaded = loaded[0]
     if isinstance(loaded, torch.Tensor):
+        expect(loaded.numel() <= MAX_BYTES, f"at most {MAX_BYTES} values", tuple(loaded.shape))
         loaded = loaded.detach().to_dense().float().numpy()
     expect(isinstance(loaded, np.ndarray), "an array or tensor (P, N)", type(loaded).__name__)
     return InstanceMasks.from_dense(_numbers(loaded, "the array"))

@@ -243,6 +243,16 @@ def test_a_large_memo_number_takes_no_memory(tmp_path: Path) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 8e6
 
 
+def test_a_long_byte_array_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "array.ckpt"
+    table = tensor_table(4, 4, 1)
+    length = (1 << 34).to_bytes(8, "little")
+    write_archive(path, table[:3] + b"\x96" + length + b"0" + table[3:], bytes(16))
+    with pytest.raises(ModelError, match="expected a PyTorch checkpoint"):
+        read_tensors(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 8e6
+
+
 def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb.ckpt"
     write_archive(path, tensor_table(4, 4, 1), bytes(16), compression=zipfile.ZIP_DEFLATED)

@@ -156,6 +156,16 @@ def test_too_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         PrecomputedProposer(tmp_path / "m.npz")
 
 
+@pytest.mark.parametrize(
+    "bomb",
+    [torch.zeros(1, 1).expand(10**6, 10**6), torch.sparse_coo_tensor(size=(10**6, 10**6))],
+)
+def test_a_small_file_of_a_huge_tensor(tmp_path: Path, bomb: torch.Tensor) -> None:
+    torch.save(bomb, tmp_path / "m.pt")
+    with pytest.raises(ModelError, match="at most .* values, got \\(1000000, 1000000\\)"):
+        PrecomputedProposer(tmp_path / "m.pt")
+
+
 def test_masks_over_another_cloud(tmp_path: Path) -> None:
     np.savez(tmp_path / "m.npz", masks=DENSE)
     proposer = PrecomputedProposer(tmp_path / "m.npz")

@@ -23,6 +23,7 @@ from torch import Tensor
 from om3d_core.errors import ModelError
 
 MAX_PICKLE_BYTES = 1 << 28
+BYTEARRAY = pickle.BYTEARRAY8[0]
 MAX_SHARING = 4
 """Tensors may share what is stored; together they are at most this many times the file."""
 
@@ -164,8 +165,12 @@ class _Unpickler(pickle._Unpickler):
     """Builds plain containers and tensors; every other name resolves to :class:`_Inert`.
 
     The base is the implementation in Python: that in C reserves memory for any memo number that
-    a file names.
+    a file names. Byte arrays, for which both reserve whatever length is named, are refused.
     """
+
+    dispatch = {
+        key: load for key, load in pickle._Unpickler.dispatch.items() if key != BYTEARRAY
+    }
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
