@@ -48,7 +48,7 @@ class PublishedSam:
 
     def place(self, device: torch.device, encoder_dtype: torch.dtype) -> None:
         """See :class:`SamNetwork`."""
-        self._network.to(device)
+        self._network.to(device).float()
         self._network.image_encoder.to(encoder_dtype)
 
     def encode(self, pixels: Tensor) -> Tensor:
@@ -149,9 +149,12 @@ def _read_weights(checkpoint: Path) -> dict[str, Tensor]:
         raise ModelError(
             f"{checkpoint}: expected a checkpoint of weights: {reason_of(error)}"
         ) from error
-    if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
+    named = isinstance(weights, dict) and all(
+        isinstance(name, str) and torch.is_tensor(value) for name, value in weights.items()
+    )
+    if not named:
         raise ModelError(f"{checkpoint}: expected named weights, got something else")
-    return weights
+    return dict(weights)
 
 
 def _build(modeling: Any, weights: dict[str, Tensor], checkpoint: Path) -> Any:
@@ -164,38 +167,39 @@ def _build(modeling: Any, weights: dict[str, Tensor], checkpoint: Path) -> Any:
         reach = [
             weights[f"image_encoder.blocks.{i}.attn.rel_pos_h"].shape for i in range(depth)
         ]
-        network = modeling.Sam(
-            image_encoder=modeling.ImageEncoderViT(
-                depth=depth,
-                embed_dim=width,
-                img_size=SIDE_PX,
-                mlp_ratio=weights["image_encoder.blocks.0.mlp.lin1.weight"].shape[0] / width,
-                norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
-                num_heads=width // reach[0][1],
-                patch_size=PATCH_PX,
-                qkv_bias=True,
-                use_rel_pos=True,
-                global_attn_indexes=[i for i, r in enumerate(reach) if r[0] != 2 * WINDOW - 1],
-                window_size=WINDOW,
-                out_chans=PROMPT_DIM,
-            ),
-            prompt_encoder=modeling.PromptEncoder(
-                embed_dim=PROMPT_DIM,
-                image_embedding_size=(SIDE_PX // PATCH_PX, SIDE_PX // PATCH_PX),
-                input_image_size=(SIDE_PX, SIDE_PX),
-                mask_in_chans=16,
-            ),
-            mask_decoder=modeling.MaskDecoder(
-                num_multimask_outputs=3,
-                transformer=modeling.TwoWayTransformer(
-                    depth=2, embedding_dim=PROMPT_DIM, mlp_dim=2048, num_heads=8
+        with torch.device("meta"):
+            network = modeling.Sam(
+                image_encoder=modeling.ImageEncoderViT(
+                    depth=depth,
+                    embed_dim=width,
+                    img_size=SIDE_PX,
+                    mlp_ratio=weights["image_encoder.blocks.0.mlp.lin1.weight"].shape[0] / width,
+                    norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
+                    num_heads=width // reach[0][1],
+                    patch_size=PATCH_PX,
+                    qkv_bias=True,
+                    use_rel_pos=True,
+                    global_attn_indexes=[i for i, r in enumerate(reach) if r[0] != 2 * WINDOW - 1],
+                    window_size=WINDOW,
+                    out_chans=PROMPT_DIM,
                 ),
-                transformer_dim=PROMPT_DIM,
-                iou_head_depth=3,
-                iou_head_hidden_dim=256,
-            ),
-        )
-        network.load_state_dict(weights)
+                prompt_encoder=modeling.PromptEncoder(
+                    embed_dim=PROMPT_DIM,
+                    image_embedding_size=(SIDE_PX // PATCH_PX, SIDE_PX // PATCH_PX),
+                    input_image_size=(SIDE_PX, SIDE_PX),
+                    mask_in_chans=16,
+                ),
+                mask_decoder=modeling.MaskDecoder(
+                    num_multimask_outputs=3,
+                    transformer=modeling.TwoWayTransformer(
+                        depth=2, embedding_dim=PROMPT_DIM, mlp_dim=2048, num_heads=8
+                    ),
+                    transformer_dim=PROMPT_DIM,
+                    iou_head_depth=3,
+                    iou_head_hidden_dim=256,
+                ),
+            )
+        network.load_state_dict(weights, assign=True)
     except (KeyError, ValueError, IndexError, RuntimeError, ZeroDivisionError) as error:
         reason = reason_of(error)
         raise ModelError(f"{checkpoint}: expected the weights of a SAM: {reason}") from error

@@ -288,7 +288,9 @@ def test_a_missing_or_damaged_checkpoint_is_one_clear_line(models, tmp_path, mon
     with pytest.raises(ModelError, match="om3d models pull sam_vit_h_4b8939"):
         create_segmenter(SegmenterSettings(method="sam"))
     weights = torch.load(models["package"], weights_only=True)
-    for damage in ({}, {"x": torch.zeros(2)}, dict(list(weights.items())[:-1]), [1, 2]):
+    wide = {**weights, "image_encoder.patch_embed.proj.weight": torch.zeros(10**6, 1, 1, 1)}
+    few = dict(list(weights.items())[:-1])
+    for damage in ({}, {"x": torch.zeros(2)}, few, [1, 2], {**weights, 5: torch.zeros(1)}, wide):
         torch.save(damage, tmp_path / "bad.pth")
         with pytest.raises(ModelError, match="expected") as caught:
             create_segmenter(SegmenterSettings(method="sam", model=str(tmp_path / "bad.pth")))
@@ -301,6 +303,18 @@ def test_a_missing_or_damaged_checkpoint_is_one_clear_line(models, tmp_path, mon
             create_segmenter(SegmenterSettings(method="sam", model=str(tmp_path / "bad.pth")))
         assert "\n" not in str(caught.value) and "weights_only" not in str(caught.value)
     assert not (tmp_path / "ran").exists()
+
+
+def test_weights_stored_in_half_precision_run_in_full(models, rgb, tmp_path):
+    weights = torch.load(models["package"], weights_only=True)
+    torch.save({name: value.half() for name, value in weights.items()}, tmp_path / "half.pth")
+    pixels = [np.arange(3000, 3060, dtype=np.int32)]
+    exact, near = (
+        create_segmenter(SegmenterSettings(method="sam", model=str(path), rounds=2)).segment(
+            rgb, pixels, [3])[0]
+        for path in (models["package"], tmp_path / "half.pth")
+    )
+    assert 0 < exact.sum() < exact.size and (near != exact).mean() < 0.02
 
 
 class Bomb:
