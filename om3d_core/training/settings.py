@@ -107,6 +107,11 @@ class ScheduleSettings(Settings):
     clip_norm: float = setting(
         1.0, "gradients are scaled to at most this norm; 0 leaves them", low=0.0, high=1e6
     )
+    frozen_norm: float = setting(
+        0.0, "part of the steps, the last ones, in which batch normalization applies what it has"
+        " collected, as it will at run time, instead of the statistics of the batch",
+        low=0.0, high=1.0,
+    )
     precision: str = setting(
         "auto", "arithmetic of the network; auto is bf16 or else fp16 on a GPU, full on a CPU",
         choices=("auto", "full", "bf16", "fp16"),

@@ -159,6 +159,10 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self.progress.step, schedule)
         self.network.train()
+        if self.progress.step >= schedule.steps * (1 - schedule.frozen_norm):
+            for module in self.network.modules():
+                if isinstance(module, torch.nn.BatchNorm1d):
+                    module.eval()
         self._optimizer.zero_grad(set_to_none=True)
         try:
             loss = self.loss(batch)

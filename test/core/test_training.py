@@ -301,6 +301,20 @@ def test_one_step_lowers_the_loss(rooms, tmp_path):
     assert float(trainer.loss(batch).detach()) < before - 0.1
 
 
+def test_statistics_of_normalization_are_frozen_in_the_last_steps(rooms, tmp_path):
+    trainer = Trainer(rooms, rooms, options(schedule__frozen_norm=0.5), tmp_path)
+    norm = trainer.network.backbone.bn0.bn
+    means: dict[int, torch.Tensor] = {}
+
+    def keep(stage: str, done: int, total: int) -> None:
+        if stage == "train":
+            means[done] = norm.running_mean.clone()
+
+    trainer.train(Job(keep))
+    changed = [not torch.equal(means[step], means[step + 1]) for step in range(4)]
+    assert changed == [True, True, False, False]
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_mixed_precision_gives_nearly_the_same_loss(rooms, tmp_path, precision):
     batch = Sampler(rooms, options()).batch(0)
