@@ -3,7 +3,7 @@
 Wide inputs: for each block of output rows the inputs of all pairs are gathered at once, one
 product is taken a kernel index, and the products of each output row are summed as one bag; a
 block's buffers stay in the cache, nothing is scattered and no pair that does not exist is
-computed. Narrow inputs: one product of the unfolded rows, absent voxels being zero.
+computed. Narrow inputs: the product of the unfolded rows, absent voxels being zero.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from om3d_core.sparse.parallel import for_each_block
 
 MAX_UNFOLDED_CHANNELS = 8
 """Inputs of at most this many channels are unfolded."""
+
+UNFOLDED_TERMS = 96
+"""Terms that a product of unfolded rows adds up in one go; one long chain of them loses digits."""
 
 CPU_UNFOLDED_VALUES = 1 << 19
 GPU_UNFOLDED_VALUES = 1 << 26
@@ -98,7 +101,7 @@ def _multiply(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
 
 
 def _multiply_unfolded(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
-    """One product of (rows, K C_in) by (K C_in, C_out) for each block of output rows."""
+    """The product of (rows, K C_in) by (K C_in, C_out) for each block of output rows."""
     volume, in_channels, out_channels = kernel.shape
     padded = torch.cat([x, x.new_zeros(1, in_channels)])
     flat = kernel.reshape(volume * in_channels, out_channels)
@@ -108,7 +111,11 @@ def _multiply_unfolded(x: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tens
     def work(blocks: Iterator[int]) -> None:
         for block in blocks:
             rows = slice(block * n_rows, (block + 1) * n_rows)
-            torch.mm(_unfold(padded, kernel_map, rows), flat, out=out[rows])
+            unfolded, total = _unfold(padded, kernel_map, rows), out[rows]
+            torch.mm(unfolded[:, :UNFOLDED_TERMS], flat[:UNFOLDED_TERMS], out=total)
+            for start in range(UNFOLDED_TERMS, len(flat), UNFOLDED_TERMS):
+                terms = slice(start, start + UNFOLDED_TERMS)
+                total += unfolded[:, terms] @ flat[terms]
 
     for_each_block(work, -(-len(out) // n_rows), x.device)
     return out

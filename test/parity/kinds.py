@@ -63,7 +63,7 @@ KINDS = {
     ),
     "features": Kind(
         "test_features",
-        r"features|text|view_valid|mask_kind|valid_class_ids_200|kept_views"
+        r"features|text|view_valid|mask_kind|valid_class_ids_\w+|kept_views"
         r"|(similarity|query)_(mean|max)_outliers[01]|classes_(mean|max)_outliers[01]_top\d+"
         r"|query_image_mean|baseline_(features|classes)",
     ),

@@ -9,7 +9,7 @@ import pytest
 
 from om3d_core.encoders.base import FeatureSpace
 from om3d_core.evaluation.assign import AssignSettings, assign_labels
-from om3d_core.evaluation.label_sets import load_label_set
+from om3d_core.evaluation.label_sets import LABEL_SETS, LabelSet, load_label_set
 from om3d_core.features import mean_crop_features, similarities, without_outliers
 from om3d_core.scene import FeatureTable
 from parity.kinds import Fixture
@@ -30,6 +30,16 @@ def seen(stored: Fixture) -> np.ndarray:
     seen = stored["view_valid"].any(axis=1)
     assert seen.any()
     return seen
+
+
+@pytest.fixture(scope="module")
+def labels(stored: Fixture) -> LabelSet:
+    """The labels of the texts: a label set of ours, in its order."""
+    (match,) = stored.matches(r"valid_class_ids_\w+")
+    ids = stored[match[0]].tolist()
+    (labels,) = (s for s in map(load_label_set, LABEL_SETS) if s.ids.tolist() == ids)
+    assert len(labels) == len(stored["text"])
+    return labels
 
 
 def table_of(stored: Fixture) -> FeatureTable:
@@ -62,9 +72,9 @@ def test_kept_views(stored: Fixture) -> None:
     np.testing.assert_array_equal(without_outliers(table_of(stored)).valid, stored["kept_views"])
 
 
-def test_similarities_and_labels(stored: Fixture, seen: np.ndarray) -> None:
-    labels = load_label_set("scannet200")
-    np.testing.assert_array_equal(labels.ids, stored["valid_class_ids_200"])
+def test_similarities_and_labels(
+    stored: Fixture, seen: np.ndarray, labels: LabelSet
+) -> None:
     for match in stored.matches(f"similarity_(?P<combination>{COMBINATION})"):
         values = compared(stored, match["aggregation"], match["outliers"])
         expected = stored[match[0]]
@@ -98,14 +108,14 @@ def test_image_query(stored: Fixture, seen: np.ndarray) -> None:
     assert_close(stored, means @ text[row], scores, "query_image_mean")
 
 
-def test_openmask3d_baseline(stored: Fixture, seen: np.ndarray) -> None:
+def test_openmask3d_baseline(stored: Fixture, seen: np.ndarray, labels: LabelSet) -> None:
     """One feature an instance: the mean over all crops, the first label where it has none."""
     means = mean_crop_features(table_of(stored))
     given = unit(stored["baseline_features"][seen])
     assert_close(stored, means[seen], given, "baseline_features")
     values = np.where(seen[:, None], means @ stored["text"].T, -np.inf)
     settings = AssignSettings(top_k=1, missing_is_first=True)
-    ids = assign_labels(values, load_label_set("scannet200"), settings).ids[:, 0]
+    ids = assign_labels(values, labels, settings).ids[:, 0]
     np.testing.assert_array_equal(ids, stored["baseline_classes"])
 
 

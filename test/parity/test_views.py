@@ -96,11 +96,6 @@ def test_visibility(stored: Fixture, pixels: np.ndarray) -> None:
     assert_equal_pixels(pixels, stored, stored["depth"].shape[2])
 
 
-def test_poses_are_inverted(stored: Fixture) -> None:
-    inverse = np.linalg.inv(stored["poses"][stored["indices"]])[:, :3]
-    np.testing.assert_allclose(inverse, stored["world_to_camera"], rtol=0, atol=1e-12)
-
-
 def test_pixel_counts(stored: Fixture, pixels: np.ndarray) -> None:
     height, width = stored["depth"].shape[1:]
     counts = [o.pixels for o in observations(stored, pixels, width, height)]
