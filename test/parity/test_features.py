@@ -72,9 +72,7 @@ def test_kept_views(stored: Fixture) -> None:
     np.testing.assert_array_equal(without_outliers(table_of(stored)).valid, stored["kept_views"])
 
 
-def test_similarities_and_labels(
-    stored: Fixture, seen: np.ndarray, labels: LabelSet
-) -> None:
+def test_similarities_and_labels(stored: Fixture, seen: np.ndarray, labels: LabelSet) -> None:
     for match in stored.matches(f"similarity_(?P<combination>{COMBINATION})"):
         values = compared(stored, match["aggregation"], match["outliers"])
         expected = stored[match[0]]
