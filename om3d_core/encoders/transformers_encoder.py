@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class VisionEncoder:
+class VisionEncoder(ABC):
     """Encodes crops with the vision network of a family; a subclass says how.
 
     The space is named ``<family>/<model>@<revision>``, with ``+whole-crop`` where crops are
@@ -75,12 +76,13 @@ class VisionEncoder:
         )
         return self._image_features(((pixels - mean) / std).to(self._model.dtype))
 
+    @abstractmethod
     def _dim(self, config: Any) -> int:
-        raise NotImplementedError
+        """The length of a feature, by the network's configuration."""
 
+    @abstractmethod
     def _image_features(self, pixels: Tensor) -> Tensor:
         """(B, dim) of normalized pixels (B, 3, side, side)."""
-        raise NotImplementedError
 
 
 class VisionTextEncoder(VisionEncoder):
@@ -124,6 +126,6 @@ class VisionTextEncoder(VisionEncoder):
     def _encode_tokens(self, tokens: Tensor) -> Tensor:
         return self._text_features(tokens[:, 0], tokens[:, 1])
 
+    @abstractmethod
     def _text_features(self, ids: Tensor, mask: Tensor) -> Tensor:
         """(B, dim) of token ids and attention mask (B, length)."""
-        raise NotImplementedError

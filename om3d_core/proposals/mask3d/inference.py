@@ -15,7 +15,6 @@ from om3d_core.proposals.mask3d.settings import Mask3DSettings
 from om3d_core.proposals.mask3d.voxelize import Voxels, network_colors, voxelize
 
 if TYPE_CHECKING:
-
     from om3d_core.proposals.mask3d.network import Mask3D
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from om3d_core.devices import DEVICES
 from om3d_core.settings import Settings, setting
 
 SEGMENTS = ("none", "surface", "dataset")
@@ -68,8 +69,7 @@ class Mask3DSettings(Settings):
         low=1, high=100_000_000,
     )
     device: str = setting(
-        "auto", "where the network runs; auto takes a GPU if there is one",
-        choices=("auto", "cpu", "cuda"),
+        "auto", "where the network runs; auto takes a GPU if there is one", choices=DEVICES
     )
     sparse_backend: str = setting(
         "torch", "sparse convolutions of this package, or MinkowskiEngine's if installed",
