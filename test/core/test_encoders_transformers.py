@@ -123,6 +123,21 @@ def test_a_row_depends_on_its_own_crop_bit_for_bit(folders, crops, family, prepr
     assert images_of(encoder, []).shape == (0, encoder.spaces[0].dim)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_batches_as_on_a_gpu_give_the_same_rows(folders, crops, family):
+    """Five items in passes of three: the last pass is filled up."""
+    encoder = create_encoder(family, settings(folders))
+    texts = [*TEXTS, "a red box", "a crate"]
+    one = encoder.encode_images(crops), encoder.encode_texts(texts)
+    encoder._model.batch_size = 3
+    many = encoder.encode_images(crops), encoder.encode_texts(texts)
+    for alone, batched in zip(one, many, strict=True):
+        assert alone.keys() == batched.keys()
+        for name, rows in alone.items():
+            assert len(rows) == 5
+            np.testing.assert_allclose(batched[name], rows, atol=1e-6)
+
+
 def test_registers_are_no_patches(tmp_path, crops):
     folder = tiny_dinov2(tmp_path / "registers", registers=3)
     encoder = create_encoder("dinov2", EncoderSettings(dinov2=Dinov2Settings(

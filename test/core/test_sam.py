@@ -143,6 +143,18 @@ def test_a_mask_depends_on_its_own_pixels_and_seed_bit_for_bit(models, rgb):
     assert segmenter.segment(rgb, [], []) == []
 
 
+@pytest.mark.parametrize("kind", ["transformers", "package"])
+def test_batches_as_on_a_gpu_give_the_same_masks(models, rgb, kind):
+    segmenter = create_segmenter(
+        SegmenterSettings(method="sam", model=str(models[kind]), rounds=2))
+    pixels = [np.arange(start, start + n, dtype=np.int32)
+              for start, n in ((100, 40), (900, 3), (2000, 60), (1500, 5), (3000, 9))]
+    alone = segmenter.segment(rgb, pixels, range(5))
+    segmenter._batch_size = 3
+    for one, batched in zip(alone, segmenter.segment(rgb, pixels, range(5)), strict=True):
+        assert (one != batched).mean() < 1e-3
+
+
 def test_points_are_those_of_the_original():
     """np.random.shuffle of the (row, column) pixels, cumulative, from one global state."""
     pixels = np.flatnonzero(np.random.default_rng(0).random(WIDTH * HEIGHT) < 0.02)
