@@ -172,6 +172,14 @@ def locate(reference: str) -> Path | None:
     return folder if folder is not None and _has_weights(folder) else None
 
 
+def is_here(reference: str) -> bool:
+    """Whether a model lies on this machine."""
+    try:
+        return locate(reference) is not None
+    except ModelError:
+        return False
+
+
 def require(reference: str, setting: str) -> Path:
     """Like :func:`locate`; :class:`ModelError` with the way to get it if it is not here."""
     try:

@@ -113,17 +113,21 @@ def create_encoder(name: str, settings: EncoderSettings | None = None) -> Encode
 def encoder_of_space(space: FeatureSpace, settings: EncoderSettings | None = None) -> Encoder:
     """The encoder that fills ``space``: model and preprocessing are the space's.
 
-    Where and how it runs, and the templates of texts, are those of ``settings``. Raises
-    :class:`ModelError` if the model is not on this machine or has changed since.
+    Where and how it runs, and the templates of texts, are those of ``settings``, and so is the
+    place of the model if it is not where it was. Raises :class:`ModelError` if the model is not
+    on this machine or has changed since.
     """
     from om3d_core.encoders.settings import EncoderSettings
+    from om3d_core.models import is_here
 
     settings = settings or EncoderSettings()
     family = re.split(r"[-/@]", space.name, maxsplit=1)[0]
     group = getattr(settings, family, None)
     if group is not None and space.source:
         preprocessing = "whole-crop" if space.name.endswith("+whole-crop") else "original"
-        group = replace(group, model=space.source, preprocessing=preprocessing)
+        moved = not is_here(space.source) and is_here(group.model)
+        model = group.model if moved else space.source
+        group = replace(group, model=model, preprocessing=preprocessing)
         settings = replace(settings, **{family: group})
     encoder = create_encoder(family, settings)
     names = [candidate.name for candidate in encoder.spaces]

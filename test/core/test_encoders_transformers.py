@@ -239,6 +239,11 @@ def test_an_encoder_comes_back_from_its_space(folders, crops):
         encoder_of_space(replace(space, name="siglip/other@00000000"))
     with pytest.raises(ModelError, match="om3d models pull"):
         encoder_of_space(FeatureSpace("clip/a/b@1234", 4, True, True, "a/b@1234"))
+    elsewhere = replace(space, source="/elsewhere/siglip")
+    with pytest.raises(ModelError, match="siglip.model: .* got '/elsewhere/siglip'"):
+        encoder_of_space(elsewhere)
+    moved = encoder_of_space(elsewhere, settings(folders))
+    assert np.array_equal(images_of(moved, crops), images_of(encoder, crops))
 
 
 def test_pictures_are_asked_of_the_encoder_of_pictures(folders, crops):
