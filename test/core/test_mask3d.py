@@ -359,6 +359,9 @@ def test_the_options_change_the_masks(cloud: Cloud, checkpoint: Path) -> None:
         return len(other) != len(masks) or not np.array_equal(other.indices, masks.indices)
 
     assert differs(color_normalization="unit")
+    assert differs(num_queries=6)
+    assert differs(split_min_samples=4)
+    assert differs(sampling="first")
     assert differs(segments="surface")
     assert differs(split_reach_m=0.95)
     assert differs(min_voxels=30)
