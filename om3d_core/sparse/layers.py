@@ -113,6 +113,8 @@ def global_pool(x: SparseTensor, mode: Literal["mean", "sum"] = "mean") -> Tenso
 
 def _kernel_parameter(in_channels: int, out_channels: int, kernel_size: int) -> nn.Parameter:
     """Normally distributed (He et al. 2015, fan-out)."""
+    sizes = (in_channels, out_channels, kernel_size)
+    expect(min(sizes) > 0, "channels and a kernel size above 0", sizes)
     volume = kernel_size**3
     shape = (in_channels, out_channels)
     deviation = math.sqrt(2.0 / (volume * out_channels))

@@ -320,6 +320,9 @@ def test_bad_features_and_levels() -> None:
     x = random_tensor(10, 2)
     with pytest.raises(InputError, match="features of shape"):
         x.replace(torch.zeros(9, 2))
+    for sizes in ((0, 2, 3), (2, -1, 3), (2, 2, 0)):
+        with pytest.raises(InputError, match="above 0"):
+            Convolution(*sizes)
     with pytest.raises(InputError, match="a kernel of shape"):
         Convolution(3, 3, 3)(x)
     with pytest.raises(InputError, match="stride"):
