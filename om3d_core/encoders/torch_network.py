@@ -85,7 +85,8 @@ class TorchNetwork:
 def load_pretrained(folder: Path) -> Any:
     """The transformers model in ``folder`` in evaluation mode; every weight must be there.
 
-    Nothing is unpickled and nothing is downloaded.
+    Weights are read in float32, whatever precision config.json names. Nothing is unpickled and
+    nothing is downloaded.
     """
     try:
         from transformers import AutoModel
@@ -101,6 +102,7 @@ def load_pretrained(folder: Path) -> Any:
             network, report = AutoModel.from_pretrained(
                 folder,
                 local_files_only=True,
+                dtype="float32",
                 use_safetensors=any(path.suffix == ".safetensors" for path in weights),
                 weights_only=True,
                 output_loading_info=True,

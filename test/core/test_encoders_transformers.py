@@ -159,6 +159,16 @@ def test_half_precision_is_close(folders, crops):
         assert 0.99 < cosine.min() and not np.array_equal(exact, near)
 
 
+def test_the_configuration_of_a_model_does_not_lower_its_precision(folders, tmp_path, crops):
+    shutil.copytree(folders["clip"], tmp_path / "clip")
+    change(tmp_path / "clip", "config.json", dtype="float16")
+    exact, same = (
+        images_of(create_encoder("clip", settings({**folders, "clip": folder})), crops)
+        for folder in (folders["clip"], tmp_path / "clip")
+    )
+    assert np.array_equal(exact, same)
+
+
 def test_the_original_cuts_the_ends_of_a_long_crop_and_whole_crop_keeps_them(folders):
     long = np.full((28, 140, 3), 90, np.uint8)
     with_ends = long.copy()
