@@ -35,6 +35,11 @@ def write_durably(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def user_path(text: str) -> Path:
+    """A path that a user typed: ``~`` is the home of the user, where there is one."""
+    return Path(os.path.expanduser(text))
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder's entries to disk."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from om3d_core.encoders.model_cache import cache_folder
 from om3d_core.errors import ModelError
+from om3d_core.files import user_path
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 REVISION = re.compile(r"[\w./-]+")
@@ -150,7 +151,7 @@ def locate(reference: str) -> Path | None:
     reference: a folder or file, the name of a file of the catalog, or a name on the hub. Raises
     :class:`ModelError` if it is none of these.
     """
-    path = Path(os.path.expanduser(reference))
+    path = user_path(reference)
     if reference and os.path.exists(path):
         return path
     known = find(reference)

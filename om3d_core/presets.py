@@ -13,12 +13,12 @@ line wins over both.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from om3d_core.errors import SettingsError, reason_of
+from om3d_core.files import user_path
 from om3d_core.settings import Value
 
 PARAMETERS = "ros__parameters"
@@ -74,7 +74,7 @@ def read_preset(name: str, node: str = "mapper") -> dict[str, Value]:
 
 
 def _find(name: str) -> Path:
-    path = Path(os.path.expanduser(name))
+    path = user_path(name)
     if path.suffix in {SUFFIX, ".yml"} or path.is_file():
         if not path.is_file():
             raise SettingsError(f"preset: expected a file, found no {path}")

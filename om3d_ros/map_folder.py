@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from om3d_core.errors import InputError
+from om3d_core.files import user_path
 
 MAX_NAME = 200
 
@@ -26,7 +27,7 @@ def map_folder(map_root: str, name: str) -> Path:
         or any(part.startswith((".", "~")) for part in path.parts)
     ):
         raise InputError(f"expected name to be a relative path without '..', got {name!r}")
-    root = Path(map_root).expanduser().resolve()
+    root = user_path(map_root).resolve()
     folder = root / path
     if not folder.resolve().is_relative_to(root):
         raise InputError(f"expected name to stay below {root}, got {name!r}")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from om3d_core.devices import choose_device
 from om3d_core.errors import CanceledError, InputError, ModelError, SettingsError
-from om3d_core.files import write_atomically
+from om3d_core.files import user_path, write_atomically
 from om3d_core.progress import Job
 from om3d_core.proposals.mask3d.checkpoint import load_network
 from om3d_core.proposals.mask3d.network import Mask3D
@@ -205,7 +205,7 @@ def initial_network(settings: TrainSettings) -> Mask3D:
     """The checkpoint's network, or one of random weights where no checkpoint is named."""
     s = settings.mask3d
     if s.checkpoint:
-        path = Path(s.checkpoint).expanduser()
+        path = user_path(s.checkpoint)
         return load_network(path, s.num_heads, s.sparse_backend).requires_grad_(True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.schedule.seed)

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from om3d_core.errors import ModelError
+from om3d_core.proposals.mask3d import Mask3DProposer, Mask3DSettings
 from om3d_core.proposals.mask3d.archive import read_tensors
 from om3d_core.proposals.mask3d.backbone import BackboneConfig
 from om3d_core.proposals.mask3d.checkpoint import load_network, read_weights
@@ -258,3 +259,9 @@ def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
     write_archive(path, tensor_table(4, 4, 1), bytes(16), compression=zipfile.ZIP_DEFLATED)
     with pytest.raises(ModelError, match="uncompressed"):
         read_tensors(path)
+
+
+@pytest.mark.parametrize("place", ["~no-such-user/x.ckpt", "~/no/such/x.ckpt", "no/such/x.ckpt"])
+def test_a_checkpoint_that_is_not_there_is_named(place: str) -> None:
+    with pytest.raises(ModelError, match=r"mask3d\.checkpoint: .* got no file .*x\.ckpt"):
+        Mask3DProposer(Mask3DSettings(checkpoint=place, device="cpu"))

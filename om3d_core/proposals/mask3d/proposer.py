@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from om3d_core.cloud import Cloud
 from om3d_core.devices import choose_device
 from om3d_core.errors import InputError, ModelError
+from om3d_core.files import user_path
 from om3d_core.masks import InstanceMasks, suppress_duplicates
 from om3d_core.progress import Job
 from om3d_core.proposals.mask3d.inference import SceneLogits, run_network
@@ -115,7 +115,7 @@ class Mask3DProposer:
                 f"{name}: expected the file of the network's weights, got no path; get"
                 f" {self.weights_hint} and set {name} to where it lies"
             )
-        path = Path(s.checkpoint).expanduser()
+        path = user_path(s.checkpoint)
         if not path.is_file():
             raise ModelError(
                 f"{name}: expected the network's weights, got no file {path}; get"
