@@ -69,10 +69,10 @@ def seen_pixels(
 
 
 def observations(
-    stored: Fixture, pixels: np.ndarray, width: int, height: int
+    stored: Fixture, pixels: np.ndarray, width: int, height: int, count: str = "pixels"
 ) -> list[Observation]:
     masks = InstanceMasks.from_dense(stored["masks"])
-    return [observe(row, masks, width, height) for row in pixels]
+    return [observe(row, masks, width, height, count) for row in pixels]
 
 
 def assert_equal_pixels(pixels: np.ndarray, stored: Fixture, width: int) -> None:
@@ -96,12 +96,12 @@ def test_visibility(stored: Fixture, pixels: np.ndarray) -> None:
     assert_equal_pixels(pixels, stored, stored["depth"].shape[2])
 
 
-def test_pixel_counts(stored: Fixture, pixels: np.ndarray) -> None:
+@pytest.mark.parametrize("count", ["pixels", "points"])
+def test_counts(stored: Fixture, pixels: np.ndarray, count: str) -> None:
+    """The code ranks views by distinct pixels, the paper says points."""
     height, width = stored["depth"].shape[1:]
-    counts = [o.pixels for o in observations(stored, pixels, width, height)]
-    np.testing.assert_array_equal(counts, stored["count_pixels"])
-    points = (pixels >= 0).astype(np.int64) @ stored["masks"].astype(np.int64)
-    np.testing.assert_array_equal(points, stored["count_points"])
+    counts = [o.pixels for o in observations(stored, pixels, width, height, count)]
+    np.testing.assert_array_equal(counts, stored[f"count_{count}"])
 
 
 def test_selection(stored: Fixture) -> None:
