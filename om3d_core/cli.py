@@ -56,6 +56,18 @@ def _dispatch(arguments: list[str]) -> int:
         raise
     except (Om3dError, OSError) as error:
         return _fail(str(error))
+    except ImportError as error:
+        if not _interrupted(error):
+            raise
+        print("om3d: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: compiled modules turn it into one of their own."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _command(name: str) -> Callable[[Sequence[str]], int]:
@@ -71,7 +83,7 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
 
 
 def _usage() -> str:
-    rows = "\n".join(f"  {name:<14}{text}" for name, (_, text) in COMMANDS.items())
+    rows = "\n".join(f"  {name:<17}{text}" for name, (_, text) in COMMANDS.items())
     return f"usage: om3d COMMAND [options]; om3d COMMAND --help says more\n\n{rows}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import uuid
 from pathlib import Path
@@ -80,9 +81,13 @@ def load_scene(folder: Path) -> Scene:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise :class:`MapFormatError` if ``folder`` holds something that is not a map."""
-    if folder.exists() and not folder.is_dir():
-        raise MapFormatError(f"{folder}: expected a folder for the map, got a file")
+    """Raise :class:`MapFormatError` if ``folder`` cannot hold a map, or holds something else."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        at = "" if there == folder else f" at {there}"
+        raise MapFormatError(f"{folder}: expected a folder for the map, got a file{at}")
+    if not os.access(there, os.W_OK):
+        raise MapFormatError(f"{folder}: expected a folder for the map, {there} is read-only")
     if folder.is_dir() and not (folder / MANIFEST).exists():
         others = [p.name for p in folder.iterdir() if not p.name.startswith(("content-", "."))]
         if others:

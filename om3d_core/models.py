@@ -139,8 +139,8 @@ def split_reference(reference: str) -> tuple[str, str]:
         or name.endswith(FILE_SUFFIXES)
     ):
         raise ModelError(
-            f"expected a file or folder that exists, or a name such as {CLIP_LARGE_336.name},"
-            f" got {reference!r:.80}"
+            "expected a file or folder that exists, a name of `om3d models list`, or OWNER/NAME on"
+            f" the Hugging Face hub, got {reference!r:.80}"
         )
     return name, revision
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
@@ -69,12 +69,25 @@ def interruptible() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, previous)
 
 
+class _ShortUsage(argparse.HelpFormatter):
+    """Help whose usage leaves out the settings, of which there can be a hundred."""
+
+    def add_usage(
+        self, usage: str | None, actions: Iterable[argparse.Action], groups: Iterable[Any],
+        prefix: str | None = None,
+    ) -> None:  # fmt: skip
+        settings = [a for a in actions if a.default is argparse.SUPPRESS and a.nargs != 0]
+        shown = [action for action in actions if action not in settings]
+        super().add_usage(usage, shown, groups, prefix)
+
+
 def add_setting_flags(parser: argparse.ArgumentParser, tree: type[Any], prefix: str = "") -> None:
     """Give ``parser`` one flag for every leaf of a settings tree, such as ``--views.top_k``.
 
     A flag is then known by its whole name only: an abbreviation may be another's tomorrow.
     """
     parser.allow_abbrev = False
+    parser.formatter_class = _ShortUsage
     group = parser.add_argument_group(f"settings {prefix}".strip(" ."))
     for leaf in flatten(tree):
         group.add_argument(

@@ -56,7 +56,7 @@ def _print(quality: QueryQuality) -> None:
     for column in ("query", "first match", "similarity", "present", "rank of a hit", "right"):
         table.add_column(column)
     for r in quality.results:
-        rank = "absent" if r.absent else str(r.rank)
+        rank = "absent" if r.absent else str(r.rank or "none")
         similarity = "" if r.similarity is None else f"{r.similarity:.3f}"
         table.add_row(
             r.text, str(r.matched), similarity, _yes(r.present), rank, _yes(r.right)

@@ -59,6 +59,8 @@ def main(argv: Sequence[str]) -> int:
         parser.error(f"{args.dataset} needs ROOT, the folder of the data set")
     if args.limit < 0:
         parser.error(f"--limit: expected at least 0, got {args.limit}")
+    if min(args.seeds) < 0:
+        parser.error(f"--seeds: expected at least 0, got {min(args.seeds)}")
     args.root = args.root or Path("paper_tables")
     plan = PLANS[args.dataset]
     names = args.encoders.split(",") if args.encoders else list(plan.encoders)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -31,6 +33,8 @@ def main(argv: Sequence[str]) -> int:
     args = parse_with_preset(parser, argv, "query")
     if (args.text is None) == (args.image is None):
         parser.error("expected a text or --image FILE, and not both")
+    if args.picture is not None and not args.picture.parent.is_dir():
+        parser.error(f"--picture: expected a folder that exists, got {args.picture.parent}")
     scene = load_scene(args.map)
     encoder = encoder_of(
         scene, settings_from(args, EncoderSettings), image=args.image is not None
@@ -38,6 +42,7 @@ def main(argv: Sequence[str]) -> int:
     query = SceneQuery(scene, encoder, settings_from(args, QuerySettings))
     if args.image is not None:
         answer = query.image(read_image(args.image), args.top)
+        answer = replace(answer, query=args.image.name)
     else:
         answer = query.text(args.text, args.top)
     if args.picture is not None:
@@ -106,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("map", type=Path, help="a map folder")
     parser.add_argument("text", nargs="?", help='what to find, such as "a white mug"')
     parser.add_argument("--image", type=Path, help="find what this picture shows")
-    parser.add_argument("--top", type=int, default=None, help="how many matches to give")
+    parser.add_argument("--top", type=int, help="how many matches to give, instead of top_k")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--picture", type=Path, help="write a picture of the answer (PNG)")
     add_setting_flags(parser, QuerySettings)
@@ -115,8 +120,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _print_table(answer: Answer) -> None:
-    verdict = "present" if answer.present else "not present"
-    table = Table(title=f"{answer.query}: {verdict}")
+    verdict = "found" if answer.present else "not in the map"
+    table = Table(title=f"{answer.query}: {verdict}", box=SIMPLE_HEAD, collapse_padding=True)
     for column in ("rank", "id", "similarity", "score", "probability", "center (m)", "size (m)"):
         table.add_column(column, justify="right")
     for m in answer.matches:

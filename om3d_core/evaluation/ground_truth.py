@@ -43,6 +43,11 @@ def read_ground_truth(folder: Path) -> GroundTruth:
 
     Raises :class:`SourceError` for a missing or damaged file.
     """
+    for name in (SCENE_FILE, POINTS_FILE):
+        if not (folder / name).is_file():
+            raise SourceError(
+                f"{folder}: expected ground truth, as om3d synth writes it, found no {name}"
+            )
     instances = _read_instances(folder / SCENE_FILE)
     points, instance = _read_points(folder / POINTS_FILE)
     ids = np.array([entry["id"] for entry in instances], np.int64)

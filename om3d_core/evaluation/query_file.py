@@ -42,7 +42,9 @@ def read_queries(path: Path) -> tuple[LabeledQuery, ...]:
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["queries"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except OSError as error:
+        raise SourceError(f"{path}: expected a file of queries: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SourceError(f"{path}: expected JSON with a list of queries: {error!r}") from error
     if not isinstance(entries, list) or not entries:
         raise SourceError(f"{path}: expected a list of at least one query")

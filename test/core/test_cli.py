@@ -14,6 +14,7 @@ import pytest
 from doubles import BoxProposer, ColorEncoder
 from worlds import tabletop, write_folder
 
+from om3d_core import cli
 from om3d_core.commands.console import interruptible
 from om3d_core.commands.run import read_frames
 from om3d_core.map_settings import MapSettings
@@ -66,8 +67,9 @@ def test_query_answers_as_json_as_a_table_and_as_a_picture(built, scene, tmp_pat
     assert {"id", "similarity", "score", "probability", "present", "box"} <= set(
         answer["matches"][0])
     assert cv2.imread(str(picture)).shape[2] == 3
-    table = om3d("query", folder, "--image", scene / "color/0.png")
+    table = om3d("query", folder, "--image", scene / "color/0.png", "--top", "2")
     assert table.returncode == 0 and "similarity" in table.stdout
+    assert "0.png: " in table.stdout and len(table.stdout.strip().splitlines()) == 6
 
 
 def test_a_map_moves_with_its_folder(built, tmp_path):
@@ -90,6 +92,11 @@ def test_a_map_moves_with_its_folder(built, tmp_path):
         (("query", "{map}", ""), "expected"),
         (("query", "{map}", "--image", "{scene}/pose/0.txt"), "expected a picture"),
         (("query", "{map}", "mug", "--top", "0"), "top_k"),
+        (("query", "{map}", "mug", "--picture", "{out}/a.png"), "expected a folder that exists"),
+        (("run", "{scene}", "-o", "{map}/map.json/a"), "expected a folder for the map"),
+        (("run", "{scene}"), "the following arguments are required: -o"),
+        (("eval-masks", "{map}", "{map}"), "found no scene.json"),
+        (("eval-queries", "{map}", "{out}"), "out: expected a file of queries: No such file"),
     ],
 )
 def test_errors_are_one_line_without_a_traceback(built, scene, tmp_path, arguments, message):
@@ -97,6 +104,7 @@ def test_errors_are_one_line_without_a_traceback(built, scene, tmp_path, argumen
     result = om3d(*(a.format(**names) for a in arguments))
     assert result.returncode == 2
     assert message in result.stderr and "Traceback" not in result.stderr
+    assert "--views" not in result.stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -119,12 +127,28 @@ def test_the_first_interrupt_asks_and_the_second_stops():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_an_interrupt_while_modules_are_loaded_is_no_failed_import(interrupted, monkeypatch,
+                                                                   capsys):
+    def load(name):
+        raise ImportError("initialization failed") from (
+            KeyboardInterrupt() if interrupted else OSError()
+        )
+
+    monkeypatch.setattr(cli, "_command", load)
+    if interrupted:
+        assert cli.main(["run"]) == 130 and capsys.readouterr().err == "om3d: interrupted\n"
+    else:
+        with pytest.raises(ImportError):
+            cli.main(["run"])
+
+
 def test_help_lists_the_commands():
     result = om3d("--help")
     assert result.returncode == 0
     for name in ("run", "query", "synth", "bag", "eval-masks", "eval-queries", "paper-tables",
                  "train-proposals", "models", "replay", "demo"):
-        assert f"\n  {name}" in result.stdout
+        assert f"\n  {name} " in result.stdout
     assert "--views.top_k" in om3d("run", "--help").stdout
 
 
