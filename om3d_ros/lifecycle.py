@@ -59,6 +59,8 @@ class ManagedNode(LifecycleNode):
         )
         if self.parameters.get(settings).autostart:
             self._autostart = self.steady_timer(0.01, self._start_up)
+        else:
+            self.get_logger().info("unconfigured: a lifecycle manager, or autostart, starts it")
 
     def set_up(self) -> None:
         """Load models and make publishers."""

@@ -19,10 +19,11 @@ from om3d_ros import qos
 from om3d_ros.conversions.images import from_pixels
 from om3d_ros.conversions.stamps import header
 from om3d_ros.replay.answers import ReplayAnswer, answer_of, write_answers
-from om3d_ros.replay.client import Client
+from om3d_ros.replay.client import START_TIMEOUT_S, Client
 from om3d_ros.replay.player import Player
 from om3d_ros.replay.processes import NodeProcess, Processes, free_domain
 
+ATTACH_TIMEOUT_S = 60.0
 MAPPER_MODULE, QUERY_MODULE = "om3d_ros.mapper_node", "om3d_ros.query_node"
 QUERY_REMAPS = {"instances": "mapper/instances", "instance_cloud": "mapper/instance_cloud"}
 INPUT_TOPICS = (
@@ -77,7 +78,7 @@ def replay(
             _start(nodes, player, out, domain, params_file)
         client = stack.enter_context(Client(domain, nodes.check))
         report("start", 0, 1)
-        client.wait_for_nodes()
+        client.wait_for_nodes(ATTACH_TIMEOUT_S if attach else START_TIMEOUT_S)
         report("start", 1, 1)
         player.play(client, rate, report)
         refreshed = client.refresh(report)

@@ -95,12 +95,12 @@ class Client:
         deadline = time.monotonic() + timeout_s
         while not done():
             if time.monotonic() > deadline:
-                raise ReplayError(f"expected {what} within {timeout_s:g} s, it did not come")
+                raise ReplayError(f"expected {what} within {timeout_s:g} s, waited in vain")
             self.spin()
 
-    def wait_for_nodes(self) -> None:
+    def wait_for_nodes(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Wait until both nodes are there and active."""
-        self.spin_until(self._ready, START_TIMEOUT_S, "the nodes to become active")
+        self.spin_until(self._ready, timeout_s, "mapper and query to be active")
 
     def call(self, client: Any, request: Any, timeout_s: float = ANSWER_TIMEOUT_S) -> Any:
         """The response of a service."""

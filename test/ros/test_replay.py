@@ -21,7 +21,7 @@ from om3d_core.settings import build
 from om3d_core.sources.base import SkipCount
 from om3d_core.sources.rosbag import RosbagSource
 from om3d_ros.replay import replay
-from om3d_ros.replay.client import Client
+from om3d_ros.replay.client import Client, ReplayError
 from om3d_ros.replay.processes import NodeDiedError, NodeProcess, Processes, free_domain
 
 SETTINGS = {"fusion.voxel_m": 0.03, "views.top_k": 3, "views.min_pixels": 10}
@@ -166,6 +166,17 @@ def test_the_nodes_start_with_the_shipped_parameters(repository, tmp_path, ros_d
     for name in ("mapper", "query"):
         text = (tmp_path / f"{name}.log").read_text()
         assert "active" in text and "Traceback" not in text
+
+
+def test_nodes_that_nobody_started_are_told(bag, tmp_path, monkeypatch, ros_domain_id):
+    log = tmp_path / "mapper.log"
+    monkeypatch.setattr(om3d_ros.replay, "ATTACH_TIMEOUT_S", 5.0)
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(ros_domain_id))
+    with Processes() as nodes:
+        nodes.add(NodeProcess("om3d_ros.mapper_node", log, ros_domain_id))
+        with pytest.raises(ReplayError, match="mapper and query to be active within 5 s"):
+            replay(bag, tmp_path / "out", attach=True)
+    assert "unconfigured: a lifecycle manager, or autostart, starts it" in log.read_text()
 
 
 def test_two_free_domains_differ():
