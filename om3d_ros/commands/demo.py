@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -36,24 +37,22 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _print(demo: Demo, out: Path) -> None:
-    table = Table("question", "answer", "chance", "verdict", "picture")
-    pictures = iter(demo.replayed.pictures)
-    for verdict in demo.verdicts:
-        answer = verdict.answer
+    columns = ("", "question", "answer", "chance", "verdict")
+    table = Table(*columns, box=SIMPLE_HEAD, collapse_padding=True)
+    for number, verdict in enumerate(demo.verdicts, 1):
+        answer, row = verdict.answer, (f"{number:02d}", verdict.question.text)
         if answer.failed:
-            table.add_row(verdict.question.text, answer.response.error_msg, "", "[red]error", "")
+            table.add_row(*row, answer.response.error_msg, "", "[red]error")
             continue
         best = answer.matches[0] if answer.matches else None
         found = f"instance {best.instance_id}" if best and answer.present else "not in the map"
         chance = f"{best.probability:.0%}" if best else ""
-        table.add_row(
-            verdict.question.text, found, chance, _judgment(verdict), next(pictures).name
-        )
+        table.add_row(*row, found, chance, _judgment(verdict))
     console = Console()
     console.print(table)
     known = [v.result.right for v in demo.verdicts if v.result is not None]
     console.print(
-        f"{sum(known)} of {len(known)} right; pictures, answers and logs are in {out}/",
+        f"{sum(known)} of {len(known)} right; pictures by number, answers and logs are in {out}/",
         highlight=False,
     )
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -26,26 +27,31 @@ def main(argv: Sequence[str]) -> int:
         )
     _print(done, args.out)
     for answer in done.failed:
-        message = f"{answer.query}: {answer.response.error_msg} ({answer.response.error_code})"
+        message = f"{answer.query!r}: {answer.response.error_msg} ({answer.response.error_code})"
         print(f"om3d: error: {message}", file=sys.stderr)
     return EXIT_FAILED if done.failed else 0
 
 
 def _print(done: Replayed, out: Path) -> None:
-    table = Table("question", "answer", "similarity", "probability", "picture")
-    pictures = iter(done.pictures)
-    for answer in done.answers:
+    columns = ("", "question", "answer", "similarity", "probability")
+    table = Table(*columns, box=SIMPLE_HEAD, collapse_padding=True)
+    for number, answer in enumerate(done.answers, 1):
+        row = f"{number:02d}", answer.query
         if answer.failed:
-            table.add_row(answer.query, "error", "", "", "")
+            table.add_row(*row, "error", "", "")
             continue
         best = answer.matches[0] if answer.matches else None
-        name = f"#{best.instance_id} {best.label}" if best and answer.present else "not in the map"
+        found = best is not None and answer.present
+        name = f"instance {best.instance_id} {best.label}" if best and found else "not in the map"
         numbers = (f"{best.similarity:.3f}", f"{best.probability:.0%}") if best else ("", "")
-        table.add_row(answer.query, name, *numbers, str(next(pictures)))
+        table.add_row(*row, name, *numbers)
     if done.answers:
         Console().print(table)
     objects = int((~done.scene.masks.structure).sum())
-    print(f"{out}: {objects} objects on {len(done.scene.cloud)} points")
+    print(
+        f"{objects} objects on {len(done.scene.cloud)} points; answers, pictures and logs are in"
+        f" {out}/"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
