@@ -60,4 +60,6 @@ def _print(demo: Demo, out: Path) -> None:
 def _judgment(verdict: Verdict) -> str:
     if verdict.result is None:
         return "no truth known"
+    if verdict.result.right and not (verdict.result.absent or verdict.result.present):
+        return "[yellow]right, but doubted"
     return "[green]right" if verdict.result.right else "[red]wrong"
