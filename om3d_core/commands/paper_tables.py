@@ -185,7 +185,8 @@ def _given(args: argparse.Namespace, tree: type, prefix: str = "") -> dict[str, 
 def _print(summary: Summary, plan: TablePlan, n_scenes: int) -> None:
     console = Console()
     masks = ", ".join(f"{n} {t}" for n, t in zip(AP_NAMES, _texts(summary.masks), strict=True))
-    print(f"{plan.title}: {n_scenes} scenes, percent\nmasks whatever their labels: {masks}\n")
+    scenes = "one scene" if n_scenes == 1 else f"{n_scenes} scenes"
+    print(f"{plan.title}: {scenes}, percent\nmasks whatever their labels: {masks}\n")
     for protocol, columns in summary.protocols.items():
         published = summary.published if protocol == "paper" else {}
         beside = {**columns, **{f"paper\n{key}": rows for key, rows in published.items()}}

@@ -41,10 +41,10 @@ def main(argv: Sequence[str]) -> int:
     )
     query = SceneQuery(scene, encoder, settings_from(args, QuerySettings))
     if args.image is not None:
-        answer = query.image(read_image(args.image), args.top)
+        answer = query.image(read_image(args.image))
         answer = replace(answer, query=args.image.name)
     else:
-        answer = query.text(args.text, args.top)
+        answer = query.text(args.text)
     if args.picture is not None:
         from om3d_core.pictures import render_answer, save_png
 
@@ -111,7 +111,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("map", type=Path, help="a map folder")
     parser.add_argument("text", nargs="?", help='what to find, such as "a white mug"')
     parser.add_argument("--image", type=Path, help="find what this picture shows")
-    parser.add_argument("--top", type=int, help="how many matches to give, instead of top_k")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--picture", type=Path, help="write a picture of the answer (PNG)")
     add_setting_flags(parser, QuerySettings)

@@ -60,14 +60,14 @@ def test_run_builds_a_map_with_the_boxes_in_it(built):
 def test_query_answers_as_json_as_a_table_and_as_a_picture(built, scene, tmp_path):
     folder, _ = built
     picture = tmp_path / "answer.png"
-    result = om3d("query", folder, "a red box", "--json", "--top", "2", "--picture", picture)
+    result = om3d("query", folder, "a red box", "--json", "--top_k", "2", "--picture", picture)
     assert result.returncode == 0, result.stderr
     answer = json.loads(result.stdout)
     assert [m["rank"] for m in answer["matches"]] == [1, 2]
     assert {"id", "similarity", "score", "probability", "present", "box"} <= set(
         answer["matches"][0])
     assert cv2.imread(str(picture)).shape[2] == 3
-    table = om3d("query", folder, "--image", scene / "color/0.png", "--top", "2")
+    table = om3d("query", folder, "--image", scene / "color/0.png", "--top_k", "2")
     assert table.returncode == 0 and "similarity" in table.stdout
     assert "0.png: " in table.stdout and len(table.stdout.strip().splitlines()) == 6
 
@@ -91,7 +91,7 @@ def test_a_map_moves_with_its_folder(built, tmp_path):
         (("query", "{scene}", "mug"), "found no map.json"),
         (("query", "{map}", ""), "expected"),
         (("query", "{map}", "--image", "{scene}/pose/0.txt"), "expected a picture"),
-        (("query", "{map}", "mug", "--top", "0"), "top_k"),
+        (("query", "{map}", "mug", "--top_k", "0"), "top_k"),
         (("query", "{map}", "mug", "--picture", "{out}/a.png"), "expected a folder that exists"),
         (("run", "{scene}", "-o", "{map}/map.json/a"), "expected a folder for the map"),
         (("run", "{scene}"), "the following arguments are required: -o"),

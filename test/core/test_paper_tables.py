@@ -164,7 +164,7 @@ def test_the_command_prints_both_protocols_beside_the_paper(root, monkeypatch, c
                  "--proposals.path", str(root / "{scene}_masks.npz")]  # fmt: skip
     assert command.main(arguments) == 0
     printed = capsys.readouterr().out
-    for text in ("1 scenes", "protocol paper", "protocol benchmark", "Base + max aggr.", "15.4",
+    for text in ("one scene", "protocol paper", "protocol benchmark", "Base + max aggr.", "15.4",
                  "masks whatever their labels: AP 100.0", "frequency", "head", "tail"):
         assert text in printed
     assert command.main([*arguments, "--json"]) == 0
