@@ -13,7 +13,6 @@ from om3d.action import Refresh
 from om3d.msg import InstanceArray, MapperStatus
 from om3d.srv import ClearMap, LoadMap, SaveMap
 from rclpy.action import ActionServer, CancelResponse
-from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -30,7 +29,7 @@ from om3d_ros.mapping import Mapping
 from om3d_ros.node_settings import MapperNodeSettings
 from om3d_ros.outcomes import NotActiveError, carry_out
 from om3d_ros.parameters import ParameterSet
-from om3d_ros.refresh_goal import carry_out_goal
+from om3d_ros.refresh_goal import RefreshGoals
 
 STATUS_PERIOD_S = 0.05
 PARAMETERS = ParameterSet(
@@ -58,7 +57,7 @@ class MapperNode(ManagedNode):
             self,
             Refresh,
             "~/refresh",
-            self._refresh,
+            RefreshGoals(self._running, self.get_logger()).carry_out,
             callback_group=ReentrantCallbackGroup(),
             cancel_callback=lambda _: CancelResponse.ACCEPT,
         )
@@ -176,9 +175,6 @@ class MapperNode(ManagedNode):
             out.revision = self._running().clear()
 
         return carry_out(response, work, self.get_logger())
-
-    def _refresh(self, goal: ServerGoalHandle[Any, Any, Any]) -> Any:
-        return carry_out_goal(goal, self._running, self.get_logger())
 
     def _running(self) -> Mapping:
         self.require_active()

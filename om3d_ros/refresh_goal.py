@@ -1,7 +1,8 @@
-"""One goal of the action Refresh, from acceptance to result."""
+"""The goals of the action Refresh, from acceptance to result."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,28 +14,43 @@ from rclpy.action.server import ServerGoalHandle
 
 from om3d_ros.mapping import Mapping, Refreshed
 from om3d_ros.outcomes import carry_out
+from om3d_ros.worker import BusyError
 
 POLL_S = 0.05
 FEEDBACK_PERIOD_S = 0.1
+MAX_GOALS = 2
+"""Each waits in a thread of the executor, which needs others for cancelations and the status."""
 
 
-def carry_out_goal(
-    goal: ServerGoalHandle[Any, Any, Any], mapping: Callable[[], Mapping], logger: Any
-) -> Any:
-    """Wait for the refresh of ``goal``, pass on its progress and obey its cancelation.
+class RefreshGoals:
+    """Waits for the refresh of each goal, passes on its progress and obeys its cancelation.
 
     ``mapping`` returns what does the work, or raises why there is none.
     """
 
-    def work(result: Any) -> None:
-        future = mapping().refresh(
-            goal.request.force, _Feedback(goal), lambda: _canceled(goal)
-        )
-        done = _wait(future, goal)
-        result.revision, result.n_instances = done.revision, done.n_instances
-        result.n_encoded, result.duration_s = done.n_encoded, done.duration_s
+    def __init__(self, mapping: Callable[[], Mapping], logger: Any):
+        self._mapping = mapping
+        self._logger = logger
+        self._free = threading.BoundedSemaphore(MAX_GOALS)
 
-    return _finish(goal, carry_out(Refresh.Result(), work, logger))
+    def carry_out(self, goal: ServerGoalHandle[Any, Any, Any]) -> Any:
+        """The result of ``goal``, BUSY where :data:`MAX_GOALS` others are under way."""
+
+        def work(result: Any) -> None:
+            if not self._free.acquire(blocking=False):
+                raise BusyError(f"expected at most {MAX_GOALS} refreshes at a time, got one more")
+            try:
+                done = self._refresh(goal)
+            finally:
+                self._free.release()
+            result.revision, result.n_instances = done.revision, done.n_instances
+            result.n_encoded, result.duration_s = done.n_encoded, done.duration_s
+
+        return _finish(goal, carry_out(Refresh.Result(), work, self._logger))
+
+    def _refresh(self, goal: ServerGoalHandle[Any, Any, Any]) -> Refreshed:
+        force, report = goal.request.force, _Feedback(goal)
+        return _wait(self._mapping().refresh(force, report, lambda: _canceled(goal)), goal)
 
 
 def _finish(goal: ServerGoalHandle[Any, Any, Any], result: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 from geometry_msgs.msg import PoseStamped
 from lifecycle_msgs.msg import Transition
@@ -43,7 +43,11 @@ class Robot:
 
     def __init__(self, folder, domain, mapper=None, query=None):
         self._folder, self._domain = folder, domain
-        self._mapper_parameters = {**MAPPER, "map_root": str(folder / "maps"), **(mapper or {})}
+        self._hold = folder / "hold"
+        self._mapper_parameters = {
+            **MAPPER, "map_root": str(folder / "maps"), "proposals.method": "precomputed",
+            "proposals.path": str(self._hold), **(mapper or {}),
+        }
         self._query_parameters = {**QUERY, **(query or {})}
         self._stack = ExitStack()
         self.processes = self._stack.enter_context(Processes())
@@ -77,6 +81,15 @@ class Robot:
             "doubled_mapper", log, self._domain, self._mapper_parameters
         ))
         return self.mapper
+
+    @contextmanager
+    def held(self):
+        """Meanwhile a refresh goes on and on, until it is canceled."""
+        self._hold.touch()
+        try:
+            yield
+        finally:
+            self._hold.unlink()
 
     def wait_until_ready(self):
         self.client.wait_for_nodes()
