@@ -49,15 +49,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, max_bytes: int = MAX_JSON_BYTES) -> Any:
     """The content of a JSON file, whoever wrote it.
 
     Raises OSError if it cannot be read, and ValueError if it is not JSON, nests too deeply or is
-    larger than 32 MiB.
+    larger than ``max_bytes``.
     """
-    if path.stat().st_size > MAX_JSON_BYTES:
-        raise ValueError(f"more than {MAX_JSON_BYTES} bytes")
+    if path.stat().st_size > max_bytes:
+        raise ValueError(f"more than {max_bytes} bytes")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_bytes())
     except RecursionError as error:
         raise ValueError("JSON that nests too deeply") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from om3d_core import files
 from om3d_core.cloud import Cloud
 from om3d_core.errors import InputError, SourceError
 from om3d_core.ply import read_ply
@@ -88,10 +88,8 @@ def ground_truth_ids(
 def read_json(path: Path) -> Any:
     """The content of a JSON file. Raises SourceError."""
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise ValueError(f"more than {MAX_JSON_BYTES} bytes")
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        return files.read_json(path, MAX_JSON_BYTES)
+    except (OSError, ValueError) as error:
         raise SourceError(f"{path}: expected readable JSON, got {error}") from error
 
 
