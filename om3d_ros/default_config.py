@@ -9,7 +9,7 @@ import textwrap
 
 from om3d_core.settings import FlatSetting, Value
 from om3d_ros.mapper_node import PARAMETERS as MAPPER
-from om3d_ros.parameters import ParameterSet
+from om3d_ros.node.parameters import ParameterSet
 from om3d_ros.query_node import PARAMETERS as QUERY
 
 WIDTH = 99

@@ -18,17 +18,17 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
-from om3d_core.map_settings import MapSettings
-from om3d_core.scene import Scene
-from om3d_ros import qos
+from om3d_core.data.scene import Scene
+from om3d_core.mapping.settings import MapSettings
 from om3d_ros.conversions import stamps
 from om3d_ros.conversions.instances import from_scene
-from om3d_ros.diagnostics import Health
-from om3d_ros.lifecycle import ManagedNode, run
-from om3d_ros.mapping import Mapping
-from om3d_ros.node_settings import MapperNodeSettings
-from om3d_ros.outcomes import NotActiveError, carry_out
-from om3d_ros.parameters import ParameterSet
+from om3d_ros.mapper_session import Mapping
+from om3d_ros.node import qos
+from om3d_ros.node.diagnostics import Health
+from om3d_ros.node.lifecycle import ManagedNode, run
+from om3d_ros.node.outcomes import NotActiveError, carry_out
+from om3d_ros.node.parameters import ParameterSet
+from om3d_ros.node.settings import MapperNodeSettings
 from om3d_ros.refresh_goal import RefreshGoals
 
 STATUS_PERIOD_S = 0.05
@@ -43,7 +43,7 @@ PARAMETERS = ParameterSet(
 
 
 class MapperNode(ManagedNode):
-    """Wiring of :class:`~om3d_ros.mapping.Mapping` to topics, services and the action."""
+    """Wiring of :class:`~om3d_ros.mapper_session.Mapping` to topics, services and the action."""
 
     def __init__(self) -> None:
         self._mapping: Mapping | None = None

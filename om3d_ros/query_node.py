@@ -16,16 +16,16 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
-from om3d_core.assembly import create_query_encoder
 from om3d_core.encoders.settings import EncoderSettings
-from om3d_core.query import QuerySettings
-from om3d_ros import qos
-from om3d_ros.answering import Answering
-from om3d_ros.diagnostics import Health
-from om3d_ros.lifecycle import ManagedNode, run
-from om3d_ros.node_settings import QueryNodeSettings
-from om3d_ros.outcomes import NotActiveError, carry_out
-from om3d_ros.parameters import ParameterSet
+from om3d_core.mapping.build import create_query_encoder
+from om3d_core.query.scene_query import QuerySettings
+from om3d_ros.node import qos
+from om3d_ros.node.diagnostics import Health
+from om3d_ros.node.lifecycle import ManagedNode, run
+from om3d_ros.node.outcomes import NotActiveError, carry_out
+from om3d_ros.node.parameters import ParameterSet
+from om3d_ros.node.settings import QueryNodeSettings
+from om3d_ros.query_session import Answering
 
 PARAMETERS = ParameterSet(
     (QueryNodeSettings, QuerySettings, EncoderSettings),
@@ -40,7 +40,7 @@ PARAMETERS = ParameterSet(
 
 
 class QueryNode(ManagedNode):
-    """Wiring of :class:`~om3d_ros.answering.Answering` to topics and services."""
+    """Wiring of :class:`~om3d_ros.query_session.Answering` to topics and services."""
 
     def __init__(self) -> None:
         self._answering: Answering | None = None

@@ -12,9 +12,9 @@ from om3d.action import Refresh
 from om3d.msg import Error
 from rclpy.action.server import ServerGoalHandle
 
-from om3d_ros.mapping import Mapping, Refreshed
-from om3d_ros.outcomes import carry_out
-from om3d_ros.worker import BusyError
+from om3d_ros.mapper_session import Mapping, Refreshed
+from om3d_ros.node.outcomes import carry_out
+from om3d_ros.node.worker import BusyError
 
 POLL_S = 0.05
 FEEDBACK_PERIOD_S = 0.1

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from om3d_core.bag import BagSettings, write_bag
 from om3d_core.commands.console import add_setting_flags, progress_report, settings_from
 from om3d_core.commands.source import add_source_flags, source_from
 from om3d_core.progress import Job
+from om3d_core.sources.bag.writer import BagSettings, write_bag
 
 
 def main(argv: Sequence[str]) -> int:

@@ -10,18 +10,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from om3d_core.assembly import create_proposer
 from om3d_core.commands.console import (
     add_setting_flags,
     parse_with_preset,
     progress_report,
     settings_from,
 )
+from om3d_core.data.scene_store import load_scene
 from om3d_core.evaluation.ground_truth import read_ground_truth, transfer_masks
 from om3d_core.evaluation.mask_quality import MaskQuality, evaluate_masks
 from om3d_core.evaluation.single_view import evaluate_views
-from om3d_core.map_settings import MapSettings
-from om3d_core.map_store import load_scene
+from om3d_core.mapping.build import create_proposer
+from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job
 
 

@@ -17,11 +17,11 @@ from om3d_core.commands.console import (
     settings_from,
 )
 from om3d_core.commands.query import encoder_of
+from om3d_core.data.scene_store import load_scene
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.evaluation.query_file import read_queries
 from om3d_core.evaluation.query_hits import QueryQuality, evaluate_queries
-from om3d_core.map_store import load_scene
-from om3d_core.query import QuerySettings, SceneQuery
+from om3d_core.query.scene_query import QuerySettings, SceneQuery
 
 
 def main(argv: Sequence[str]) -> int:

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from om3d_core.commands.console import progress_report
+from om3d_core.commands.model_check import Need, check_model, needs_of
 from om3d_core.errors import Om3dError
-from om3d_core.model_check import Need, check_model, needs_of
-from om3d_core.model_download import pull
-from om3d_core.models import CATALOG, Model, find, locate
+from om3d_core.models.catalog import CATALOG, Model, find, locate
+from om3d_core.models.download import pull
 from om3d_core.presets import preset_names, read_preset
 
 EXIT_MISSING = 1

@@ -12,26 +12,26 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from om3d_core.assembly import create_encoders, create_mapper
 from om3d_core.commands.console import add_setting_flags, progress_report
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import MapFormatError, SettingsError, SourceError
-from om3d_core.evaluation.label_sets import GROUPS, LabelSet, load_label_set, paper_scenes
-from om3d_core.evaluation.paper_rows import N_VIEWS, PLANS, ROWS, Row, TablePlan
-from om3d_core.evaluation.paper_summary import Columns, Percents, Summary, summarize
-from om3d_core.evaluation.paper_tables import (
+from om3d_core.evaluation.paper.records import SceneRecord, read_record, write_record
+from om3d_core.evaluation.paper.rows import N_VIEWS, PLANS, ROWS, Row, TablePlan
+from om3d_core.evaluation.paper.summary import Columns, Percents, Summary, summarize
+from om3d_core.evaluation.paper.synthetic_truth import PREFIX, open_synthetic, synthetic_labels
+from om3d_core.evaluation.paper.tables import (
     LabeledScene,
     RowLabeler,
     fingerprint_of,
     record_scene,
 )
-from om3d_core.evaluation.scene_records import SceneRecord, read_record, write_record
-from om3d_core.evaluation.synthetic_truth import PREFIX, open_synthetic, synthetic_labels
-from om3d_core.map_settings import MapSettings
-from om3d_core.mapper import Mapper
+from om3d_core.mapping.build import create_encoders, create_mapper
+from om3d_core.mapping.mapper import Mapper
+from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job, Report
 from om3d_core.settings import Settings, Value, build, flatten, values_of
-from om3d_core.sources.dataset import SETTINGS, open_dataset_scene, settings_type
+from om3d_core.sources.datasets.base import SETTINGS, open_dataset_scene, settings_type
+from om3d_core.sources.datasets.label_sets import GROUPS, LabelSet, load_label_set, paper_scenes
 
 AP_NAMES = ("AP", "AP50", "AP25")
 Open = Callable[[str, Report], LabeledScene]

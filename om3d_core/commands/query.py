@@ -18,13 +18,13 @@ from om3d_core.commands.console import (
     parse_with_preset,
     settings_from,
 )
+from om3d_core.data.scene import Scene
+from om3d_core.data.scene_store import load_scene
 from om3d_core.encoders.base import Encoder, encoder_of_space, space_for
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import UnsupportedQueryError
-from om3d_core.images import read_image
-from om3d_core.map_store import load_scene
-from om3d_core.query import Answer, Match, QuerySettings, SceneQuery
-from om3d_core.scene import Scene
+from om3d_core.formats.picture_files import read_image
+from om3d_core.query.scene_query import Answer, Match, QuerySettings, SceneQuery
 
 
 def main(argv: Sequence[str]) -> int:

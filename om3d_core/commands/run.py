@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from om3d_core.assembly import create_mapper
 from om3d_core.commands.console import (
     add_setting_flags,
     interruptible,
@@ -17,12 +16,13 @@ from om3d_core.commands.console import (
     settings_from,
 )
 from om3d_core.commands.source import add_source_flags, source_from
+from om3d_core.data.scene import Scene
+from om3d_core.data.scene_store import check_writable, save_scene
 from om3d_core.errors import SourceError
-from om3d_core.map_settings import MapSettings
-from om3d_core.map_store import check_writable, save_scene
-from om3d_core.mapper import Mapper
+from om3d_core.mapping.build import create_mapper
+from om3d_core.mapping.mapper import Mapper
+from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job, Report
-from om3d_core.scene import Scene
 from om3d_core.sources.base import Source
 
 

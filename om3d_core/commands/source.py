@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from om3d_core.commands.console import add_setting_flags, settings_from
+from om3d_core.sources.bag.source import RosbagSettings
 from om3d_core.sources.base import Source
 from om3d_core.sources.folder import FolderSettings
 from om3d_core.sources.open import open_source
-from om3d_core.sources.rosbag import RosbagSettings
 
 FOLDER, BAG = "folder.", "bag."
 

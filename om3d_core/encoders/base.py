@@ -118,7 +118,7 @@ def encoder_of_space(space: FeatureSpace, settings: EncoderSettings | None = Non
     on this machine or has changed since.
     """
     from om3d_core.encoders.settings import EncoderSettings
-    from om3d_core.models import is_here
+    from om3d_core.models.catalog import is_here
 
     settings = settings or EncoderSettings()
     family = re.split(r"[-/@]", space.name, maxsplit=1)[0]

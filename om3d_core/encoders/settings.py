@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from om3d_core.devices import DEVICES, DTYPES
 from om3d_core.errors import SettingsError
-from om3d_core.models import CLIP_LARGE_336, DINOV2_LARGE, SIGLIP_SO400M
+from om3d_core.models.catalog import CLIP_LARGE_336, DINOV2_LARGE, SIGLIP_SO400M
+from om3d_core.models.devices import DEVICES, DTYPES
 from om3d_core.settings import Settings, setting
 
 MODEL_HELP = "folder of a model, or its name on the Hugging Face hub as NAME@REVISION"

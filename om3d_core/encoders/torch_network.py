@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.devices import choose_device, choose_dtype
 from om3d_core.encoders.settings import NetworkSettings
 from om3d_core.errors import ModelError, reason_of
 from om3d_core.files import read_json
-from om3d_core.models import HUB_NAME, require
+from om3d_core.models.catalog import HUB_NAME, require
+from om3d_core.models.devices import choose_device, choose_dtype
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.encoders.base import FeatureSpace
+from om3d_core.encoders.phrases import MAX_CHARACTERS, clean_prompt
 from om3d_core.encoders.preprocessing import Preprocessing, read_preprocessing
 from om3d_core.encoders.settings import (
     ClipSettings,
@@ -21,7 +22,6 @@ from om3d_core.encoders.settings import (
 )
 from om3d_core.encoders.torch_network import Floats, TorchNetwork, load_tokenizer, prepared
 from om3d_core.errors import expect
-from om3d_core.prompts import MAX_CHARACTERS, clean_prompt
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from om3d_core.errors import expect
 from om3d_core.evaluation.benchmark import GroundTruthCounts, ScenePredictions
-from om3d_core.evaluation.label_sets import LabelSet
 from om3d_core.evaluation.protocols import Protocol
 from om3d_core.settings import Settings, setting
+from om3d_core.sources.datasets.label_sets import LabelSet
 
 PROMPT = "a {} in a scene"
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from om3d_core.data.masks import InstanceMasks
 from om3d_core.errors import expect
 from om3d_core.evaluation.average_precision import AP_THRESHOLDS, Overlaps, area, curve
-from om3d_core.evaluation.label_sets import GROUPS, LabelSet
 from om3d_core.evaluation.protocols import Protocol
-from om3d_core.masks import InstanceMasks
+from om3d_core.sources.datasets.label_sets import GROUPS, LabelSet
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

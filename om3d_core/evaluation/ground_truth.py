@@ -13,9 +13,9 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from om3d_core.cloud import Cloud
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.masks import InstanceMasks
 from om3d_core.errors import SourceError, expect
-from om3d_core.masks import InstanceMasks
 
 POINTS_FILE = "ground_truth.npz"
 SCENE_FILE = "scene.json"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from om3d_core.data.masks import InstanceMasks, intersection_counts
 from om3d_core.errors import InputError, expect
 from om3d_core.evaluation.average_precision import (
     Overlaps,
@@ -16,7 +17,6 @@ from om3d_core.evaluation.average_precision import (
     mean_average_precision,
     recall,
 )
-from om3d_core.masks import InstanceMasks, intersection_counts
 from om3d_core.settings import Settings, setting
 
 MOSTLY = 0.5

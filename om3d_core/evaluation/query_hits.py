@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from om3d_core.boxes import fit_box
+from om3d_core.data.boxes import fit_box
+from om3d_core.data.masks import InstanceMasks
+from om3d_core.data.scene import Scene
 from om3d_core.errors import InputError, expect
 from om3d_core.evaluation.query_file import LabeledQuery
-from om3d_core.masks import InstanceMasks
-from om3d_core.scene import Scene
 
 
 class RankedMatch(Protocol):

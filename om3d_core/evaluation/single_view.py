@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from om3d_core.data.frame import Frame, Intrinsics, clean_depth
+from om3d_core.data.masks import InstanceMasks
 from om3d_core.errors import InputError, SourceError, expect
 from om3d_core.evaluation.mask_quality import (
     MaskEvaluationSettings,
@@ -22,12 +24,10 @@ from om3d_core.evaluation.mask_quality import (
     count_overlaps,
     evaluate_overlaps,
 )
-from om3d_core.frame import Frame, Intrinsics, clean_depth
-from om3d_core.fusion import cloud_from_frame
-from om3d_core.masks import InstanceMasks
+from om3d_core.formats.image_files import decode_file
+from om3d_core.mapping.fusion import cloud_from_frame
 from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
-from om3d_core.sources.image_files import decode_file
 
 UNLABELED, TABLE = 0, 1
 OSD_INTRINSICS = ((525.0, 0.0, 319.5), (0.0, 525.0, 239.5), (0.0, 0.0, 1.0))

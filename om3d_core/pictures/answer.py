@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.boxes import Box, fit_box
+from om3d_core.data.boxes import Box, fit_box
+from om3d_core.data.scene import Scene
 from om3d_core.errors import expect
 from om3d_core.files import write_atomically
 from om3d_core.pictures import palette
@@ -18,7 +19,6 @@ from om3d_core.pictures.overlay import BoxMark, draw_boxes
 from om3d_core.pictures.shading import background, render
 from om3d_core.pictures.strip import ViewPicture, draw_strip
 from om3d_core.pictures.text import Color, draw_chip, font, shorten
-from om3d_core.scene import Scene
 
 SIZE = (1280, 800)
 MIN_SIZE = (320, 240)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.boxes import level_frame
-from om3d_core.cloud import Cloud
+from om3d_core.data.boxes import level_frame
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.frame import Intrinsics
 from om3d_core.errors import expect
-from om3d_core.frame import Intrinsics
 from om3d_core.pictures.splat import Viewpoint, rasterize
 
 VERTICAL_FOV_RAD = np.deg2rad(36.0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.boxes import Box
+from om3d_core.data.boxes import Box
 from om3d_core.pictures.splat import NEAR_M, Raster, Viewpoint
 from om3d_core.pictures.text import Color, draw_chip, shorten, text_width
 

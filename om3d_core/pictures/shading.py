@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.cloud import Cloud
+from om3d_core.data.cloud import Cloud
 from om3d_core.pictures.splat import Raster, Viewpoint, rasterize
 
 SUPERSAMPLING = 2

@@ -12,9 +12,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.cloud import Cloud
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.frame import Intrinsics, check_rigid
 from om3d_core.errors import expect
-from om3d_core.frame import Intrinsics, check_rigid
 
 NEAR_M = 0.05
 MAX_RADIUS_PX = 24.0

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.errors import InputError
+from om3d_core.formats.image_files import decode_file
 from om3d_core.pictures.palette import FAINT_TEXT, PANEL, TEXT
 from om3d_core.pictures.text import font, shorten
-from om3d_core.sources.image_files import decode_file
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.cloud import Cloud
-from om3d_core.masks import InstanceMasks
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.masks import InstanceMasks
 from om3d_core.progress import Job
 
 

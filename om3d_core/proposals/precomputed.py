@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.cloud import Cloud
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.masks import InstanceMasks
 from om3d_core.errors import InputError, ModelError, expect, reason_of
-from om3d_core.masks import InstanceMasks
 from om3d_core.progress import Job
 
 MAX_BYTES = 2 * 1024**3

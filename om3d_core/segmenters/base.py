@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.devices import DEVICES, DTYPES
-from om3d_core.models import SAM_HUGE
+from om3d_core.models.catalog import SAM_HUGE
+from om3d_core.models.devices import DEVICES, DTYPES
 from om3d_core.settings import Settings, setting
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from om3d_core.devices import choose_device, choose_dtype
 from om3d_core.errors import expect
-from om3d_core.models import require
+from om3d_core.models.catalog import require
+from om3d_core.models.devices import choose_device, choose_dtype
 from om3d_core.segmenters.base import SegmenterSettings
 from om3d_core.segmenters.prompts import best_round, point_rounds
 from om3d_core.segmenters.sam_networks import SamNetwork, load_sam

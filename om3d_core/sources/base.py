@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from om3d_core.cloud import Cloud
-from om3d_core.frame import Frame
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.frame import Frame
 
 
 @dataclass

@@ -12,20 +12,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.cloud import Cloud
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.frame import Frame, Intrinsics, clean_depth
+from om3d_core.data.poses import NS_PER_S, nearest_rigid
 from om3d_core.errors import InputError, SourceError
-from om3d_core.frame import Frame, Intrinsics, clean_depth
-from om3d_core.ply import read_ply
-from om3d_core.settings import Settings, setting
-from om3d_core.sources.base import SkipCount
-from om3d_core.sources.image_files import (
+from om3d_core.formats.image_files import (
     MAX_ENCODED_BYTES,
     decode_file,
     encoded_size,
     resize_color,
 )
-from om3d_core.sources.poses import NS_PER_S, nearest_rigid
-from om3d_core.sources.segments import SEGMENTS_SUFFIX, read_mesh
+from om3d_core.formats.ply import read_ply
+from om3d_core.formats.segments import SEGMENTS_SUFFIX, read_mesh
+from om3d_core.settings import Settings, setting
+from om3d_core.sources.base import SkipCount
 
 LAYOUT = (
     "color/N.jpg or .png, depth/N.png, pose/N.txt (4x4 map_from_camera), "

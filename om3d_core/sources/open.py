@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from om3d_core.errors import SourceError
-from om3d_core.sources.bag_reader import STORAGES
+from om3d_core.sources.bag.reader import STORAGES
+from om3d_core.sources.bag.source import RosbagSettings, RosbagSource
 from om3d_core.sources.base import Source
 from om3d_core.sources.folder import LAYOUT, FolderSettings, FolderSource
-from om3d_core.sources.rosbag import RosbagSettings, RosbagSource
 
 
 def open_source(

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from om3d_core.data.frame import Frame, Intrinsics, clean_depth
+from om3d_core.data.poses import nearest_rigid
 from om3d_core.errors import InputError
-from om3d_core.frame import Frame, Intrinsics, clean_depth
+from om3d_core.formats.image_files import MAX_ENCODED_BYTES, decode_file, resize_color
 from om3d_core.sources.base import SkipCount
-from om3d_core.sources.image_files import MAX_ENCODED_BYTES, decode_file, resize_color
-from om3d_core.sources.poses import nearest_rigid
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from om3d_core.data.frame import Intrinsics
 from om3d_core.errors import InputError, SettingsError
-from om3d_core.frame import Intrinsics
 from om3d_core.settings import Settings, setting
 from om3d_core.synthetic.arrange import arrange, choose_models
 from om3d_core.synthetic.assets import Catalog

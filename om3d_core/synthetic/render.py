@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from om3d_core.frame import Intrinsics
+from om3d_core.data.frame import Intrinsics
 from om3d_core.synthetic.mesh import joined, rotated
 from om3d_core.synthetic.raycaster import Hits, RayCaster
 from om3d_core.synthetic.scene import Instance

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from om3d_core.errors import InputError, ModelError
-from om3d_core.images import read_image
+from om3d_core.formats.picture_files import read_image
 
 _MAX_SIDE_PX = 1024
 _MIN_SIDE_PX = 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from om3d_core.frame import Intrinsics
+from om3d_core.data.frame import Intrinsics
 from om3d_core.synthetic.mesh import rotated
 
 SPACING_M = 0.01

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from om3d_core.data.frame import Intrinsics
 from om3d_core.errors import Om3dError
-from om3d_core.frame import Intrinsics
 
 _JPEG_QUALITY = 93
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.cloud import Cloud
+from om3d_core.data.cloud import Cloud
 from om3d_core.errors import expect
 from om3d_core.training.dataset import LabeledScene
 from om3d_core.training.settings import AugmentSettings

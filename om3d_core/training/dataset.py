@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from om3d_core.cloud import Cloud
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.masks import InstanceMasks
 from om3d_core.errors import SourceError, expect
 from om3d_core.evaluation.ground_truth import (
     POINTS_FILE,
@@ -24,10 +25,9 @@ from om3d_core.evaluation.ground_truth import (
     read_ground_truth,
 )
 from om3d_core.files import write_atomically
-from om3d_core.fusion import Fuser, FusionSettings
-from om3d_core.masks import InstanceMasks
+from om3d_core.formats.segments import ground_truth_ids, read_groups, read_mesh
+from om3d_core.mapping.fusion import Fuser, FusionSettings
 from om3d_core.sources.folder import FolderSource
-from om3d_core.sources.segments import ground_truth_ids, read_groups, read_mesh
 
 BACKGROUND, VOID = -1, -2
 SCANS = Path("scans", "mesh_aligned_0.05.ply")

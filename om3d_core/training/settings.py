@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from om3d_core.evaluation.mask_quality import MaskEvaluationSettings
-from om3d_core.fusion import FusionSettings
+from om3d_core.mapping.fusion import FusionSettings
 from om3d_core.proposals.mask3d.settings import Mask3DSettings
 from om3d_core.settings import Settings, setting
 

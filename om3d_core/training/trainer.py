@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from om3d_core.devices import choose_device
 from om3d_core.errors import CanceledError, InputError, ModelError, SettingsError
 from om3d_core.files import user_path, write_atomically
+from om3d_core.models.devices import choose_device
 from om3d_core.progress import Job
 from om3d_core.proposals.mask3d.checkpoint import load_network
 from om3d_core.proposals.mask3d.network import Mask3D

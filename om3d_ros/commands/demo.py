@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from om3d_core.commands.console import progress_report
-from om3d_ros.demo import Demo, Verdict, run_demo
+from om3d_ros.replay.demo import Demo, Verdict, run_demo
 
 DEFAULT_SEED = 7
 EXIT_FAILED = 1

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
-from om3d_core.cloud import Cloud
+from om3d_core.data.cloud import Cloud
 from om3d_core.errors import expect
-from om3d_core.sources.pointcloud2 import Field, pack_cloud, unpack_cloud
+from om3d_core.formats.cloud_fields import Field, pack_cloud, unpack_cloud
 
 
 def to_cloud(message: PointCloud2) -> Cloud:

@@ -9,11 +9,11 @@ import numpy.typing as npt
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from om3d_core.data.frame import Frame, Intrinsics
+from om3d_core.data.poses import nearest_rigid
 from om3d_core.errors import expect
-from om3d_core.frame import Frame, Intrinsics
-from om3d_core.sources import images
-from om3d_core.sources.image_files import resize_color
-from om3d_core.sources.poses import nearest_rigid
+from om3d_core.formats import image_fields as images
+from om3d_core.formats.image_files import resize_color
 
 
 def to_rgb(message: Image) -> npt.NDArray[np.uint8]:

@@ -17,12 +17,12 @@ from om3d.msg import Instance, InstanceArray
 from sensor_msgs.msg import CompressedImage, PointCloud2
 from std_msgs.msg import Header
 
-from om3d_core.cloud import Cloud
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.masks import InstanceMasks
+from om3d_core.data.scene import FeatureTable, Scene, ViewTable
 from om3d_core.encoders.base import FeatureSpace
 from om3d_core.errors import InputError, expect
-from om3d_core.masks import InstanceMasks
-from om3d_core.scene import FeatureTable, Scene, ViewTable
-from om3d_core.sources.pointcloud2 import FLOAT32, UINT32, Field
+from om3d_core.formats.cloud_fields import FLOAT32, UINT32, Field
 from om3d_ros.conversions.clouds import from_words, words_of
 from om3d_ros.conversions.images import from_jpeg
 from om3d_ros.conversions.poses import box_pose, point, vector

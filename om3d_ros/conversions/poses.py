@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 
-from om3d_core.boxes import Box
-from om3d_core.sources.poses import quaternion_of, transform_from
+from om3d_core.data.boxes import Box
+from om3d_core.data.poses import quaternion_of, transform_from
 
 
 def to_matrix(pose: Pose) -> npt.NDArray[np.float64]:

@@ -11,13 +11,13 @@ from typing import Any
 
 from om3d.srv import QueryImage, QueryText
 
-from om3d_core.images import read_image
+from om3d_core.data.scene import Scene
+from om3d_core.formats.picture_files import read_image
 from om3d_core.progress import Report, silent
-from om3d_core.scene import Scene
 from om3d_core.settings import Value
-from om3d_ros import qos
 from om3d_ros.conversions.images import from_pixels
 from om3d_ros.conversions.stamps import header
+from om3d_ros.node import qos
 from om3d_ros.replay.answers import ReplayAnswer, answer_of, write_answers
 from om3d_ros.replay.client import START_TIMEOUT_S, Client
 from om3d_ros.replay.player import Player

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from om3d.msg import Error
 
+from om3d_core.data.scene import Scene
 from om3d_core.files import write_atomically
 from om3d_core.pictures import render_answer, save_png
-from om3d_core.scene import Scene
 from om3d_ros.conversions.stamps import stamp_ns
 
 MAX_SLUG = 40

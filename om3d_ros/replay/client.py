@@ -18,11 +18,11 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import PointCloud2
 
+from om3d_core.data.scene import Scene
 from om3d_core.errors import CanceledError, Om3dError
 from om3d_core.progress import Report, silent
-from om3d_core.scene import Scene
-from om3d_ros import qos
 from om3d_ros.conversions.instances import belong_together, to_scene
+from om3d_ros.node import qos
 
 SPIN_S = 0.02
 START_TIMEOUT_S = 600.0

@@ -14,19 +14,19 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from om3d_core.errors import InputError, SourceError
+from om3d_core.formats import image_fields as images
 from om3d_core.progress import Report
-from om3d_core.sources import images
-from om3d_core.sources.bag_reader import BagReader, Recorded
-from om3d_core.sources.bag_topics import (
+from om3d_core.sources.bag.reader import BagReader, Recorded
+from om3d_core.sources.bag.topics import (
     COMPRESSED_IMAGE,
     ODOMETRY,
     TopicNames,
     choose_topics,
     listed,
 )
-from om3d_ros import qos
 from om3d_ros.conversions.images import compressed_to_rgb, from_pixels
 from om3d_ros.conversions.stamps import to_time
+from om3d_ros.node import qos
 from om3d_ros.replay.client import Client, ReplayError
 
 IN_FLIGHT = 6

@@ -11,15 +11,15 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from doubles import BoxProposer, ColorEncoder
-from worlds import tabletop, write_folder
+from helpers.doubles import BoxProposer, ColorEncoder
+from helpers.worlds import tabletop, write_folder
 
 from om3d_core import cli
 from om3d_core.commands.console import interruptible
 from om3d_core.commands.run import read_frames
-from om3d_core.map_settings import MapSettings
-from om3d_core.map_store import load_scene
-from om3d_core.mapper import Mapper
+from om3d_core.data.scene_store import load_scene
+from om3d_core.mapping.mapper import Mapper
+from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import silent
 from om3d_core.sources.folder import FolderSource
 

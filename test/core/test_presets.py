@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny_models import (  # noqa: F401
+from helpers.tiny_models import (  # noqa: F401
     one_thread,
     tiny_clip,
     tiny_dinov2,
@@ -17,16 +17,16 @@ from tiny_models import (  # noqa: F401
     tiny_sam,
     tiny_siglip,
 )
-from worlds import tabletop, write_folder
+from helpers.worlds import tabletop, write_folder
 
 from om3d_core import cli, presets
 from om3d_core.commands.console import add_setting_flags, parse_with_preset, settings_from
+from om3d_core.data.scene_store import load_scene
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import SettingsError
-from om3d_core.map_settings import MapSettings
-from om3d_core.map_store import load_scene
+from om3d_core.mapping.settings import MapSettings
 from om3d_core.presets import preset_folder, preset_names, read_preset
-from om3d_core.query import QuerySettings
+from om3d_core.query.scene_query import QuerySettings
 from om3d_core.settings import build, flatten
 from om3d_core.sources.folder import FolderSettings
 

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from om3d_core.cloud import Cloud
+from om3d_core.data.cloud import Cloud
 from om3d_core.progress import Job
 from om3d_core.proposals.mask3d import Mask3DProposer, Mask3DSettings
 from om3d_core.proposals.mask3d.backbone import BackboneConfig, Res16UNet34

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from om3d_core.data.masks import InstanceMasks
 from om3d_core.evaluation.assign import Candidates, label_predictions
 from om3d_core.evaluation.benchmark import (
     THRESHOLDS,
@@ -17,9 +18,8 @@ from om3d_core.evaluation.benchmark import (
     evaluate_scenes,
     summary_of,
 )
-from om3d_core.evaluation.label_sets import GROUPS, LabelSet, load_label_set
 from om3d_core.evaluation.protocols import PROTOCOLS, Protocol
-from om3d_core.masks import InstanceMasks
+from om3d_core.sources.datasets.label_sets import GROUPS, LabelSet, load_label_set
 from parity.kinds import Fixture
 
 Load = Callable[[str], Fixture]

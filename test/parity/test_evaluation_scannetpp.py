@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from om3d_core.evaluation.benchmark import INSTANCES_A_LABEL
-from om3d_core.evaluation.label_sets import load_label_set
+from om3d_core.sources.datasets.label_sets import load_label_set
 from parity.kinds import Fixture
 from parity.test_evaluation import (
     Load,

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from om3d_core.evaluation.label_sets import load_label_set
 from om3d_core.proposals.mask3d.postprocess import (
     class_probabilities,
     rank_pairs,
     split_masks,
     to_points,
 )
+from om3d_core.sources.datasets.label_sets import load_label_set
 from parity.kinds import Fixture
 
 Load = Callable[[str], Fixture]

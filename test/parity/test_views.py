@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from om3d_core.crops import CropSettings, multi_level_boxes
-from om3d_core.frame import Intrinsics
-from om3d_core.masks import InstanceMasks
+from om3d_core.data.frame import Intrinsics
+from om3d_core.data.masks import InstanceMasks
+from om3d_core.mapping.crops import CropSettings, multi_level_boxes
+from om3d_core.mapping.views import Cameras, ViewSettings, choose_frames
+from om3d_core.mapping.visibility import Observation, VisibilitySettings, observe, visible_pixels
 from om3d_core.segmenters.prompts import mask_box
-from om3d_core.views import Cameras, ViewSettings, choose_frames
-from om3d_core.visibility import Observation, VisibilitySettings, observe, visible_pixels
 from parity.kinds import Fixture
 
 Load = Callable[[str], Fixture]

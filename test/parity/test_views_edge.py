@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from om3d_core.frame import Intrinsics
-from om3d_core.views import choose_frames, select_views
-from om3d_core.visibility import VisibilitySettings, visible_pixels
+from om3d_core.data.frame import Intrinsics
+from om3d_core.mapping.views import choose_frames, select_views
+from om3d_core.mapping.visibility import VisibilitySettings, visible_pixels
 from parity.kinds import Fixture
 from parity.test_views import (
     Load,

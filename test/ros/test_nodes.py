@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from helpers.robot import Robot, code_name
+from helpers.worlds import BOXES, tabletop
 from om3d.action import Refresh
 from om3d.msg import Error
 from om3d.srv import ListInstances
 from rclpy.action import ActionClient
-from robot import Robot, code_name
 from sensor_msgs.msg import CompressedImage, Image
 from visualization_msgs.msg import Marker, MarkerArray
-from worlds import BOXES, tabletop
 
-from om3d_ros import qos
 from om3d_ros.conversions.images import from_jpeg, from_pixels
 from om3d_ros.conversions.stamps import header
+from om3d_ros.node import qos
 
 FRAMES = 8
 SECOND = 1_000_000_000

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from om3d_core.encoders.base import FeatureSpace
 from om3d_core.encoders.lite.runtime import Floats, ImageNetwork, SentenceNetwork
 from om3d_core.encoders.lite.vocabulary import N_CLASSES, Vocabulary
+from om3d_core.encoders.phrases import clean_prompt
 from om3d_core.errors import expect
-from om3d_core.prompts import clean_prompt
 
 TEXT_SPACE = FeatureSpace("lite-text@1", N_CLASSES, text=True, image=False)
 VISUAL_SPACE = FeatureSpace("lite-visual@1", 1280, text=False, image=True)

@@ -18,8 +18,8 @@ from om3d_core.encoders.lite.export import (
     export_classifier,
     export_sentence_network,
 )
-from om3d_core.encoders.model_cache import cached, file_key
 from om3d_core.errors import ModelError, expect
+from om3d_core.models.cache import cached, file_key
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

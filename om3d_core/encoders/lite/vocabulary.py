@@ -17,7 +17,7 @@ from om3d_core.encoders.lite.runtime import (
     SentenceNetwork,
     package_file,
 )
-from om3d_core.encoders.model_cache import cached, file_key
+from om3d_core.models.cache import cached, file_key
 
 N_CLASSES = 1000
 NAME_FILES = (

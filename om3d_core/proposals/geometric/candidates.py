@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.proposals.geometric.graph import Int, Surface
 from om3d_core.proposals.geometric.hierarchy import Links, merge_tree
-from om3d_core.proposals.geometric.layout import Layout, Support
 from om3d_core.proposals.geometric.parts import PartGraph
+from om3d_core.proposals.surface.layout import Layout, Support
+from om3d_core.proposals.surface.samples import Int, Surface
 
 Bool = npt.NDArray[np.bool_]
 

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from om3d_core.boxes import level_frame
+from om3d_core.data.boxes import level_frame
 from om3d_core.proposals.geometric.candidates import Candidate
-from om3d_core.proposals.geometric.graph import Float, Int, Surface
+from om3d_core.proposals.surface.samples import Float, Int, Surface
 
 MIN_AREA_M2 = 0.004
 MAX_AREA_M2 = 1.0

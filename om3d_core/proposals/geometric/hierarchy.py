@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.proposals.geometric.graph import Float, Int
 from om3d_core.proposals.geometric.regions import Borders
+from om3d_core.proposals.surface.samples import Float, Int
 
 BEND_FROM_RAD, BEND_TO_RAD = 0.4, 1.0
 STEP_FROM, STEP_TO = 0.02, 0.15

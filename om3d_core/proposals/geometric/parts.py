@@ -7,8 +7,8 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from om3d_core.proposals.geometric.graph import Float, Int, Surface
-from om3d_core.proposals.geometric.layout import Layout, Support
+from om3d_core.proposals.surface.layout import Layout, Support
+from om3d_core.proposals.surface.samples import Float, Int, Surface
 
 HUG_M = 0.05
 HUG_SHARE = 0.9

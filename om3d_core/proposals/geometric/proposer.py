@@ -5,15 +5,22 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.cloud import Cloud
-from om3d_core.masks import InstanceMasks, suppress_duplicates
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.masks import InstanceMasks, suppress_duplicates
 from om3d_core.progress import Job
 from om3d_core.proposals.geometric.candidates import (
     Candidate,
     propose_candidates,
 )
 from om3d_core.proposals.geometric.flat import flat_candidates
-from om3d_core.proposals.geometric.graph import (
+from om3d_core.proposals.geometric.hierarchy import Links, judge_borders
+from om3d_core.proposals.geometric.parts import PartGraph
+from om3d_core.proposals.geometric.regions import absorb_small, find_borders, merge_convex
+from om3d_core.proposals.geometric.settings import GeometricSettings
+from om3d_core.proposals.surface.gravity import up_from_planes
+from om3d_core.proposals.surface.layout import find_layout
+from om3d_core.proposals.surface.planes import find_planes
+from om3d_core.proposals.surface.samples import (
     Int,
     Surface,
     edge_weights,
@@ -21,13 +28,6 @@ from om3d_core.proposals.geometric.graph import (
     resample,
     sample_distance,
 )
-from om3d_core.proposals.geometric.gravity import up_from_planes
-from om3d_core.proposals.geometric.hierarchy import Links, judge_borders
-from om3d_core.proposals.geometric.layout import find_layout
-from om3d_core.proposals.geometric.parts import PartGraph
-from om3d_core.proposals.geometric.planes import find_planes
-from om3d_core.proposals.geometric.regions import absorb_small, find_borders, merge_convex
-from om3d_core.proposals.geometric.settings import GeometricSettings
 
 STAGE = "masks"
 STEPS = 6

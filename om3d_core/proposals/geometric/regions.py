@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from om3d_core.proposals.geometric.graph import Float, Int, Surface
+from om3d_core.proposals.surface.samples import Float, Int, Surface
 
 COLOR_BEND = 0.5
 ABSORB_SHARE = 0.15

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from om3d_core.errors import SettingsError
-from om3d_core.proposals.geometric.graph import Float
+from om3d_core.proposals.surface.samples import Float
 from om3d_core.settings import Settings, setting
 
 AUTO = "auto"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.cloud import Cloud
+from om3d_core.data.cloud import Cloud
 from om3d_core.errors import InputError, expect
 from om3d_core.proposals.mask3d.postprocess import Float
 from om3d_core.proposals.mask3d.settings import Mask3DSettings

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.cloud import Cloud
-from om3d_core.devices import choose_device
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.masks import InstanceMasks, suppress_duplicates
 from om3d_core.errors import InputError, ModelError
 from om3d_core.files import user_path
-from om3d_core.masks import InstanceMasks, suppress_duplicates
+from om3d_core.models.devices import choose_device
 from om3d_core.progress import Job
 from om3d_core.proposals.mask3d.inference import SceneLogits, run_network
 from om3d_core.proposals.mask3d.postprocess import (

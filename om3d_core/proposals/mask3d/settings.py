@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from om3d_core.devices import DEVICES
+from om3d_core.models.devices import DEVICES
 from om3d_core.settings import Settings, setting
 
 SEGMENTS = ("none", "surface", "dataset")

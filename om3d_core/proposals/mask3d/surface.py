@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.cloud import Cloud
-from om3d_core.masks import InstanceMasks
-from om3d_core.proposals.geometric.graph import (
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.masks import InstanceMasks
+from om3d_core.proposals.surface.gravity import up_from_planes
+from om3d_core.proposals.surface.layout import find_layout
+from om3d_core.proposals.surface.planes import find_planes
+from om3d_core.proposals.surface.samples import (
     edge_weights,
     felzenszwalb,
     resample,
     sample_distance,
 )
-from om3d_core.proposals.geometric.gravity import up_from_planes
-from om3d_core.proposals.geometric.layout import find_layout
-from om3d_core.proposals.geometric.planes import find_planes
 
 MIN_POINTS = 50
 VOXEL_M = 0.02

@@ -1,0 +1,1 @@
+"""What is passed around: frames, clouds, masks, boxes, features and the scene that holds them."""

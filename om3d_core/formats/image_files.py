@@ -1,0 +1,117 @@
+"""JPEG and PNG files to arrays, checked before a decoder allocates anything."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.data.frame import MAX_SIDE_PX
+from om3d_core.errors import InputError, expect
+
+MAX_ENCODED_BYTES = 256 * 1024 * 1024
+MAX_PNG_CHUNKS = 100_000
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+JPEG_MAGIC = b"\xff\xd8\xff"
+JPEG_END = b"\xff\xd9"
+TRAILING_BYTES = 4096
+
+Buffer = bytes | bytearray | memoryview | Sequence[int] | npt.NDArray[np.uint8]
+
+
+def decode_file(data: Buffer, color: bool) -> npt.NDArray[Any]:
+    """The pixels of a whole JPEG or PNG file.
+
+    ``color``: (H, W, 3) uint8 RGB; else the (H, W[, C]) pixels as stored (depth). Orientation
+    tags are ignored, as the intrinsics belong to the stored pixels. Raises InputError for a file
+    that is truncated, oversized, or neither of the two.
+    """
+    import cv2
+
+    flat = as_bytes(data)
+    width, height = encoded_size(flat)
+    check_sides(width, height)
+    whole = _is_whole_png(flat) if bytes(flat[:8]) == PNG_MAGIC else _is_whole_jpeg(flat)
+    expect(whole, "data of a whole image", "a truncated one")
+    mode = cv2.IMREAD_COLOR if color else cv2.IMREAD_UNCHANGED
+    try:
+        pixels = cv2.imdecode(flat, mode | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise InputError(f"expected data of a readable image, got {error}") from error
+    if pixels is None or pixels.shape[:2] != (height, width):
+        raise InputError("expected data of a readable image, got damaged pixels")
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if color else pixels
+
+
+def resize_color(rgb: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
+    """(height, width, 3) uint8: ``rgb`` averaged down, or interpolated up, to another size."""
+    import cv2
+
+    if rgb.shape[:2] == (height, width):
+        return rgb
+    shrinks = width * height < rgb.shape[0] * rgb.shape[1]
+    mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(rgb, (width, height), interpolation=mode), np.uint8)
+
+
+def encoded_size(data: Buffer) -> tuple[int, int]:
+    """Width and height in pixels from the header of a JPEG or PNG file, without decoding it."""
+    flat = as_bytes(data)
+    expect(len(flat) <= MAX_ENCODED_BYTES, f"at most {MAX_ENCODED_BYTES} bytes", len(flat))
+    head = bytes(flat[:24])
+    if head.startswith(PNG_MAGIC) and len(head) == 24 and head[12:16] == b"IHDR":
+        width, height = struct.unpack(">II", head[16:24])
+        return width, height
+    if head.startswith(JPEG_MAGIC):
+        return _jpeg_size(flat)
+    raise InputError(f"expected data of a JPEG or PNG image, got {head[:8]!r}")
+
+
+def check_sides(width: int, height: int) -> None:
+    """Raise InputError unless an image of this size in pixels may be allocated."""
+    for name, side in (("width", width), ("height", height)):
+        expect(0 < side <= MAX_SIDE_PX, f"{name} of 1..{MAX_SIDE_PX} pixels", side)
+
+
+def as_bytes(data: Buffer) -> npt.NDArray[np.uint8]:
+    """``data`` as flat uint8, without a copy where it is a buffer of bytes."""
+    try:
+        if isinstance(data, (list, tuple)):
+            return np.frombuffer(bytes(data), np.uint8)
+        return np.frombuffer(data, np.uint8)  # type: ignore[arg-type]
+    except (TypeError, ValueError, BufferError) as error:
+        raise InputError(f"expected data of bytes, got {type(data).__name__}") from error
+
+
+def _jpeg_size(flat: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    view, at = flat.data, 2
+    while at + 9 <= len(view) and view[at] == 0xFF:
+        marker = view[at + 1]
+        if marker == 0xFF:
+            at += 1
+        elif 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
+            height, width = struct.unpack(">HH", view[at + 5 : at + 9])
+            return width, height
+        else:
+            at += 2 + int(struct.unpack(">H", view[at + 2 : at + 4])[0])
+    raise InputError("expected data of a whole JPEG image, got no frame header")
+
+
+def _is_whole_jpeg(flat: npt.NDArray[np.uint8]) -> bool:
+    return JPEG_END in flat[-TRAILING_BYTES:].tobytes()
+
+
+def _is_whole_png(flat: npt.NDArray[np.uint8]) -> bool:
+    """Whether the chunks follow each other up to the last; decoders allocate what they declare."""
+    view, at = flat.data, len(PNG_MAGIC)
+    for _ in range(MAX_PNG_CHUNKS):
+        if at + 12 > len(view):
+            return False
+        length, kind = struct.unpack(">I4s", view[at : at + 8])
+        at += 12 + length
+        if kind == b"IEND":
+            return bool(at <= len(view))
+    return False

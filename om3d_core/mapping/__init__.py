@@ -1,0 +1,1 @@
+"""Frames to a map of instances."""

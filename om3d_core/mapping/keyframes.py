@@ -1,0 +1,151 @@
+"""Which frames to keep, and a bounded store of them: memory first, then disk."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.data.frame import Frame, Intrinsics
+from om3d_core.settings import Settings, setting
+
+Cell = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class KeyframeSettings(Settings):
+    """Which frames are kept, and where."""
+
+    step_m: float = setting(
+        0.08, "side of the cells of camera position of which one frame each is kept (m)",
+        low=0.0, high=10.0,
+    )
+    step_rad: float = setting(
+        0.12, "size of the cells of viewing direction of which one frame each is kept (rad)",
+        low=0.0, high=3.2,
+    )
+    max_frames: int = setting(2000, "most keyframes kept", low=1, high=1_000_000)
+    memory_mb: int = setting(
+        400, "memory for keyframes before they go to disk (MB)", low=1, high=1_000_000
+    )
+
+
+def pose_cell(map_from_camera: npt.NDArray[np.float64], settings: KeyframeSettings) -> Cell | None:
+    """The cell of position and viewing direction of a pose; None if every pose has its own."""
+    if settings.step_m == 0.0 or settings.step_rad == 0.0:
+        return None
+    position = np.floor(map_from_camera[:3, 3] / settings.step_m)
+    axes = np.floor(map_from_camera[:3, 1:3].ravel() / settings.step_rad)
+    return tuple(int(v) for v in np.concatenate([position, axes]))
+
+
+class KeyframeStore:
+    """Keeps the earliest frame of each pose cell, so that the order of arrival does not matter.
+
+    A robot that stands still or returns adds nothing. Frames beyond ``memory_mb`` are spooled to
+    a temporary folder; beyond ``max_frames`` the latest stamps are dropped.
+    """
+
+    def __init__(self, settings: KeyframeSettings):
+        self._settings = settings
+        self._by_cell: dict[Cell, int] = {}
+        self._cells: dict[int, Cell] = {}
+        self._memory: dict[int, Frame] = {}
+        self._disk: dict[int, Path] = {}
+        self._poses: dict[int, npt.NDArray[np.float64]] = {}
+        self._bytes = 0
+        self._folder: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self._poses)
+
+    def __contains__(self, stamp_ns: int) -> bool:
+        return stamp_ns in self._poses
+
+    @property
+    def stamps(self) -> list[int]:
+        """The stamps of all keyframes, ascending."""
+        return sorted(self._poses)
+
+    def pose(self, stamp_ns: int) -> npt.NDArray[np.float64]:
+        """map_from_camera of a keyframe, (4, 4)."""
+        return self._poses[stamp_ns]
+
+    def add(self, frame: Frame) -> bool:
+        """Keep ``frame`` if it is the earliest of its pose cell; say whether it was kept."""
+        stamp = frame.stamp_ns
+        if stamp in self._poses:
+            return False
+        cell = pose_cell(frame.map_from_camera, self._settings) or (stamp,)
+        rival = self._by_cell.get(cell)
+        if rival is not None and rival < stamp:
+            return False
+        if rival is None and len(self) >= self._settings.max_frames:
+            rival = max(self._poses)
+            if rival < stamp:
+                return False
+        if rival is not None:
+            self._remove(rival)
+        self._insert(frame, cell)
+        return True
+
+    def __getitem__(self, stamp_ns: int) -> Frame:
+        """The keyframe with this stamp, from memory or disk."""
+        if stamp_ns in self._memory:
+            return self._memory[stamp_ns]
+        with np.load(self._disk[stamp_ns], allow_pickle=False) as data:
+            fx, fy, cx, cy, width, height = data["intrinsics"].tolist()
+            intrinsics = Intrinsics(fx, fy, cx, cy, int(width), int(height))
+            return Frame(data["rgb"], data["depth"], intrinsics, self._poses[stamp_ns], stamp_ns)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """All keyframes by ascending stamp."""
+        return (self[stamp] for stamp in self.stamps)
+
+    def clear(self) -> None:
+        """Forget every keyframe and delete the spool folder."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self.__init__(self._settings)  # type: ignore[misc]
+
+    def __del__(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _insert(self, frame: Frame, cell: Cell) -> None:
+        stamp, size = frame.stamp_ns, frame.rgb.nbytes + frame.depth.nbytes
+        if self._bytes + size <= self._settings.memory_mb * 1_000_000:
+            self._memory[stamp] = frame
+            self._bytes += size
+        else:
+            self._disk[stamp] = self._spool(frame)
+        self._poses[stamp] = frame.map_from_camera
+        self._by_cell[cell] = stamp
+        self._cells[stamp] = cell
+
+    def _spool(self, frame: Frame) -> Path:
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="om3d-keyframes-"))
+        path = self._folder / f"{frame.stamp_ns}.npz"
+        k = frame.intrinsics
+        np.savez(
+            path,
+            rgb=frame.rgb,
+            depth=frame.depth,
+            intrinsics=np.array([k.fx, k.fy, k.cx, k.cy, k.width, k.height], np.float64),
+        )
+        return path
+
+    def _remove(self, stamp: int) -> None:
+        frame = self._memory.pop(stamp, None)
+        if frame is not None:
+            self._bytes -= frame.rgb.nbytes + frame.depth.nbytes
+        else:
+            self._disk.pop(stamp).unlink(missing_ok=True)
+        del self._poses[stamp]
+        del self._by_cell[self._cells.pop(stamp)]

@@ -1,0 +1,237 @@
+"""Mapper: frames and clouds in, a Scene out; what did not change is not computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.frame import Frame
+from om3d_core.data.masks import InstanceMasks
+from om3d_core.data.scene import Scene, ViewTable
+from om3d_core.encoders.base import Encoder
+from om3d_core.errors import EmptyMapError
+from om3d_core.mapping.embedder import Embedder
+from om3d_core.mapping.fusion import Fuser
+from om3d_core.mapping.keyframes import KeyframeStore
+from om3d_core.mapping.settings import MapSettings
+from om3d_core.mapping.tracking import match_ids, voxel_iou
+from om3d_core.mapping.views import Cameras, select_views
+from om3d_core.mapping.visibility import Observation, observe, visible_pixels
+from om3d_core.progress import Job
+from om3d_core.proposals.base import Proposer
+from om3d_core.proposals.geometric import estimate_up
+from om3d_core.segmenters.base import Segmenter
+
+
+@dataclass(frozen=True)
+class MapperCounts:
+    """What the mapper has done since it was made or cleared."""
+
+    frames_offered: int = 0
+    frames_kept: int = 0
+    crops_encoded: int = 0
+
+
+class Mapper:
+    """Maintains the map; not thread-safe: one thread owns it.
+
+    A cloud that is set with :meth:`set_cloud` is used as it is; without one the keyframes are
+    fused. The same frames and cloud give the same Scene in any order of arrival and however many
+    refreshes lie between.
+    """
+
+    def __init__(
+        self,
+        settings: MapSettings,
+        proposer: Proposer,
+        encoders: Sequence[Encoder],
+        segmenter: Segmenter | None = None,
+    ):
+        self._settings = settings
+        self._proposer = proposer
+        self._embedder = Embedder(encoders, settings.crops, settings.visibility, segmenter)
+        self._frames = KeyframeStore(settings.keyframes)
+        self._fusion = _IncrementalFusion(settings)
+        self._given: Cloud | None = None
+        self._scene: Scene | None = None
+        self._observations: dict[int, Observation] = {}
+        self._state: tuple[tuple[int, ...], Cloud | None] | None = None
+        self._counts = MapperCounts()
+
+    @property
+    def scene(self) -> Scene | None:
+        """The last Scene, or None before the first refresh."""
+        return self._scene
+
+    @property
+    def counts(self) -> MapperCounts:
+        """Counters for diagnostics."""
+        return self._counts
+
+    @property
+    def n_keyframes(self) -> int:
+        """Keyframes held."""
+        return len(self._frames)
+
+    def add_frame(self, frame: Frame) -> bool:
+        """Offer a frame; say whether it was kept as a keyframe."""
+        kept = self._frames.add(frame)
+        self._counts = replace(
+            self._counts,
+            frames_offered=self._counts.frames_offered + 1,
+            frames_kept=self._counts.frames_kept + int(kept),
+        )
+        if kept and self._scene is not None and self._scene.cloud is self._given:
+            self._observe(frame, self._scene.cloud, self._scene.masks, self._observations)
+        return kept
+
+    def set_cloud(self, cloud: Cloud) -> None:
+        """Use ``cloud`` from the next refresh on instead of fusing the keyframes."""
+        self._given = cloud
+
+    def load(self, scene: Scene) -> None:
+        """Start from a saved Scene; ids continue from it, keyframes start anew."""
+        self.clear()
+        self._scene = scene
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._frames.clear()
+        self._fusion = _IncrementalFusion(self._settings)
+        self._embedder.clear()
+        self._given = None
+        self._scene, self._observations, self._state = None, {}, None
+        self._counts = MapperCounts()
+
+    def refresh(self, job: Job | None = None) -> Scene:
+        """Bring the Scene up to date and return it; the same object if nothing changed.
+
+        Raises :class:`EmptyMapError` before the first frame or cloud, and CanceledError between
+        steps; the previous Scene stays in either case.
+        """
+        job = job or Job()
+        stamps = tuple(self._frames.stamps)
+        state = (stamps, self._given)
+        if self._scene is not None and (state == self._state or state == ((), None)):
+            return self._scene
+        if not stamps and self._given is None:
+            raise EmptyMapError("expected at least one frame or a cloud before the first refresh")
+        old = self._scene
+        cloud = self._given or self._fusion.cloud(self._frames, job)
+        known = old is not None and old.cloud is cloud
+        up = old.up if old is not None and known else self._up(cloud)
+        masks = old.masks if old is not None and known else self._proposer.propose(cloud, job, up)
+        observations = dict(self._observations) if known else {}
+        views = self._views(stamps, cloud, masks, observations, job)
+        encoded = self._embedder.encode(views, self._frames, cloud, masks, job)
+        ids, next_id = self._ids(old, cloud, masks)
+        scene = Scene(
+            revision=(old.revision if old else 0) + 1,
+            cloud=cloud,
+            masks=masks,
+            ids=ids,
+            up=up,
+            views=views,
+            features=encoded.tables,
+            thumbnails=encoded.thumbnails,
+            labels=self._labels(old, ids),
+            next_id=next_id,
+        )
+        self._counts = replace(
+            self._counts, crops_encoded=self._counts.crops_encoded + encoded.n_encoded
+        )
+        self._scene, self._observations, self._state = scene, observations, state
+        return scene
+
+    def _views(
+        self,
+        stamps: tuple[int, ...],
+        cloud: Cloud,
+        masks: InstanceMasks,
+        observations: dict[int, Observation],
+        job: Job,
+    ) -> ViewTable:
+        """Complete ``observations`` to exactly ``stamps``, then choose the views."""
+        for gone in set(observations) - set(stamps):
+            del observations[gone]
+        for done, stamp in enumerate(stamps):
+            job.step("views", done, len(stamps))
+            if stamp not in observations:
+                self._observe(self._frames[stamp], cloud, masks, observations)
+        if not stamps:
+            return ViewTable.empty(len(masks), self._settings.views.top_k)
+        poses = np.stack([self._frames.pose(stamp) for stamp in stamps])
+        centers = [cloud.points[masks[i]].mean(axis=0) for i in range(len(masks))]
+        cameras = Cameras(
+            poses[:, :3, :3], poses[:, :3, 3], np.array(centers, np.float64).reshape(-1, 3)
+        )
+        seen = [observations[stamp] for stamp in stamps]
+        return select_views(np.array(stamps, np.int64), seen, cameras, self._settings.views)
+
+    def _observe(
+        self, frame: Frame, cloud: Cloud, masks: InstanceMasks, into: dict[int, Observation]
+    ) -> None:
+        pixels = visible_pixels(
+            cloud.points,
+            frame.depth,
+            frame.intrinsics,
+            frame.map_from_camera,
+            self._settings.visibility,
+        )
+        size = frame.intrinsics.width, frame.intrinsics.height
+        count = self._settings.visibility.count
+        into[frame.stamp_ns] = observe(pixels, masks, *size, count)
+
+    def _up(self, cloud: Cloud) -> npt.NDArray[np.float64]:
+        """Up as it was given, else as level surfaces and the way cameras are held tell."""
+        given = self._settings.geometric.up_vector()
+        if given is not None:
+            return given
+        poses = [self._frames.pose(stamp) for stamp in self._frames.stamps]
+        held = -np.sum([pose[:3, 1] for pose in poses], axis=0) if poses else np.zeros(3)
+        return estimate_up(cloud, held if float(np.linalg.norm(held)) > 1e-3 else None)
+
+    def _ids(
+        self, old: Scene | None, cloud: Cloud, masks: InstanceMasks
+    ) -> tuple[npt.NDArray[np.int64], int]:
+        if old is None:
+            return np.arange(1, len(masks) + 1, dtype=np.int64), len(masks) + 1
+        if old.cloud is cloud and old.masks is masks:
+            return old.ids, old.next_id
+        tracking = self._settings.tracking
+        overlap = voxel_iou((old.cloud, old.masks), (cloud, masks), tracking.voxel_m)
+        ids = match_ids(overlap, old.ids, old.next_id, tracking.min_iou)
+        return ids, max(old.next_id, int(ids.max(initial=0)) + 1)
+
+    def _labels(self, old: Scene | None, ids: npt.NDArray[np.int64]) -> tuple[str, ...]:
+        """Names stay with their ids."""
+        names = dict(zip(old.ids.tolist(), old.labels, strict=True)) if old else {}
+        return tuple(names.get(int(i), "") for i in ids)
+
+
+class _IncrementalFusion:
+    """Fuses keyframes in the order of their stamps, from the start only if that order broke."""
+
+    def __init__(self, settings: MapSettings):
+        self._settings = settings.fusion
+        self._fuser = Fuser(settings.fusion)
+        self._fused: list[int] = []
+        self._cloud: Cloud | None = None
+
+    def cloud(self, frames: KeyframeStore, job: Job) -> Cloud:
+        """The cloud of all ``frames``; the same object if they are the same."""
+        stamps = frames.stamps
+        if self._cloud is not None and stamps == self._fused:
+            return self._cloud
+        if stamps[: len(self._fused)] != self._fused:
+            self._fuser, self._fused = Fuser(self._settings), []
+        for stamp in stamps[len(self._fused) :]:
+            job.step("fuse", len(self._fused), len(stamps))
+            self._fuser.integrate(frames[stamp])
+            self._fused.append(stamp)
+        self._cloud = self._fuser.cloud()
+        return self._cloud

@@ -1,0 +1,79 @@
+"""Stable ids: which new instance is which old one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.masks import InstanceMasks
+from om3d_core.settings import Settings, setting
+
+
+@dataclass(frozen=True)
+class TrackingSettings(Settings):
+    """When two masks are the same instance."""
+
+    voxel_m: float = setting(
+        0.03, "voxel in which masks on different clouds are compared (m)", low=0.001, high=1.0
+    )
+    min_iou: float = setting(
+        0.2, "least overlap (IoU of voxels) of the same instance", low=0.0, high=1.0
+    )
+
+
+def voxel_iou(
+    a: tuple[Cloud, InstanceMasks], b: tuple[Cloud, InstanceMasks], voxel_m: float
+) -> npt.NDArray[np.float64]:
+    """(N_a, N_b) IoU of the voxels that the masks of two clouds occupy."""
+    points = np.concatenate([a[0].points, b[0].points])
+    keys = np.floor(points / voxel_m).astype(np.int64)
+    _, inverse = np.unique(keys, axis=0, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    voxels = int(inverse.max(initial=-1)) + 1
+    occupied = [
+        _occupancy(masks, part, voxels)
+        for (_, masks), part in zip((a, b), np.split(inverse, [len(a[0])]), strict=True)
+    ]
+    shared = (occupied[0] @ occupied[1].T).toarray().astype(np.float64)
+    sizes = [np.asarray(o.sum(axis=1)).reshape(-1) for o in occupied]
+    union = sizes[0][:, None] + sizes[1][None, :] - shared
+    result: npt.NDArray[np.float64] = shared / np.maximum(union, 1)
+    return result
+
+
+def _occupancy(
+    masks: InstanceMasks, voxel_of_point: npt.NDArray[np.int64], n_voxels: int
+) -> sparse.csr_matrix:
+    rows = np.repeat(np.arange(len(masks)), masks.sizes)
+    matrix = sparse.csr_matrix(
+        (np.ones(len(rows), np.float32), (rows, voxel_of_point[masks.indices])),
+        shape=(len(masks), n_voxels),
+    )
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def match_ids(
+    overlap: npt.NDArray[np.float64], old_ids: npt.NDArray[np.int64], next_id: int, min_iou: float
+) -> npt.NDArray[np.int64]:
+    """(N_new,) ids: the old id of the best overlap, one to one, else new ids from ``next_id``.
+
+    overlap: (N_old, N_new) IoU. Pairs are taken from the largest IoU down, ties by index.
+    """
+    n_old, n_new = overlap.shape
+    ids = np.zeros(n_new, np.int64)
+    free_old = np.ones(n_old, bool)
+    for flat in np.argsort(-overlap, axis=None, kind="stable"):
+        old, new = divmod(int(flat), n_new)
+        if overlap[old, new] < min_iou or overlap[old, new] <= 0:
+            break
+        if free_old[old] and ids[new] == 0:
+            ids[new] = old_ids[old]
+            free_old[old] = False
+    fresh = ids == 0
+    ids[fresh] = next_id + np.arange(int(fresh.sum()))
+    return ids

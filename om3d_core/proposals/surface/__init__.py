@@ -1,0 +1,1 @@
+"""Geometry that proposers share: samples, planes, the way up, floor and walls."""

@@ -1,0 +1,71 @@
+"""From similarities to the probability that an instance is what was asked for.
+
+Cosines of different models and queries are not comparable, so a threshold on them says little. A
+logistic regression weighs how similar the instance is, how much more similar than the map is as a
+whole, and how sure its mask is; it is fitted for each feature space on labeled scenes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.errors import expect
+
+Doubles = npt.NDArray[np.float64]
+GENERIC = "generic"
+FLOOR = 1e-3
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The logit is ``level * log(s) + contrast * log(s / mean) + mask * log(m) + bias``.
+
+    s: similarity. mean: that of all instances that were ranked. m: score of the mask, 0..1. All
+    are taken as at least 0.001. provenance: the data that the numbers were fitted on.
+    """
+
+    level: float
+    contrast: float
+    bias: float
+    provenance: str
+    mask: float = 0.0
+
+    def __post_init__(self) -> None:
+        numbers = (self.level, self.contrast, self.bias, self.mask)
+        expect(bool(np.isfinite(numbers).all()), "finite numbers", numbers)
+
+    def relevance(self, similarity: Doubles, mask_scores: Doubles) -> Doubles:
+        """(M,) similarities scaled by the scores of the masks: the order of the probabilities.
+
+        Fragments and mergers of objects look like much and are seldom meant; without a weight for
+        the mask the relevance is the similarity itself.
+        """
+        exponent = self.mask / (self.level + self.contrast) if self.mask else 0.0
+        result: Doubles = similarity * np.maximum(mask_scores, FLOOR) ** exponent
+        return result
+
+    def probability(self, similarity: Doubles, mean: float, mask_scores: Doubles) -> Doubles:
+        """(M,) probabilities in 0..1 for similarities and mask scores (M,)."""
+        level = np.log(np.maximum(similarity, FLOOR))
+        contrast = level - np.log(max(mean, FLOOR))
+        mask = np.log(np.maximum(mask_scores, FLOOR))
+        logit = self.level * level + self.contrast * contrast + self.mask * mask + self.bias
+        result: Doubles = 0.5 * (1.0 + np.tanh(0.5 * logit))
+        return result
+
+
+@cache
+def calibration_of(space: str) -> Calibration:
+    """The calibration of a feature space by name.
+
+    A space that nobody calibrated gets a cautious one that looks at the contrast alone.
+    """
+    text = files("om3d_core.query").joinpath("calibration.json").read_text("utf-8")
+    table = json.loads(text)
+    return Calibration(**table.get(space, table[GENERIC]))

@@ -1,0 +1,123 @@
+"""Camera poses of a bag: from tf, from odometry, or from PoseStamped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from om3d_core.data.poses import (
+    NS_PER_S,
+    Trajectory,
+    Transform,
+    TransformTree,
+    transform_from,
+)
+from om3d_core.errors import InputError, SourceError
+
+
+def stamp_of(header: Any) -> int:
+    """The stamp of a std_msgs/Header in nanoseconds."""
+    return int(header.stamp.sec) * NS_PER_S + int(header.stamp.nanosec)
+
+
+class PoseRecorder:
+    """Collects pose messages of one bag, then tells where the camera was.
+
+    Messages with a transform that is none (NaN, no unit quaternion) are dropped.
+    """
+
+    def __init__(self, map_frame: str, tolerance_ns: int, gap_ns: int) -> None:
+        self.tree = TransformTree(tolerance_ns, gap_ns)
+        self.frame = map_frame.lstrip("/")
+        """The frame that poses are in: the map frame, or the frame that odometry names."""
+        self._tolerance_ns, self._gap_ns = tolerance_ns, gap_ns
+        self._stamps: list[int] = []
+        self._poses: list[Transform] = []
+        self._named: tuple[str, str] | None = None
+
+    def add_tf(self, message: Any, fixed: bool) -> None:
+        """Take in a tf2_msgs/TFMessage; ``fixed`` for /tf_static."""
+        for item in message.transforms:
+            move, turn = item.transform.translation, item.transform.rotation
+            try:
+                transform = transform_from(
+                    (move.x, move.y, move.z), (turn.x, turn.y, turn.z, turn.w)
+                )
+                self.tree.add(
+                    item.header.frame_id,
+                    item.child_frame_id,
+                    stamp_of(item.header),
+                    transform,
+                    fixed,
+                )
+            except InputError:
+                continue
+
+    def add_pose(self, header: Any, child: str, pose: Any) -> None:
+        """Take in the pose of an Odometry (of its child frame) or of a PoseStamped."""
+        named = (header.frame_id.lstrip("/"), child.lstrip("/"))
+        move, turn = pose.position, pose.orientation
+        try:
+            transform = transform_from((move.x, move.y, move.z), (turn.x, turn.y, turn.z, turn.w))
+        except InputError:
+            return
+        if self._named is None:
+            self._named = named
+        if named == self._named:
+            self._stamps.append(stamp_of(header))
+            self._poses.append(transform)
+
+    def lookup(self, source: str, camera_frame: str) -> CameraPoses:
+        """The poses of a camera. ``source``: auto, tf, odometry or pose.
+
+        ``auto`` takes tf where it connects the map with the camera, else the pose topic. Raises
+        SourceError where there are none.
+        """
+        camera_frame = camera_frame.lstrip("/")
+        by_tf = self.tree.connected(self.frame, camera_frame) and bool(self.tree.frames)
+        if source == "tf" or (source == "auto" and by_tf):
+            if not by_tf:
+                raise SourceError(
+                    f"tf does not connect map_frame {self.frame!r} with the camera frame "
+                    f"{camera_frame!r}; its frames are {', '.join(self.tree.frames) or 'none'}"
+                )
+            return CameraPoses(self.tree, self.frame, camera_frame, None)
+        if self._named is None:
+            raise SourceError(
+                f"no poses: no usable odometry or PoseStamped, and tf does not connect map_frame "
+                f"{self.frame!r} with {camera_frame!r} (its frames are "
+                f"{', '.join(self.tree.frames) or 'none'})"
+            )
+        trajectory = Trajectory(
+            self._stamps, np.stack(self._poses), self._tolerance_ns, self._gap_ns
+        )
+        self.frame, child = self._named
+        mounted = (
+            bool(child) and child != camera_frame and self.tree.connected(child, camera_frame)
+        )
+        return CameraPoses(self.tree, child if mounted else "", camera_frame, trajectory)
+
+
+class CameraPoses:
+    """``map_from_camera`` at any time.
+
+    With a trajectory the poses are those of frame ``base`` (empty: of the camera itself), on
+    which tf says how the camera is mounted; without one all comes from tf.
+    """
+
+    def __init__(
+        self, tree: TransformTree, base: str, camera: str, trajectory: Trajectory | None
+    ) -> None:
+        self._tree, self._base, self._camera = tree, base, camera
+        self._trajectory = trajectory
+
+    def at(self, stamp_ns: int) -> Transform | None:
+        """The (4, 4) pose at a time, or None where it is not known."""
+        if self._trajectory is None:
+            return self._tree.lookup(self._base, self._camera, stamp_ns)
+        pose = self._trajectory.at(stamp_ns)
+        if pose is None or not self._base:
+            return pose
+        base_from_camera = self._tree.lookup(self._base, self._camera, stamp_ns)
+        return None if base_from_camera is None else pose @ base_from_camera

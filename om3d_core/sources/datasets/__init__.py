@@ -1,0 +1,1 @@
+"""Published data sets with labels, a layout a file."""

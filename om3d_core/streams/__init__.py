@@ -1,0 +1,1 @@
+"""Messages, live or recorded, to posed frames."""

@@ -1,0 +1,56 @@
+"""The camera's poses of the last seconds, interpolated at the stamp of an image."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.data.poses import Trajectory
+
+MAX_POSES = 20_000
+
+
+class PoseBuffer:
+    """Stamped poses map_from_camera, at most ``keep_ns`` of them back from the newest.
+
+    gap_ns: the longest time between two poses that is interpolated.
+    """
+
+    def __init__(self, gap_ns: int, keep_ns: int):
+        self._gap_ns = gap_ns
+        self._keep_ns = keep_ns
+        self._stamps: list[int] = []
+        self._poses: dict[int, npt.NDArray[np.float64]] = {}
+
+    def __len__(self) -> int:
+        return len(self._stamps)
+
+    def add(self, stamp_ns: int, map_from_camera: npt.NDArray[np.float64]) -> None:
+        """Take a pose (4, 4); of two with one stamp the first stays."""
+        if stamp_ns in self._poses:
+            return
+        insort(self._stamps, stamp_ns)
+        self._poses[stamp_ns] = map_from_camera
+        horizon = self._stamps[-1] - self._keep_ns
+        old = max(bisect_left(self._stamps, horizon), len(self._stamps) - MAX_POSES)
+        for stamp in self._stamps[:old]:
+            del self._poses[stamp]
+        del self._stamps[:old]
+
+    def at(self, stamp_ns: int) -> npt.NDArray[np.float64] | None:
+        """The (4, 4) pose at a time, or None unless poses on both sides are near enough."""
+        if stamp_ns in self._poses:
+            return self._poses[stamp_ns]
+        after = bisect_left(self._stamps, stamp_ns)
+        if after in {0, len(self._stamps)}:
+            return None
+        around = self._stamps[after - 1 : after + 1]
+        poses = [self._poses[stamp] for stamp in around]
+        return Trajectory(around, poses, gap_ns=self._gap_ns).at(stamp_ns)
+
+    def clear(self) -> None:
+        """Forget all poses."""
+        self._stamps.clear()
+        self._poses.clear()

@@ -1,0 +1,329 @@
+"""What a configured mapper node does: messages to the worker, the worker's map to messages."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from geometry_msgs.msg import Pose
+from om3d.msg import MapperStatus
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+
+from om3d_core.data.scene import Scene
+from om3d_core.data.scene_store import load_scene, save_scene
+from om3d_core.errors import EmptyMapError, Om3dError
+from om3d_core.mapping.build import create_mapper
+from om3d_core.mapping.mapper import Mapper
+from om3d_core.mapping.settings import MapSettings
+from om3d_core.progress import Job, Report, silent
+from om3d_core.streams.assembler import FrameAssembler, Posed
+from om3d_ros.conversions import clouds, images, poses
+from om3d_ros.conversions.stamps import stamp_ns
+from om3d_ros.map_folder import map_folder
+from om3d_ros.node.diagnostics import Health, Latencies, Rate
+from om3d_ros.node.outcomes import FrameError, InsufficientDataError, NoMapError
+from om3d_ros.node.settings import MapperNodeSettings
+from om3d_ros.node.worker import Worker
+
+Publish = Callable[[Scene | None, int, int], None]
+"""Called as ``publish(scene, revision, stamp_ns)``; the scene is None once the map is cleared."""
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """The outcome of a refresh."""
+
+    revision: int
+    n_instances: int
+    n_encoded: int
+    duration_s: float
+
+
+@dataclass
+class Counts:
+    """What has been done since the node was activated."""
+
+    processed: int = 0
+    kept: int = 0
+    clouds: int = 0
+    rejected: int = 0
+    refreshes_failed: int = 0
+    dropped: int = 0
+
+
+class Mapping:
+    """A Mapper behind a worker thread. Its methods may be called from any thread.
+
+    publish is called in the worker thread whenever the map has changed.
+    """
+
+    def __init__(
+        self, node: MapperNodeSettings, mapping: MapSettings, publish: Publish, logger: Any
+    ):
+        self._settings = node
+        self._publish = publish
+        self._logger = logger
+        self._mapper: Mapper = create_mapper(mapping)
+        self._lock = threading.Lock()
+        self._interrupt = threading.Event()
+        self._scheduled: Future[Refreshed] | None = None
+        self._revision = 0
+        self._newest_ns = 0
+        self._distorted = False
+        self.latencies = Latencies()
+        self._worker = Worker("mapper", node.queue.capacity, self._reject)
+        self.start()
+
+    def start(self) -> None:
+        """Begin to take inputs with all counters at zero; show the map if there is one."""
+        with self._lock:
+            self._frames: FrameAssembler[Any] = FrameAssembler(
+                self._settings.sync, self._settings.pose
+            )
+            self._counts = Counts(dropped=self._worker.state.dropped)
+            self._color_rate = Rate()
+            self._last_error = ""
+        self._interrupt.clear()
+        if self._revision:
+            self._worker.submit(partial(self._publish, self._mapper.scene, self._revision,
+                                        self._newest_ns))
+
+    def pause(self) -> None:
+        """Forget waiting inputs and cancel a refresh under way; the map stays."""
+        self._interrupt.set()
+        self._worker.discard_inputs()
+
+    def close(self) -> None:
+        """End the worker after what it is doing now; a refresh is canceled."""
+        self._interrupt.set()
+        self._worker.stop()
+
+    def apply(self, settings: MapperNodeSettings) -> None:
+        """Take over the settings that can change while configured."""
+        self._settings = settings
+        self._worker.set_capacity(settings.queue.capacity)
+
+    def forget_waiting(self) -> None:
+        """Drop what waits for partners or poses, as after a backward jump of the clock."""
+        with self._lock:
+            self._frames.clear()
+
+    def take_image(self, channel: str, message: Any) -> None:
+        """Take a message of ``color``, ``depth`` or ``camera_info``."""
+        if channel == "color":
+            self._color_rate.tick()
+        self._guard(lambda: self._frames.add_message(
+            channel, stamp_ns(message.header.stamp), message
+        ))
+
+    def take_pose(self, header: Header, pose: Pose) -> None:
+        """Take the pose of the camera in the map."""
+        def add() -> list[Posed[Any]]:
+            self._check_frame("pose", header)
+            return self._frames.add_pose(stamp_ns(header.stamp), poses.to_matrix(pose))
+
+        self._guard(add)
+
+    def take_cloud(self, message: PointCloud2) -> None:
+        """Take a reconstruction of the scene, to be used from the next refresh on."""
+        self._worker.offer(partial(self._set_cloud, message))
+        if self._settings.refresh.on_cloud:
+            self.schedule_refresh(after_current=True)
+
+    def schedule_refresh(self, after_current: bool = False) -> None:
+        """Ask for a refresh unless one waits, or runs and ``after_current`` is false.
+
+        Without any frame or cloud there is nothing to ask for.
+        """
+        if not (after_current or self._counts.processed or self._counts.clouds):
+            return
+        last = self._scheduled
+        waits = last is not None and not last.done() and not last.running()
+        runs = last is not None and last.running()
+        if waits or (runs and not after_current):
+            return
+        self._scheduled = self.refresh()
+        self._scheduled.add_done_callback(self._log_scheduled)
+
+    def refresh(
+        self,
+        force: bool = False,
+        report: Report = silent,
+        canceled: Callable[[], bool] = lambda: False,
+    ) -> Future[Refreshed]:
+        """Queue a refresh of everything taken so far; ``force`` publishes it in any case."""
+        job = Job(report, lambda: canceled() or self._interrupt.is_set())
+        return self._worker.submit(partial(self._refresh, job, force))
+
+    def save(self, name: str) -> tuple[str, int]:
+        """Save the newest map; returns its path and revision. Does not wait for the worker."""
+        folder = map_folder(self._settings.map_root, name)
+        with self._lock:
+            scene, revision = self._mapper.scene, self._revision
+        if scene is None:
+            raise NoMapError("expected a map to save, got none yet")
+        with self.latencies.measure("save"):
+            save_scene(scene, folder)
+        return str(folder), revision
+
+    def load(self, name: str) -> tuple[int, int]:
+        """Replace the map; returns the new revision and the number of instances."""
+        scene = load_scene(map_folder(self._settings.map_root, name))
+        self._now(partial(self._replace, scene))
+        return self._revision, len(scene)
+
+    def clear(self) -> int:
+        """Forget the map and all inputs; returns the new revision."""
+        self._now(partial(self._replace, None))
+        return self._revision
+
+    def status(self, header: Header) -> MapperStatus:
+        """Counters and state for programs."""
+        state = self._worker.state
+        with self._lock:
+            frames, counts = self._frames, self._counts
+            return MapperStatus(
+                header=header,
+                frames_received=frames.received["color"],
+                frames_paired=frames.paired,
+                frames_processed=counts.processed,
+                frames_kept=counts.kept,
+                inputs_rejected=counts.rejected,
+                frames_dropped=state.dropped - counts.dropped,
+                frames_unpaired=frames.lost,
+                clouds_processed=counts.clouds,
+                pending=frames.pending,
+                queue_depth=state.depth,
+                busy=state.busy,
+                revision=self._revision,
+                refreshes_failed=counts.refreshes_failed,
+            )
+
+    def health(self, active: bool) -> Health:
+        """Complaints and values for people."""
+        status = self.status(Header())
+        with self._lock:
+            received, misses = dict(self._frames.received), self._frames.misses
+            duplicates, jumps = self._frames.duplicates, self._frames.jumps
+        warnings = []
+        if active:
+            warnings += [f"no messages on {name}" for name, n in received.items() if not n]
+        warnings += [f"{n} color images without {name}" for name, n in misses.items() if n]
+        if status.frames_dropped:
+            warnings.append(f"{status.frames_dropped} frames dropped from the full queue")
+        if status.inputs_rejected or status.refreshes_failed:
+            warnings.append(f"last error: {self._last_error}")
+        if self._distorted:
+            warnings.append("camera_info has lens distortion, which is not corrected")
+        fields = [name for name in status.get_fields_and_field_types() if name != "header"]
+        values: dict[str, object] = {"active": active}
+        values |= {name: getattr(status, name) for name in fields}
+        values |= {f"received {name}": n for name, n in received.items()}
+        values |= {f"missing {name}": n for name, n in misses.items()}
+        values |= {"duplicates": duplicates, "jumps back": jumps}
+        values["color rate (Hz)"] = f"{self._color_rate.hz:.1f}"
+        return Health((), tuple(warnings), values | self.latencies.values())
+
+    def _guard(self, add: Callable[[], list[Posed[Any]]]) -> None:
+        """Run ``add`` under the lock; queue the frames it completes or count its error."""
+        try:
+            with self._lock:
+                ready = add()
+        except Om3dError as error:
+            self._reject(error)
+            return
+        for posed in ready:
+            self._worker.offer(partial(self._add_frame, posed))
+
+    def _check_frame(self, name: str, header: Header) -> None:
+        if header.frame_id.lstrip("/") != self._settings.map_frame:
+            raise FrameError(
+                f"{name}: expected header.frame_id {self._settings.map_frame!r} (parameter "
+                f"map_frame), got {header.frame_id!r}"
+            )
+
+    def _reject(self, error: Exception) -> None:
+        with self._lock:
+            self._counts.rejected += 1
+            self._last_error = str(error)
+        self._logger.warning(f"input rejected: {error}", throttle_duration_sec=2.0)
+
+    def _add_frame(self, posed: Posed[Any]) -> None:
+        with self.latencies.measure("frame"):
+            units = self._settings.sensor.depth_units_per_m
+            self._distorted |= images.is_distorted(posed.camera_info)
+            kept = self._mapper.add_frame(images.to_frame(
+                posed.color, posed.depth, posed.camera_info, posed.map_from_camera,
+                posed.stamp_ns, units,
+            ))
+        with self._lock:
+            self._counts.processed += 1
+            self._counts.kept += kept
+            self._newest_ns = max(self._newest_ns, posed.stamp_ns)
+
+    def _set_cloud(self, message: PointCloud2) -> None:
+        self._check_frame("cloud_map", message.header)
+        with self.latencies.measure("cloud"):
+            self._mapper.set_cloud(clouds.to_cloud(message))
+        with self._lock:
+            self._counts.clouds += 1
+            self._newest_ns = max(self._newest_ns, stamp_ns(message.header.stamp))
+
+    def _refresh(self, job: Job, force: bool) -> Refreshed:
+        start, old = time.monotonic(), self._mapper.scene
+        encoded = self._mapper.counts.crops_encoded
+        try:
+            scene = self._mapper.refresh(job)
+        except Exception as error:
+            with self._lock:
+                self._counts.refreshes_failed += 1
+                self._last_error = str(error)
+            if isinstance(error, EmptyMapError):
+                raise InsufficientDataError(str(error)) from error
+            raise
+        self.latencies.add("refresh", time.monotonic() - start)
+        if force or scene is not old:
+            self._show(scene)
+        n_encoded = self._mapper.counts.crops_encoded - encoded
+        return Refreshed(self._revision, len(scene), n_encoded, time.monotonic() - start)
+
+    def _replace(self, scene: Scene | None) -> None:
+        if scene is None:
+            self._mapper.clear()
+            self._worker.discard_inputs()
+        else:
+            self._mapper.load(scene)
+        self._newest_ns = 0 if scene is None else int(scene.views.stamps.max(initial=0))
+        self._show(scene)
+
+    def _show(self, scene: Scene | None) -> None:
+        with self._lock:
+            self._revision += 1
+        with self.latencies.measure("publish"):
+            self._publish(scene, self._revision, self._newest_ns)
+        instances = 0 if scene is None else len(scene)
+        self._logger.info(f"revision {self._revision}: {instances} instances")
+
+    def _now(self, job: Callable[[], None]) -> None:
+        """Cancel a refresh under way, run ``job`` in the worker and wait for it."""
+        future = self._worker.submit(job)
+        self._interrupt.set()
+        try:
+            future.result(self._settings.services.timeout_s)
+        except TimeoutError:
+            if future.cancel():
+                raise TimeoutError("the worker did not get to the request in time") from None
+            future.result()
+        finally:
+            self._interrupt.clear()
+
+    def _log_scheduled(self, future: Future[Refreshed]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is not None:
+            self._logger.warning(f"refresh failed: {error}", throttle_duration_sec=5.0)

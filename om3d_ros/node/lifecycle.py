@@ -1,0 +1,251 @@
+"""What the two nodes share: lifecycle, parameters, diagnostics, entities, and the process."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import rclpy
+from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import Clock, JumpThreshold
+from rclpy.clock_type import ClockType
+from rclpy.duration import Duration
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState
+from rclpy.lifecycle import TransitionCallbackReturn as Transition
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+from rclpy.timer import Timer
+
+from om3d_core.errors import Om3dError, SettingsError
+from om3d_ros.node import qos
+from om3d_ros.node.diagnostics import DiagnosticsPublisher, Health
+from om3d_ros.node.outcomes import NotActiveError
+from om3d_ros.node.parameters import NodeParameters, ParameterSet
+from om3d_ros.node.settings import DiagnosticsSettings, LifecycleSettings
+
+THREADS = 4
+EXIT_ERROR = 1
+
+
+class ManagedNode(LifecycleNode):
+    """A lifecycle node whose work is in the hooks below, each called in the transition's thread.
+
+    Subscriptions and timers made in :meth:`start` end with the state active, publishers made in
+    :meth:`set_up` with the state inactive. Services live as long as the node and answer
+    NOT_ACTIVE outside of the state active. A hook that raises fails its transition, and what it
+    had made is undone.
+    """
+
+    def __init__(self, name: str, parameters: ParameterSet, settings: type[LifecycleSettings]):
+        super().__init__(name)
+        self._configured = False
+        self._active = False
+        self._publishers_made: list[LifecyclePublisher[Any]] = []
+        self._subscriptions_made: list[Subscription[Any]] = []
+        self._timers_made: list[Timer] = []
+        self.parameters = NodeParameters(self, parameters, lambda: self._configured, self._apply)
+        diagnostics = self._diagnostics_settings(settings)
+        self._diagnostics = DiagnosticsPublisher(self, diagnostics.period_s, self.health)
+        self._settings_type = settings
+        self._jump = self.get_clock().create_jump_callback(
+            JumpThreshold(
+                min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False
+            ),
+            post_callback=lambda _: self.clock_went_back(),
+        )
+        if self.parameters.get(settings).autostart:
+            self._autostart = self.steady_timer(0.01, self._start_up)
+        else:
+            self.get_logger().info("unconfigured: a lifecycle manager, or autostart, starts it")
+
+    def set_up(self) -> None:
+        """Load models and make publishers."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Make subscriptions and timers."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Stop the work; what was learned stays."""
+
+    def tear_down(self) -> None:
+        """Free what :meth:`set_up` loaded, however far it came."""
+
+    def apply(self, names: Collection[str]) -> None:
+        """Use parameters that were changed at run time."""
+
+    def clock_went_back(self) -> None:
+        """React to a backward jump of the node's clock."""
+
+    def health(self) -> Health:
+        """What /diagnostics says of this node."""
+        raise NotImplementedError
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the node is in the state active."""
+        return self._active
+
+    def require_active(self) -> None:
+        """Raise :class:`NotActiveError` outside of the state active."""
+        if not self._active:
+            raise NotActiveError(f"expected {self.get_name()} to be active, it is not")
+
+    def publisher(self, kind: type[Any], topic: str, profile: QoSProfile) -> Any:
+        """A lifecycle publisher until the next cleanup."""
+        made = self.create_lifecycle_publisher(
+            kind, topic, profile, qos_overriding_options=qos.overridable()
+        )
+        self._publishers_made.append(made)
+        return made
+
+    def subscribe(
+        self,
+        kind: type[Any],
+        topic: str,
+        callback: Callable[[Any], None],
+        profile: QoSProfile,
+        **options: Any,
+    ) -> Subscription[Any]:
+        """A subscription until the next deactivation."""
+        made = self.create_subscription(
+            kind, topic, callback, profile, qos_overriding_options=qos.overridable(), **options
+        )
+        self._subscriptions_made.append(made)
+        return made
+
+    def serve(self, kind: type[Any], topic: str, callback: Any, group: CallbackGroup) -> None:
+        """A service for the life of the node."""
+        self.create_service(kind, topic, callback, callback_group=group)
+
+    def repeat(self, period_s: float, callback: Callable[[], None]) -> Timer:
+        """A timer on the node's clock until the next deactivation."""
+        made = self.create_timer(period_s, callback)
+        self._timers_made.append(made)
+        return made
+
+    def steady_timer(self, period_s: float, callback: Callable[[], None]) -> Timer:
+        """A timer on the steady clock for the life of the node."""
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        return self.create_timer(period_s, callback, clock=clock)
+
+    def on_configure(self, state: LifecycleState) -> Transition:
+        """Load models and make publishers."""
+        try:
+            self.set_up()
+        except Exception as error:
+            self._unconfigure()
+            return self._failure("configure", error)
+        self._configured = True
+        self.get_logger().info("configured")
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> Transition:
+        """Begin to work."""
+        result = super().on_activate(state)
+        try:
+            self.start()
+        except Exception as error:
+            self._deactivate(state)
+            return self._failure("activate", error)
+        self._active = True
+        self.get_logger().info("active")
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> Transition:
+        """Stop working."""
+        return self._deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> Transition:
+        """Free models and publishers."""
+        self._unconfigure()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> Transition:
+        """Stop and free, from whatever state."""
+        self._deactivate(state)
+        self._unconfigure()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> Transition:
+        """Recover to the state unconfigured."""
+        return self.on_shutdown(state)
+
+    def close(self) -> None:
+        """Free everything at the end of the process."""
+        self._active = False
+        self._destroy_inputs()
+        self._unconfigure()
+        self.destroy_node()
+
+    def _deactivate(self, state: LifecycleState) -> Transition:
+        self._active = False
+        self._destroy_inputs()
+        if self._configured:
+            self.stop()
+        return super().on_deactivate(state)
+
+    def _destroy_inputs(self) -> None:
+        for subscription in self._subscriptions_made:
+            self.destroy_subscription(subscription)
+        for timer in self._timers_made:
+            self.destroy_timer(timer)
+        self._subscriptions_made.clear()
+        self._timers_made.clear()
+
+    def _unconfigure(self) -> None:
+        self.tear_down()
+        for publisher in self._publishers_made:
+            self.destroy_lifecycle_publisher(publisher)
+        self._publishers_made.clear()
+        self._configured = False
+
+    def _failure(self, transition: str, error: Exception) -> Transition:
+        self.get_logger().error(f"cannot {transition}: {error}")
+        if not isinstance(error, (Om3dError, OSError)):
+            import traceback
+
+            self.get_logger().error("".join(traceback.format_exception(error)))
+        return Transition.FAILURE
+
+    def _apply(self, names: Collection[str]) -> None:
+        if "diagnostics.period_s" in names:
+            period_s = self._diagnostics_settings(self._settings_type).period_s
+            self._diagnostics.set_period(period_s)
+        self.apply(names)
+
+    def _diagnostics_settings(self, settings: type[LifecycleSettings]) -> DiagnosticsSettings:
+        return self.parameters.get(settings).diagnostics
+
+    def _start_up(self) -> None:
+        self._autostart.cancel()
+        if self.trigger_configure() == Transition.SUCCESS:
+            self.trigger_activate()
+
+
+def run(make_node: Callable[[], ManagedNode], args: Sequence[str] | None = None) -> int:
+    """Run one node until SIGINT or SIGTERM; return the exit status."""
+    rclpy.init(args=args)
+    try:
+        node = make_node()
+    except (SettingsError, ParameterException) as error:
+        print(f"om3d: error: {error}", file=sys.stderr)
+        rclpy.try_shutdown()
+        return EXIT_ERROR
+    executor = MultiThreadedExecutor(THREADS)
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        node.close()
+        executor.shutdown(timeout_sec=2.0)
+        rclpy.try_shutdown()
+    return 0

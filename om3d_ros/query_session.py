@@ -1,0 +1,215 @@
+"""What a configured query node does: the newest map, and the answers to questions about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from om3d.msg import InstanceArray
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+
+from om3d_core.data.scene import Scene
+from om3d_core.encoders.base import Encoder
+from om3d_core.errors import InputError, Om3dError
+from om3d_core.query.scene_query import AS_FOR_TEXT, Answer, QuerySettings, SceneQuery, TextMemory
+from om3d_ros.conversions.images import compressed_to_rgb, to_rgb
+from om3d_ros.conversions.instances import belong_together, instance_message, to_scene
+from om3d_ros.conversions.markers import answer_markers
+from om3d_ros.conversions.matches import from_match
+from om3d_ros.node.diagnostics import Health, Latencies
+from om3d_ros.node.outcomes import NoMapError
+from om3d_ros.node.settings import QueryNodeSettings
+
+MAX_PREPARED = 8
+
+
+@dataclass(frozen=True)
+class Map:
+    """One revision of the map, ready to be asked."""
+
+    header: Header
+    revision: int
+    scene: Scene
+
+
+class Answering:
+    """Puts the map together from its two topics and answers from the newest whole one.
+
+    Messages come from one thread and questions from another; neither waits for the other.
+    """
+
+    def __init__(
+        self, node: QueryNodeSettings, query: QuerySettings, encoder: Encoder, logger: Any
+    ):
+        self._settings = node
+        self._query_settings = query
+        self._encoder = TextMemory(encoder)
+        self._logger = logger
+        self._instances: InstanceArray | None = None
+        self._cloud: PointCloud2 | None = None
+        self._map: Map | None = None
+        self._queries: tuple[Map, dict[QuerySettings, SceneQuery]] | None = None
+        self._alive = 0
+        self._rejected = 0
+        self._answered = 0
+        self._failed = 0
+        self._last_error = ""
+        self.latencies = Latencies()
+
+    @property
+    def stale(self) -> bool:
+        """Whether no mapper is heard from."""
+        return self._alive == 0
+
+    def set_alive(self, publishers: int) -> None:
+        """Note how many live publishers the instances have."""
+        self._alive = publishers
+
+    def apply(self, node: QueryNodeSettings, query: QuerySettings) -> None:
+        """Take over the settings that can change while configured."""
+        self._settings, self._query_settings = node, query
+
+    def take_instances(self, message: InstanceArray) -> None:
+        """Take the instances of a revision."""
+        self._instances = message
+        self._join()
+
+    def take_cloud(self, message: PointCloud2) -> None:
+        """Take the points of a revision."""
+        self._cloud = message
+        self._join()
+
+    def text(self, request: Any, response: Any) -> Any:
+        """Answer om3d/QueryText; returns the response."""
+        limit = self._settings.answer.max_text_bytes
+        size = len(request.text.encode("utf-8", "replace"))
+        if size > limit:
+            raise InputError(f"expected text of at most {limit} bytes, got {size}")
+        if not request.text.strip():
+            raise InputError("expected text that is not blank")
+        return self._answer(
+            request, response, request.text.strip(), lambda query: query.text(request.text)
+        )
+
+    def image(self, request: Any, response: Any) -> Any:
+        """Answer om3d/QueryImage; returns the response."""
+        if bool(request.image.data) == bool(request.compressed.data):
+            raise InputError("expected exactly one of image and compressed to hold data, got "
+                             f"{'both' if request.image.data else 'none'}")
+        whole = bool(request.image.data)
+        rgb = to_rgb(request.image) if whole else compressed_to_rgb(request.compressed)
+        return self._answer(request, response, "picture", lambda query: query.image(rgb))
+
+    def list(self, request: Any, response: Any) -> Any:
+        """Answer om3d/ListInstances; returns the response."""
+        current = self._require()
+        scene, frame = current.scene, current.header.frame_id
+        response.map = InstanceArray(
+            header=current.header,
+            revision=current.revision,
+            n_points=len(scene.cloud),
+            instances=[
+                instance_message(
+                    scene, i, frame, request.include_features, request.include_thumbnails
+                )
+                for i in range(len(scene))
+                if request.include_structure or not scene.masks.structure[i]
+            ],
+        )
+        response.map.up.x, response.map.up.y, response.map.up.z = scene.up.tolist()
+        response.stale = self.stale
+        return response
+
+    def health(self, active: bool) -> Health:
+        """Complaints and values for people."""
+        current = self._map
+        warnings = []
+        if active and current is None:
+            warnings.append("no map yet")
+        elif active and self.stale:
+            warnings.append("the map is stale: no mapper is heard from")
+        if self._rejected or self._failed:
+            warnings.append(f"last error: {self._last_error}")
+        values: dict[str, object] = {
+            "active": active,
+            "revision": current.revision if current else 0,
+            "instances": len(current.scene) if current else 0,
+            "mappers": self._alive,
+            "maps rejected": self._rejected,
+            "queries answered": self._answered,
+            "queries failed": self._failed,
+        }
+        return Health((), tuple(warnings), values | self.latencies.values())
+
+    def count_failure(self, error: str) -> None:
+        """Note that a query was answered with an error."""
+        self._failed += 1
+        self._last_error = error
+
+    def _join(self) -> None:
+        """Make a map of the two messages if they are of one revision."""
+        instances, cloud = self._instances, self._cloud
+        if instances is None or cloud is None or not belong_together(instances, cloud):
+            return
+        if not instances.instances and not instances.n_points:
+            self._map = None
+            return
+        try:
+            with self.latencies.measure("map"):
+                self._map = Map(
+                    instances.header, instances.revision, to_scene(instances, cloud)
+                )
+        except Om3dError as error:
+            self._rejected += 1
+            self._last_error = str(error)
+            self._logger.warning(f"map rejected: {error}", throttle_duration_sec=2.0)
+        self._instances = self._cloud = None
+
+    def _require(self) -> Map:
+        if self._map is None:
+            raise NoMapError("expected a map to search, got none yet")
+        return self._map
+
+    def _answer(
+        self, request: Any, response: Any, name: str, ask: Callable[[SceneQuery], Answer]
+    ) -> Any:
+        start, current, settings = time.monotonic(), self._require(), self._settings
+        answer = ask(self._query(current, request))
+        frame = current.header.frame_id
+        response.header = current.header
+        response.matches = [
+            from_match(match, current.scene, frame, settings.answer.thumbnails)
+            for match in answer.matches
+        ]
+        response.present = answer.present
+        response.markers = answer_markers(
+            current.header, name, answer.matches, current.scene, settings.markers
+        )
+        response.revision = current.revision
+        response.stale = self.stale
+        response.latency_s = time.monotonic() - start
+        self.latencies.add("query", response.latency_s)
+        self._answered += 1
+        return response
+
+    def _query(self, current: Map, request: Any) -> SceneQuery:
+        """What answers about ``current`` with the settings that the request asks for."""
+        base = self._query_settings
+        settings = replace(
+            base,
+            top_k=int(request.top_k) or base.top_k,
+            aggregation=request.aggregation or base.aggregation,
+            image_aggregation=AS_FOR_TEXT if request.aggregation else base.image_aggregation,
+            include_structure=request.include_structure or base.include_structure,
+        )
+        if self._queries is None or self._queries[0] is not current:
+            self._queries = (current, {})
+        prepared = self._queries[1]
+        if settings not in prepared:
+            if len(prepared) >= MAX_PREPARED:
+                prepared.clear()
+            prepared[settings] = SceneQuery(current.scene, self._encoder, settings)
+        return prepared[settings]

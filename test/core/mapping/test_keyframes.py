@@ -1,0 +1,74 @@
+"""Keyframes: the order of arrival does not matter, and memory is bounded."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from om3d_core.data.frame import Frame, Intrinsics
+from om3d_core.mapping.keyframes import KeyframeSettings, KeyframeStore
+
+CAMERA = Intrinsics(10.0, 10.0, 3.5, 2.5, 8, 6)
+
+
+def frame(stamp, x=0.0):
+    pose = np.eye(4)
+    pose[0, 3] = x
+    rgb = np.full((6, 8, 3), stamp % 256, np.uint8)
+    return Frame(rgb, np.full((6, 8), 1.0 + stamp, np.float32), CAMERA, pose, stamp)
+
+
+frames = st.lists(
+    st.tuples(st.integers(0, 30), st.floats(-1, 1)), max_size=20, unique_by=lambda f: f[0]
+)
+
+
+@given(offered=frames, data=st.data(), limit=st.integers(1, 8))
+@settings(max_examples=150, deadline=None)
+def test_any_order_keeps_the_same_frames_when_there_is_room(offered, data, limit):
+    shuffled = data.draw(st.permutations(offered))
+    kept = []
+    for order in (offered, shuffled):
+        store = KeyframeStore(KeyframeSettings(step_m=0.25))
+        for stamp, x in order:
+            store.add(frame(stamp, x))
+        kept.append(store.stamps)
+    assert kept[0] == kept[1]
+    capped = KeyframeStore(KeyframeSettings(step_m=0.25, max_frames=limit))
+    for stamp, x in offered:
+        capped.add(frame(stamp, x))
+    assert len(capped) <= limit
+
+
+def test_standing_still_or_returning_adds_nothing():
+    store = KeyframeStore(KeyframeSettings())
+    assert store.add(frame(0))
+    assert not any(store.add(frame(stamp)) for stamp in range(1, 50))
+    assert len(store) == 1
+
+
+def test_frames_beyond_the_memory_budget_come_back_whole_from_disk():
+    store = KeyframeStore(KeyframeSettings(step_m=0.0, memory_mb=1))
+    big = Intrinsics(10.0, 10.0, 300.0, 200.0, 600, 400)
+    rng = np.random.default_rng(0)
+    written = []
+    for stamp in range(3):
+        rgb = rng.integers(0, 256, (400, 600, 3), dtype=np.uint8)
+        depth = rng.random((400, 600)).astype(np.float32)
+        written.append(Frame(rgb, depth, big, np.eye(4), stamp))
+        assert store.add(written[-1])
+    folder = store._folder
+    assert folder is not None and list(folder.iterdir())
+    for original, read in zip(written, store, strict=True):
+        assert np.array_equal(original.rgb, read.rgb)
+        assert np.array_equal(original.depth, read.depth)
+        assert original.intrinsics == read.intrinsics
+    store.clear()
+    assert len(store) == 0 and not folder.exists()
+
+
+def test_the_earliest_frame_of_a_cell_replaces_a_later_one():
+    store = KeyframeStore(KeyframeSettings())
+    assert store.add(frame(9)) and store.add(frame(4)) and not store.add(frame(6))
+    assert store.stamps == [4] and store[4].depth[0, 0] == 5.0

@@ -1,0 +1,186 @@
+"""The mapper: any order, any number of refreshes, nothing computed twice, nothing lost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers.doubles import BoxProposer, ColorEncoder
+from helpers.worlds import tabletop
+
+from om3d_core.errors import CanceledError, EmptyMapError
+from om3d_core.mapping.crops import cut, multi_level_boxes
+from om3d_core.mapping.fusion import Fuser, FusionSettings
+from om3d_core.mapping.mapper import Mapper
+from om3d_core.mapping.settings import MapSettings
+from om3d_core.progress import Job
+from om3d_core.query.aggregation import mean_crop_features
+from om3d_core.settings import build
+
+SETTINGS = build(
+    MapSettings, {"fusion.voxel_m": 0.03, "views.top_k": 3, "views.min_pixels": 10,
+                  "crops.levels": 2}
+)
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return tabletop(10)
+
+
+@pytest.fixture(scope="module")
+def cloud(frames):
+    fuser = Fuser(FusionSettings(voxel_m=0.02))
+    for frame in frames:
+        fuser.integrate(frame)
+    return fuser.cloud()
+
+
+def mapper(settings=SETTINGS):
+    return Mapper(settings, BoxProposer(), [ColorEncoder()])
+
+
+def assert_same_content(a, b):
+    for get in (
+        lambda s: s.cloud.points, lambda s: s.cloud.colors, lambda s: s.masks.indices,
+        lambda s: s.masks.indptr, lambda s: s.views.stamps, lambda s: s.views.pixels,
+        lambda s: s.views.boxes, lambda s: s.features[0].vectors, lambda s: s.features[0].valid,
+        lambda s: s.features[0].lengths,
+    ):
+        assert np.array_equal(get(a), get(b))
+    assert a.thumbnails == b.thumbnails
+
+
+@pytest.mark.parametrize("given_cloud", [True, False])
+@pytest.mark.parametrize("fade", [0.0, 0.8])
+def test_order_and_refreshes_do_not_matter(frames, cloud, given_cloud, fade):
+    settings = build(MapSettings, {
+        "fusion.voxel_m": 0.03, "views.top_k": 3, "crops.fade": fade, "views.min_pixels": 10})
+    scenes = []
+    shuffled = (4, 0, 9, 2, 7, 1, 8, 3, 6, 5)
+    for order, every in ((range(10), 10), (range(9, -1, -1), 10), (shuffled, 3)):
+        m = mapper(settings)
+        if given_cloud:
+            m.set_cloud(cloud)
+        for count, i in enumerate(order, start=1):
+            assert m.add_frame(frames[i])
+            if count % every == 0:
+                m.refresh()
+        scenes.append(m.refresh())
+    for other in scenes[1:]:
+        assert_same_content(scenes[0], other)
+
+
+def test_an_idle_refresh_does_nothing(frames, cloud):
+    m = mapper()
+    m.set_cloud(cloud)
+    for frame in frames:
+        m.add_frame(frame)
+    scene = m.refresh()
+    encoded = m.counts.crops_encoded
+    assert encoded > 0 and m.refresh() is scene
+    m.add_frame(frames[0])
+    assert m.refresh() is scene and m.counts.crops_encoded == encoded
+
+
+def test_new_frames_on_a_given_cloud_propose_nothing_and_encode_only_what_is_new(frames, cloud):
+    encoder, proposer = ColorEncoder(), BoxProposer()
+    m = Mapper(SETTINGS, proposer, [encoder])
+    m.set_cloud(cloud)
+    for frame in frames[:9]:
+        m.add_frame(frame)
+    first = m.refresh()
+    before = encoder.n_crops
+    m.add_frame(frames[9])
+    second = m.refresh()
+    new = [set(b[b >= 0]) - set(a) for a, b in zip(first.views.stamps, second.views.stamps,
+                                                   strict=True)]
+    changed = sum(map(len, new))
+    assert proposer.n_calls == 1 and second.ids.tolist() == first.ids.tolist()
+    assert encoder.n_crops - before <= changed * SETTINGS.crops.levels
+    assert second.revision == first.revision + 1
+
+
+def test_ids_stay_when_the_cloud_is_fused_anew(frames):
+    m = mapper()
+    for frame in frames[:6]:
+        m.add_frame(frame)
+    first = m.refresh()
+    for frame in frames[6:]:
+        m.add_frame(frame)
+    second = m.refresh()
+    assert first.cloud is not second.cloud
+    assert first.ids.tolist() == second.ids.tolist() == [1, 2, 3, 4]
+
+
+def test_a_canceled_refresh_leaves_the_old_scene_and_loses_nothing(frames, cloud):
+    whole = mapper()
+    whole.set_cloud(cloud)
+    for frame in frames:
+        whole.add_frame(frame)
+    m = mapper()
+    m.set_cloud(cloud)
+    for frame in frames[:5]:
+        m.add_frame(frame)
+    old = m.refresh()
+    for frame in frames[5:]:
+        m.add_frame(frame)
+    for steps in range(0, 12, 3):
+        budget = iter(range(steps))
+        with pytest.raises(CanceledError):
+            m.refresh(Job(canceled=lambda left=budget: next(left, None) is None))
+        assert m.scene is old
+    assert_same_content(m.refresh(), whole.refresh())
+
+
+def test_nothing_to_map_is_an_error_and_clear_starts_anew(frames):
+    m = mapper()
+    with pytest.raises(EmptyMapError):
+        m.refresh()
+    m.add_frame(frames[0])
+    m.refresh()
+    m.clear()
+    assert m.scene is None and m.n_keyframes == 0
+    with pytest.raises(EmptyMapError):
+        m.refresh()
+
+
+def test_ids_continue_from_a_loaded_map(frames):
+    m = mapper()
+    for frame in frames:
+        m.add_frame(frame)
+    saved = m.refresh()
+    again = mapper()
+    again.load(saved)
+    assert again.refresh() is saved
+    for frame in frames:
+        again.add_frame(frame)
+    assert again.refresh().ids.tolist() == saved.ids.tolist()
+
+
+def test_the_features_tell_the_boxes_apart(frames):
+    m = mapper()
+    for frame in frames:
+        m.add_frame(frame)
+    scene = m.refresh()
+    vectors = scene.features[0].vectors[:, 0]
+    texts = ColorEncoder().encode_texts(["red", "green", "blue"])["color@1"]
+    assert (vectors @ texts.T).argmax(axis=0).tolist() == [1, 2, 3]
+
+
+def test_all_crops_of_an_instance_can_be_pooled(frames):
+    """As OpenMask3D pools them; worked out here from the frames and the boxes of the views."""
+    m = mapper()
+    for frame in frames:
+        m.add_frame(frame)
+    scene, by_stamp = m.refresh(), {frame.stamp_ns: frame for frame in frames}
+    pooled = mean_crop_features(scene.features[0])
+    for i in range(len(scene)):
+        crops = []
+        for stamp, box in zip(scene.views.stamps[i], scene.views.boxes[i], strict=True):
+            if stamp >= 0:
+                rgb = by_stamp[stamp].rgb
+                height, width = rgb.shape[:2]
+                crops += cut(rgb, multi_level_boxes(box, width, height, SETTINGS.crops))
+        rows = ColorEncoder().encode_images(crops)["color@1"]
+        mean = rows.mean(axis=0)
+        np.testing.assert_allclose(pooled[i], mean / np.linalg.norm(mean), atol=1e-6)

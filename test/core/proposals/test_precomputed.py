@@ -1,0 +1,175 @@
+"""Masks from files: .npz dense and sparse, and OpenMask3D's .pt, read without unpickling."""
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from om3d_core.data.cloud import Cloud
+from om3d_core.errors import InputError, ModelError
+from om3d_core.progress import Job
+from om3d_core.proposals import precomputed
+from om3d_core.proposals.precomputed import PrecomputedProposer
+
+DENSE = np.array([[1, 0], [1, 0], [0, 0], [0, 1], [1, 1]])
+
+
+def cloud_of(n: int) -> Cloud:
+    points = np.arange(3 * n, dtype=np.float32).reshape(n, 3)
+    return Cloud(points, np.zeros((n, 3), np.uint8), np.zeros((n, 3), np.float32))
+
+
+def propose(path: Path):
+    return PrecomputedProposer(path).propose(cloud_of(5), Job())
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.float16, np.float64])
+def test_dense_npz(tmp_path: Path, dtype: type) -> None:
+    np.savez(tmp_path / "m.npz", masks=DENSE.astype(dtype), scores=[0.25, 1.0])
+    masks = propose(tmp_path / "m.npz")
+    assert np.array_equal(masks.to_dense(), DENSE.astype(bool))
+    assert masks.scores.tolist() == [0.25, 1.0]
+    assert not masks.structure.any()
+
+
+def test_sparse_npz_equals_dense(tmp_path: Path) -> None:
+    np.savez(tmp_path / "m.npz", indptr=[0, 3, 5], indices=[4, 0, 1, 3, 4], n_points=5)
+    assert np.array_equal(propose(tmp_path / "m.npz").to_dense(), DENSE.astype(bool))
+
+
+def test_sparse_npz_without_masks(tmp_path: Path) -> None:
+    np.savez(tmp_path / "m.npz", indptr=[0], indices=np.zeros(0, int), n_points=5)
+    assert len(propose(tmp_path / "m.npz")) == 0
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [DENSE.astype(np.float16), DENSE.astype(bool), torch.tensor(DENSE, dtype=torch.float32),
+     torch.tensor(DENSE, dtype=torch.float32).to_sparse()],
+    ids=["array-half", "array-bool", "tensor", "sparse-tensor"],
+)
+def test_pt(tmp_path: Path, saved: object) -> None:
+    torch.save(saved, tmp_path / "m.pt")
+    masks = propose(tmp_path / "m.pt")
+    assert np.array_equal(masks.to_dense(), DENSE.astype(bool))
+    assert masks.scores.tolist() == [1.0, 1.0]
+
+
+def test_pt_written_by_an_older_numpy(tmp_path: Path) -> None:
+    """NumPy 1 pickles arrays under numpy.core, NumPy 2 under numpy._core."""
+    torch.save(DENSE.astype(np.float16), tmp_path / "m.pt")
+    data = (tmp_path / "m.pt").read_bytes()
+    for new, old in ((b"numpy._core.multiarray", b"numpy.core.multiarray"),
+                     (b"numpy.core.multiarray", b"numpy._core.multiarray")):
+        if new not in data:
+            continue
+        array = _pickled(DENSE.astype(np.float16)).replace(new, old)
+        (tmp_path / "old.pt").write_bytes(_legacy_file(array))
+        assert np.array_equal(propose(tmp_path / "old.pt").to_dense(), DENSE.astype(bool))
+        return
+    pytest.fail("expected a NumPy name in the saved file")
+
+
+def _pickled(value: object) -> bytes:
+    return pickle.dumps(value, protocol=2)
+
+
+def _legacy_file(payload: bytes) -> bytes:
+    """The layout of torch.save without zip: magic number, version, system, object, keys."""
+    system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {}}
+    head = [0x1950A86A20F9469CFC6C, 1001, system]
+    return b"".join(map(_pickled, head)) + payload + _pickled([])
+
+
+class _Harm:
+    def __reduce__(self):
+        return os.mkdir, ("harm",)
+
+
+def test_pt_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save(_Harm(), tmp_path / "m.pt")
+    with pytest.raises(ModelError, match="array or tensor.* never loaded") as caught:
+        PrecomputedProposer(tmp_path / "m.pt")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "harm").exists()
+
+
+def test_npz_with_objects_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "m.npz", masks=np.array([{}, {}], object))
+    with pytest.raises(ModelError, match=r"\.npz"):
+        PrecomputedProposer(tmp_path / "m.npz")
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"other": DENSE},
+        {"masks": DENSE[0]},
+        {"masks": np.full((5, 2), np.nan)},
+        {"masks": np.full((5, 2), "x")},
+        {"masks": DENSE, "scores": [0.5]},
+        {"masks": DENSE, "scores": [0.5, np.nan]},
+        {"masks": DENSE, "scores": [0.5, 7.0]},
+        {"indptr": [0, 9], "indices": [1, 2], "n_points": 5},
+        {"indptr": [0, 2], "indices": [1, 5], "n_points": 5},
+        {"indptr": [0, 2], "indices": [-1, 2], "n_points": 5},
+        {"indptr": [0.0, 2.0], "indices": [1, 2], "n_points": 5},
+        {"indptr": np.zeros(0, int), "indices": np.zeros(0, int), "n_points": 5},
+    ],
+)
+def test_malformed_arrays(tmp_path: Path, arrays: dict[str, object]) -> None:
+    np.savez(tmp_path / "m.npz", **arrays)
+    with pytest.raises(ModelError, match="expected"):
+        PrecomputedProposer(tmp_path / "m.npz")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".pt"])
+def test_truncated_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"m{suffix}"
+    if suffix == ".npz":
+        np.savez(path, masks=DENSE)
+    else:
+        torch.save(DENSE, path)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ModelError):
+        PrecomputedProposer(path)
+
+
+def test_missing_or_strange_file(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="proposals.path: expected a mask file"):
+        PrecomputedProposer("")
+    with pytest.raises(ModelError, match="found none"):
+        PrecomputedProposer(tmp_path / "none.npz")
+    with pytest.raises(ModelError, match=r"\.npz or \.pt"):
+        PrecomputedProposer(tmp_path / "masks.txt")
+
+
+def test_too_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez_compressed(tmp_path / "m.npz", masks=np.zeros((100, 1000), np.uint8))
+    assert (tmp_path / "m.npz").stat().st_size < 50_000
+    monkeypatch.setattr(precomputed, "MAX_BYTES", 50_000)
+    with pytest.raises(ModelError, match="at most"):
+        PrecomputedProposer(tmp_path / "m.npz")
+
+
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
+@pytest.mark.parametrize("layout", ["repeated", "sparse"])
+def test_a_small_file_of_a_huge_tensor(tmp_path: Path, layout: str) -> None:
+    shape = (10**6, 10**6)
+    bomb = torch.zeros(1, 1).expand(shape) if layout == "repeated" else torch.sparse_coo_tensor(
+        size=shape
+    )
+    torch.save(bomb, tmp_path / "m.pt")
+    with pytest.raises(ModelError, match="at most .* values, got \\(1000000, 1000000\\)"):
+        PrecomputedProposer(tmp_path / "m.pt")
+
+
+def test_masks_over_another_cloud(tmp_path: Path) -> None:
+    np.savez(tmp_path / "m.npz", masks=DENSE)
+    proposer = PrecomputedProposer(tmp_path / "m.npz")
+    with pytest.raises(InputError, match="7 points"):
+        proposer.propose(cloud_of(7), Job())

@@ -1,8 +1,0 @@
-"""The mapper node with doubles for models, as a program."""
-
-from node_doubles import run
-
-from om3d_ros.mapper_node import main
-
-if __name__ == "__main__":
-    run(main)

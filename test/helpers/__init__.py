@@ -1,0 +1,1 @@
+"""What tests share: worlds, recordings, doubles for models, and nodes as processes."""

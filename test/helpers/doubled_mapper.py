@@ -1,0 +1,7 @@
+"""The mapper node with doubles for models, as a program."""
+
+from helpers.node_doubles import run
+from om3d_ros.mapper_node import main
+
+if __name__ == "__main__":
+    run(main)

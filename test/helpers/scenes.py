@@ -1,0 +1,49 @@
+"""Scenes of random content, and whether two are the same to the bit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.masks import InstanceMasks
+from om3d_core.data.scene import FeatureTable, Scene, ViewTable
+from om3d_core.encoders.base import FeatureSpace
+
+
+def make_scene(seed=0, n=4, k=3, points=500):
+    rng = np.random.default_rng(seed)
+    cloud = Cloud(
+        rng.normal(size=(points, 3)).astype(np.float32),
+        rng.integers(0, 256, (points, 3), dtype=np.uint8),
+        np.zeros((points, 3), np.float32),
+    )
+    members = [rng.choice(points, 40, replace=False) for _ in range(n)]
+    masks = InstanceMasks.from_lists(members, points, rng.random(n), [False] * (n - 1) + [True])
+    valid = rng.random((n, k)) < 0.7
+    valid = np.sort(valid, axis=1)[:, ::-1]
+    views = ViewTable(
+        np.where(valid, rng.integers(0, 10**12, (n, k)), -1),
+        rng.integers(0, 1000, (n, k)).astype(np.int32),
+        rng.integers(0, 600, (n, k, 4)).astype(np.int32),
+    )
+    means = rng.normal(size=(n, k, 8)).astype(np.float32) * valid[:, :, None]
+    space = FeatureSpace("toy@1", 8, True, False)
+    thumbnails = tuple(tuple(rng.bytes(20) for _ in range(int(v.sum()))) for v in valid)
+    return Scene(
+        seed + 1, cloud, masks, np.arange(n, dtype=np.int64) + 5, np.array([0.0, 0.0, 1.0]), views,
+        (FeatureTable.from_means(space, means),), thumbnails, ("a", "", "chair", ""), 20,
+    )
+
+
+def assert_equal(a, b):
+    assert (a.revision, a.labels, a.thumbnails, a.next_id) == (
+        b.revision, b.labels, b.thumbnails, b.next_id)
+    for get in (
+        lambda s: s.cloud.points, lambda s: s.cloud.colors, lambda s: s.cloud.normals,
+        lambda s: s.masks.indptr, lambda s: s.masks.indices, lambda s: s.masks.scores,
+        lambda s: s.masks.structure, lambda s: s.ids, lambda s: s.up, lambda s: s.views.stamps,
+        lambda s: s.views.pixels, lambda s: s.views.boxes, lambda s: s.features[0].vectors,
+        lambda s: s.features[0].valid, lambda s: s.features[0].lengths,
+    ):
+        assert get(a).dtype == get(b).dtype and np.array_equal(get(a), get(b))
+    assert a.features[0].space == b.features[0].space

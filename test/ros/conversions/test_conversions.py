@@ -1,0 +1,245 @@
+"""Messages to core types and back: lossless, and checked field by field."""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+import pytest
+from helpers.doubles import BoxProposer, ColorEncoder
+from helpers.worlds import tabletop
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.masks import InstanceMasks
+from om3d_core.data.scene import Scene, ViewTable
+from om3d_core.errors import InputError
+from om3d_core.mapping.mapper import Mapper
+from om3d_core.mapping.settings import MapSettings
+from om3d_core.query.scene_query import SceneQuery
+from om3d_core.settings import build
+from om3d_ros.conversions import clouds, images, poses, stamps
+from om3d_ros.conversions.instances import from_scene, to_scene
+from om3d_ros.conversions.matches import from_match
+
+HEADER = stamps.header("map", 12_000_000_345)
+RNG = np.random.default_rng(3)
+
+
+@pytest.fixture(scope="module")
+def scene():
+    settings = build(MapSettings, {"fusion.voxel_m": 0.03, "views.min_pixels": 10})
+    mapper = Mapper(settings, BoxProposer(), [ColorEncoder()])
+    for frame in tabletop(6):
+        mapper.add_frame(frame)
+    return mapper.refresh()
+
+
+def random_cloud(n):
+    return Cloud(
+        RNG.normal(size=(n, 3)).astype(np.float32),
+        RNG.integers(0, 256, (n, 3)).astype(np.uint8),
+        np.tile(np.float32([0, 0, 1]), (n, 1)),
+    )
+
+
+def optional(module):
+    """A package that only an installed ROS 2 has."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        pytest.skip(f"needs {module} of an installed ROS 2: {error}")
+
+
+def test_stamps():
+    for value in (0, 1, 999_999_999, 1_795_000_000_123_456_789):
+        assert stamps.stamp_ns(stamps.to_time(value)) == value
+    for value in (-1, 2**62):
+        with pytest.raises(InputError):
+            stamps.to_time(value)
+
+
+def test_poses():
+    for frame in tabletop(3):
+        back = poses.to_matrix(poses.from_matrix(frame.map_from_camera))
+        assert np.allclose(back, frame.map_from_camera, atol=1e-9)
+    bad = poses.from_matrix(np.eye(4))
+    bad.orientation.w = 0.0
+    with pytest.raises(InputError, match="quaternion"):
+        poses.to_matrix(bad)
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "mono8", "rgba8"])
+def test_color_images(encoding):
+    channels = {"mono8": (), "rgba8": (4,)}.get(encoding, (3,))
+    pixels = RNG.integers(0, 256, (7, 5, *channels)).astype(np.uint8)
+    rgb = images.to_rgb(images.from_pixels(pixels, encoding, HEADER))
+    expected = {
+        "rgb8": lambda: pixels, "bgr8": lambda: pixels[..., ::-1],
+        "mono8": lambda: np.repeat(pixels[..., None], 3, 2), "rgba8": lambda: pixels[..., :3],
+    }[encoding]()
+    assert np.array_equal(rgb, expected)
+
+
+def test_depth_images():
+    millimeters = np.array([[0, 500, 65535], [1, 1234, 3000]], np.uint16)
+    depth = images.to_depth(images.from_pixels(millimeters, "16UC1", HEADER), 1000.0)
+    assert np.allclose(depth, [[0, 0.5, 0], [0.001, 1.234, 3.0]])
+    meters = np.array([[np.nan, 0.5, np.inf], [-1.0, 1.25, 3.0]], np.float32)
+    depth = images.to_depth(images.from_pixels(meters, "32FC1", HEADER), 1000.0)
+    assert np.array_equal(depth, np.float32([[0, 0.5, 0], [0, 1.25, 3.0]]))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"encoding": "yuv422"}, "encoding"), ({"step": 3}, "step"), ({"height": 0}, "height"),
+        ({"width": 2**31}, "width"), ({"height": 9}, "data"),
+    ],
+)
+def test_bad_images_name_the_field(change, said):
+    message = images.from_pixels(np.zeros((4, 5, 3), np.uint8), "rgb8", HEADER)
+    for name, value in change.items():
+        setattr(message, name, value)
+    with pytest.raises(InputError, match=said):
+        images.to_rgb(message)
+
+
+def test_camera_info():
+    (frame,) = tabletop(1)
+    message = images.from_intrinsics(frame.intrinsics, HEADER)
+    assert images.to_intrinsics(message) == frame.intrinsics
+    assert not images.is_distorted(message)
+    message.d = [0.1, 0.0, 0.0, 0.0, 0.0]
+    assert images.is_distorted(message)
+    message.k = [0.0] * 9
+    with pytest.raises(InputError, match="camera_info"):
+        images.to_intrinsics(message)
+
+
+def test_frames_take_the_size_of_depth():
+    (frame,) = tabletop(1)
+    color = images.from_pixels(frame.rgb, "rgb8", HEADER)
+    depth = images.from_pixels(np.ascontiguousarray(frame.depth[::2, ::2]), "32FC1", HEADER)
+    info = images.from_intrinsics(frame.intrinsics, HEADER)
+    small = images.to_frame(color, depth, info, frame.map_from_camera, 5, 1000.0)
+    assert small.rgb.shape == (60, 80, 3) and small.intrinsics.width == 80
+    info.width = 100
+    with pytest.raises(InputError, match="camera_info"):
+        images.to_frame(color, depth, info, frame.map_from_camera, 5, 1000.0)
+
+
+@pytest.mark.parametrize("n", [0, 1, 1000])
+def test_clouds(n):
+    cloud = random_cloud(n)
+    back = clouds.to_cloud(clouds.from_cloud(cloud, HEADER))
+    for name in ("points", "colors", "normals"):
+        assert np.array_equal(getattr(back, name), getattr(cloud, name))
+
+
+def test_a_large_cloud_becomes_a_message_quickly():
+    import time
+
+    cloud = random_cloud(500_000)
+    start = time.process_time()
+    clouds.from_cloud(cloud, HEADER)
+    assert time.process_time() - start < 5.0
+
+
+def test_a_scene_survives_its_messages(scene):
+    instances, cloud = from_scene(scene, 7, HEADER)
+    back = to_scene(instances, cloud)
+    assert back.revision == 7 and np.array_equal(back.ids, scene.ids)
+    assert np.array_equal(back.cloud.points, scene.cloud.points)
+    assert np.array_equal(back.cloud.colors, scene.cloud.colors)
+    for name in ("indptr", "indices", "scores", "structure"):
+        assert np.array_equal(getattr(back.masks, name), getattr(scene.masks, name))
+    assert back.thumbnails == scene.thumbnails and back.labels == scene.labels
+    assert np.allclose(back.up, scene.up)
+    k = back.views.stamps.shape[1]
+    assert np.array_equal(back.views.stamps, scene.views.stamps[:, :k])
+    for table, original in zip(back.features, scene.features, strict=True):
+        assert table.space == original.space
+        assert np.array_equal(table.vectors, original.vectors[:, :k])
+        assert np.array_equal(table.lengths, original.lengths[:, :k])
+    mine, theirs = (SceneQuery(s, ColorEncoder()).text("red") for s in (back, scene))
+    assert [m.similarity for m in mine.matches] == [m.similarity for m in theirs.matches]
+
+
+def test_overlapping_masks_survive():
+    cloud = random_cloud(6)
+    masks = InstanceMasks.from_lists([[0, 1, 2], [1, 2, 3], [2]], 6, [0.5, 1, 0.25], [0, 1, 0])
+    ids = np.array([9, 4, 7])
+    scene = Scene(1, cloud, masks, ids, np.array([0, 0, 1.0]), ViewTable.empty(3, 0), (),
+                  ((),) * 3, ("a", "b", ""))
+    instances, message = from_scene(scene, 1, HEADER)
+    assert message.width == 9 and [f.name for f in message.fields] == [
+        "x", "y", "z", "rgb", "instance", "point"]
+    back = to_scene(instances, message)
+    assert back.ids.tolist() == [4, 7, 9] and back.labels == ("b", "", "a")
+    assert [back.masks[i].tolist() for i in range(3)] == [[1, 2, 3], [2], [0, 1, 2]]
+    assert back.masks.structure.tolist() == [True, False, False]
+
+
+def test_an_empty_map_survives():
+    instances, cloud = from_scene(None, 3, HEADER)
+    back = to_scene(instances, cloud)
+    assert len(back) == 0 and len(back.cloud) == 0 and back.revision == 3
+
+
+@pytest.mark.parametrize(
+    "harm", ["crc", "stamp", "ids", "features", "lengths", "space", "points", "nan"]
+)
+def test_a_map_that_does_not_fit_is_refused(scene, harm):
+    instances, cloud = from_scene(scene, 7, HEADER)
+    if harm == "crc":
+        cloud.data[5] ^= 1
+    elif harm == "stamp":
+        cloud.header = Header(frame_id="map")
+    elif harm == "ids":
+        instances.instances[0].id = 77
+    elif harm == "features":
+        instances.instances[0].features[0].dim = 2
+    elif harm == "lengths":
+        instances.instances[0].features[0].lengths.pop()
+    elif harm == "space":
+        instances.instances[0].features[0].space = ""
+    elif harm == "points":
+        instances.n_points += 1
+    else:
+        instances.instances[0].features[0].data[0] = float("nan")
+    with pytest.raises(InputError):
+        to_scene(instances, cloud)
+
+
+def test_matches_carry_their_views(scene):
+    answer = SceneQuery(scene, ColorEncoder()).text("green", 2)
+    message = from_match(answer.matches[0], scene, "map", 2)
+    assert message.id == answer.matches[0].instance_id and len(message.thumbnails) == 2
+    by_stamp = {v.stamp_ns: v.similarity for v in answer.matches[0].view_similarities}
+    for picture, similarity in zip(message.thumbnails, message.view_similarities, strict=True):
+        assert similarity == pytest.approx(by_stamp[stamps.stamp_ns(picture.header.stamp)])
+
+
+def test_images_equal_those_of_cv_bridge():
+    bridge = optional("cv_bridge").CvBridge()
+    for encoding, shape, dtype in (
+        ("rgb8", (9, 7, 3), np.uint8), ("mono8", (9, 7), np.uint8), ("16UC1", (9, 7), np.uint16)
+    ):
+        pixels = RNG.integers(0, 255, shape).astype(dtype)
+        ours, theirs = (
+            images.from_pixels(pixels, encoding, HEADER),
+            bridge.cv2_to_imgmsg(pixels, encoding, HEADER),
+        )
+        assert isinstance(theirs, Image) and ours == theirs
+
+
+def test_clouds_equal_those_of_sensor_msgs_py():
+    point_cloud2 = optional("sensor_msgs_py.point_cloud2")
+    cloud = random_cloud(100)
+    message = clouds.from_cloud(cloud, HEADER)
+    read = point_cloud2.read_points(message, ["x", "y", "z"], skip_nans=True)
+    assert np.array_equal(np.stack([read[n] for n in "xyz"], 1), cloud.points)
+    made = point_cloud2.create_cloud_xyz32(HEADER, cloud.points)
+    assert np.array_equal(clouds.to_cloud(made).points, cloud.points)
