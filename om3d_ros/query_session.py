@@ -14,7 +14,8 @@ from std_msgs.msg import Header
 from om3d_core.data.scene import Scene
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import InputError, Om3dError
-from om3d_core.query.scene_query import AS_FOR_TEXT, Answer, QuerySettings, SceneQuery, TextMemory
+from om3d_core.query.answer import Answer
+from om3d_core.query.scene_query import AS_FOR_TEXT, QuerySettings, SceneQuery, TextMemory
 from om3d_ros.conversions.images import compressed_to_rgb, to_rgb
 from om3d_ros.conversions.instances import belong_together, instance_message, to_scene
 from om3d_ros.conversions.markers import answer_markers

@@ -16,11 +16,11 @@ from om3d_core.commands.console import (
     parse_with_preset,
     settings_from,
 )
-from om3d_core.commands.query import encoder_of
 from om3d_core.data.scene_store import load_scene
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.evaluation.query_file import read_queries
 from om3d_core.evaluation.query_hits import QueryQuality, evaluate_queries
+from om3d_core.query.encoder import encoder_of
 from om3d_core.query.scene_query import QuerySettings, SceneQuery
 
 

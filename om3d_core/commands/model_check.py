@@ -11,10 +11,10 @@ import numpy as np
 from om3d_core.encoders import REGISTRY as ENCODERS
 from om3d_core.encoders.base import create_encoder
 from om3d_core.encoders.settings import EncoderSettings
-from om3d_core.encoders.torch_network import read_config
 from om3d_core.errors import ModelError
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.models.catalog import find, require
+from om3d_core.models.pretrained import read_config
 from om3d_core.segmenters.base import SegmenterSettings, create_segmenter
 from om3d_core.settings import Value, build, flatten
 

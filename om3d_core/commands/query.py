@@ -18,13 +18,12 @@ from om3d_core.commands.console import (
     parse_with_preset,
     settings_from,
 )
-from om3d_core.data.scene import Scene
 from om3d_core.data.scene_store import load_scene
-from om3d_core.encoders.base import Encoder, encoder_of_space, space_for
 from om3d_core.encoders.settings import EncoderSettings
-from om3d_core.errors import UnsupportedQueryError
 from om3d_core.formats.picture_files import read_image
-from om3d_core.query.scene_query import Answer, Match, QuerySettings, SceneQuery
+from om3d_core.query.answer import Answer, Match
+from om3d_core.query.encoder import encoder_of
+from om3d_core.query.scene_query import QuerySettings, SceneQuery
 
 
 def main(argv: Sequence[str]) -> int:
@@ -57,23 +56,6 @@ def main(argv: Sequence[str]) -> int:
     else:
         _print_table(answer)
     return 0
-
-
-def encoder_of(
-    scene: Scene, settings: EncoderSettings | None = None, *, image: bool = False
-) -> Encoder:
-    """The encoder for text queries, or for queries by picture, of the scene's features.
-
-    Raises :class:`UnsupportedQueryError` if there are none.
-    """
-    space = space_for((table.space for table in scene.features), image=image)
-    if space is None:
-        stored = ", ".join(table.space.name for table in scene.features) or "none"
-        raise UnsupportedQueryError(
-            f"expected a map with features for {'image' if image else 'text'} queries, it holds"
-            f" {stored}"
-        )
-    return encoder_of_space(space, settings)
 
 
 def answer_to_json(answer: Answer) -> dict[str, Any]:

@@ -11,80 +11,8 @@ import numpy.typing as npt
 from om3d_core.data.boxes import Box, fit_box
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.encoders.base import FeatureSpace
+from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.errors import expect
-
-
-@dataclass(frozen=True)
-class ViewTable:
-    """The chosen views of N instances, at most k each, packed to the front.
-
-    stamps: (N, k) int64 stamp_ns of the frame, -1 where there is no view.
-    pixels: (N, k) int32 visible pixels. boxes: (N, k, 4) int32 x1, y1, x2, y2 (exclusive), pixels.
-    """
-
-    stamps: npt.NDArray[np.int64]
-    pixels: npt.NDArray[np.int32]
-    boxes: npt.NDArray[np.int32]
-
-    def __post_init__(self) -> None:
-        shape = self.stamps.shape
-        expect(len(shape) == 2, "stamps of shape (N, k)", shape)
-        expect(
-            self.pixels.shape == shape and self.boxes.shape == (*shape, 4),
-            f"pixels {shape} and boxes {(*shape, 4)}",
-            (self.pixels.shape, self.boxes.shape),
-        )
-
-    @property
-    def valid(self) -> npt.NDArray[np.bool_]:
-        """(N, k) whether there is a view."""
-        return self.stamps >= 0
-
-    @classmethod
-    def empty(cls, n: int, k: int) -> ViewTable:
-        """N instances without any view."""
-        return cls(
-            np.full((n, k), -1, np.int64),
-            np.zeros((n, k), np.int32),
-            np.zeros((n, k, 4), np.int32),
-        )
-
-
-@dataclass(frozen=True)
-class FeatureTable:
-    """Features in one space. vectors: (N, k, D) float32 unit rows, zero where not ``valid``.
-
-    valid: (N, k) bool. lengths: (N, k) float32 in 0..1, the length that the mean over the crops of
-    a view has before it is made a unit vector: 1 where they are alike, 0 where not ``valid``.
-    """
-
-    space: FeatureSpace
-    vectors: npt.NDArray[np.float32]
-    valid: npt.NDArray[np.bool_]
-    lengths: npt.NDArray[np.float32]
-
-    def __post_init__(self) -> None:
-        shape = self.vectors.shape
-        expect(
-            len(shape) == 3 and shape[2] == self.space.dim and self.vectors.dtype == np.float32,
-            f"float32 vectors of shape (N, k, {self.space.dim})",
-            (shape, self.vectors.dtype),
-        )
-        expect(
-            self.valid.shape == shape[:2] and self.lengths.shape == shape[:2],
-            f"valid and lengths of shape {shape[:2]}",
-            (self.valid.shape, self.lengths.shape),
-        )
-
-    @classmethod
-    def from_means(cls, space: FeatureSpace, means: npt.NDArray[np.float32]) -> FeatureTable:
-        """The table of views with these means (N, k, D) over their crops; zero is no view."""
-        lengths = np.linalg.norm(means, axis=2)
-        valid = lengths > 0
-        unit = np.divide(means, lengths[:, :, None], out=np.zeros_like(means),
-                         where=valid[:, :, None])
-        return cls(space, unit, valid, lengths)
 
 
 @dataclass(frozen=True)

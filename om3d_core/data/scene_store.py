@@ -22,9 +22,10 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from om3d_core.data.cloud import Cloud
+from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.data.scene import FeatureTable, Scene, ViewTable
-from om3d_core.encoders.base import FeatureSpace
+from om3d_core.data.scene import Scene
+from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.errors import MapFormatError
 from om3d_core.files import sync_folder, write_atomically, write_durably
 

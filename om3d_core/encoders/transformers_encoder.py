@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.encoders.base import FeatureSpace
+from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.encoders.phrases import MAX_CHARACTERS, clean_prompt
 from om3d_core.encoders.preprocessing import Preprocessing, read_preprocessing
 from om3d_core.encoders.settings import (
@@ -20,8 +20,9 @@ from om3d_core.encoders.settings import (
     SiglipSettings,
     TextSettings,
 )
-from om3d_core.encoders.torch_network import Floats, TorchNetwork, load_tokenizer, prepared
+from om3d_core.encoders.torch_network import Floats, TorchNetwork, prepared
 from om3d_core.errors import expect
+from om3d_core.models.pretrained import load_tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.data.scene import FeatureTable, ViewTable
+from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.encoders.base import Encoder
 from om3d_core.mapping.crops import (
     CropSettings,

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.data.scene import Scene, ViewTable
+from om3d_core.data.scene import Scene
+from om3d_core.data.tables import ViewTable
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import EmptyMapError
 from om3d_core.mapping.embedder import Embedder

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.data.scene import ViewTable
+from om3d_core.data.tables import ViewTable
 from om3d_core.mapping.visibility import Observation
 from om3d_core.settings import Settings, setting
 

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.data.scene import FeatureTable
+from om3d_core.data.tables import FeatureTable
 
 Floats = npt.NDArray[np.float32]
 

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.boxes import Box, fit_box
-from om3d_core.data.scene import FeatureTable, Scene
-from om3d_core.encoders.base import Encoder, space_for
+from om3d_core.data.feature_space import space_for
+from om3d_core.data.scene import Scene
+from om3d_core.data.tables import FeatureTable
+from om3d_core.encoders.base import Encoder
 from om3d_core.errors import EmptyMapError, UnsupportedQueryError, expect
 from om3d_core.query.aggregation import (
     AGGREGATIONS,
@@ -23,6 +25,7 @@ from om3d_core.query.aggregation import (
     similarities,
     without_outliers,
 )
+from om3d_core.query.answer import Answer, Match, ViewSimilarity
 from om3d_core.query.calibration import Calibration, calibration_of
 from om3d_core.settings import Settings, setting
 
@@ -61,54 +64,6 @@ class QuerySettings(Settings):
     present_threshold: float = setting(
         0.5, "probability from which a match is said to be present", low=0.0, high=1.0
     )
-
-
-@dataclass(frozen=True)
-class ViewSimilarity:
-    """The cosine of a query and one view; stamp_ns is that of its frame."""
-
-    stamp_ns: int
-    similarity: float
-
-
-@dataclass(frozen=True)
-class Match:
-    """One instance of an answer.
-
-    index: its row in the scene. rank: from 1, by probability. similarity: cosine in -1..1. score:
-    similarity in standard deviations above the mean of all ranked instances. probability:
-    calibrated, 0..1; present: whether it reaches the threshold. centroid: (3,) meters.
-    view_similarities: best view first.
-    """
-
-    instance_id: int
-    index: int
-    rank: int
-    similarity: float
-    score: float
-    probability: float
-    present: bool
-    box: Box
-    centroid: npt.NDArray[np.float64]
-    n_points: int
-    label: str
-    view_similarities: tuple[ViewSimilarity, ...]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Matches of one question, best first.
-
-    kind: ``text`` or ``image``. query: the text, or ``image``. space: name of the feature space.
-    present: verdict on the first match, false without one. revision: that of the scene.
-    """
-
-    kind: str
-    query: str
-    space: str
-    matches: tuple[Match, ...]
-    present: bool
-    revision: int
 
 
 @dataclass(frozen=True)

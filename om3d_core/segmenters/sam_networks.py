@@ -9,8 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from om3d_core.encoders.torch_network import load_pretrained, read_config
 from om3d_core.errors import ModelError, reason_of
+from om3d_core.models.pretrained import load_pretrained, read_config
 
 if TYPE_CHECKING:
     import torch

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.streams.pose_buffer import PoseBuffer
+from om3d_core.streams.settings import PoseSettings, SyncSettings
 from om3d_core.streams.sync import StampSync
-from om3d_ros.node.settings import PoseSettings, SyncSettings
 
 T = TypeVar("T")
 NS_PER_S = 1_000_000_000

@@ -7,7 +7,7 @@ from bisect import bisect_left, insort
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.data.poses import Trajectory
+from om3d_core.streams.trajectory import Trajectory
 
 MAX_POSES = 20_000
 

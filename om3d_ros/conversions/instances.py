@@ -18,9 +18,10 @@ from sensor_msgs.msg import CompressedImage, PointCloud2
 from std_msgs.msg import Header
 
 from om3d_core.data.cloud import Cloud
+from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.data.scene import FeatureTable, Scene, ViewTable
-from om3d_core.encoders.base import FeatureSpace
+from om3d_core.data.scene import Scene
+from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.errors import InputError, expect
 from om3d_core.formats.cloud_fields import FLOAT32, UINT32, Field
 from om3d_ros.conversions.clouds import from_words, words_of

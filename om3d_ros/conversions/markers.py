@@ -11,7 +11,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from om3d_core.data.scene import Scene
-from om3d_core.query.scene_query import Match
+from om3d_core.query.answer import Match
 from om3d_ros.conversions.poses import box_pose, point
 from om3d_ros.node.settings import MarkerSettings
 

@@ -7,7 +7,7 @@ import math
 from om3d.msg import Match as MatchMsg
 
 from om3d_core.data.scene import Scene
-from om3d_core.query.scene_query import Match
+from om3d_core.query.answer import Match
 from om3d_ros.conversions.instances import thumbnail_messages
 from om3d_ros.conversions.poses import box_pose, point, vector
 from om3d_ros.conversions.stamps import stamp_ns

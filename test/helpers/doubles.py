@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from helpers.worlds import BOXES
+from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.encoders.base import FeatureSpace
 
 COLORS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from om3d_core.data.cloud import Cloud
+from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.data.scene import FeatureTable, Scene, ViewTable
-from om3d_core.encoders.base import FeatureSpace
+from om3d_core.data.scene import Scene
+from om3d_core.data.tables import FeatureTable, ViewTable
 
 
 def make_scene(seed=0, n=4, k=3, points=500):

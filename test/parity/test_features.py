@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from om3d_core.data.scene import FeatureTable
-from om3d_core.encoders.base import FeatureSpace
+from om3d_core.data.feature_space import FeatureSpace
+from om3d_core.data.tables import FeatureTable
 from om3d_core.evaluation.assign import AssignSettings, assign_labels
 from om3d_core.query.aggregation import mean_crop_features, similarities, without_outliers
 from om3d_core.sources.datasets.label_sets import LABEL_SETS, LabelSet, load_label_set

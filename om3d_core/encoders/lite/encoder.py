@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.encoders.base import FeatureSpace
+from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.encoders.lite.runtime import Floats, ImageNetwork, SentenceNetwork
 from om3d_core.encoders.lite.vocabulary import N_CLASSES, Vocabulary
 from om3d_core.encoders.phrases import clean_prompt

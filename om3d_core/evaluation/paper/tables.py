@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.data.scene import FeatureTable, Scene
+from om3d_core.data.scene import Scene
+from om3d_core.data.tables import FeatureTable
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import SettingsError, SourceError
 from om3d_core.evaluation.assign import AssignSettings, Candidates, assign_labels

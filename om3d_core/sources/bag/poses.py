@@ -6,14 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from om3d_core.data.poses import (
-    NS_PER_S,
-    Trajectory,
-    Transform,
-    TransformTree,
-    transform_from,
-)
+from om3d_core.data.poses import NS_PER_S, Transform, transform_from
 from om3d_core.errors import InputError, SourceError
+from om3d_core.streams.trajectory import Trajectory
+from om3d_core.streams.transform_tree import TransformTree
 
 
 def stamp_of(header: Any) -> int:

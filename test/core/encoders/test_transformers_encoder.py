@@ -13,7 +13,8 @@ from helpers.tiny_models import one_thread, tiny_clip, tiny_dinov2, tiny_siglip 
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-from om3d_core.encoders.base import FeatureSpace, create_encoder, encoder_of_space, space_for
+from om3d_core.data.feature_space import FeatureSpace, space_for
+from om3d_core.encoders.base import create_encoder, encoder_of_space
 from om3d_core.encoders.preprocessing import Preprocessing, read_preprocessing
 from om3d_core.encoders.settings import (
     ClipSettings,
@@ -21,9 +22,9 @@ from om3d_core.encoders.settings import (
     EncoderSettings,
     SiglipSettings,
 )
-from om3d_core.encoders.torch_network import load_pretrained
 from om3d_core.errors import InputError, ModelError, SettingsError
 from om3d_core.mapping.build import create_query_encoder
+from om3d_core.models.pretrained import load_pretrained
 
 FAMILIES = ("clip", "siglip", "dinov2")
 SHAPES = ((30, 50), (100, 20), (28, 28), (9, 31), (64, 48))

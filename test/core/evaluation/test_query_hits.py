@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.data.scene import Scene, ViewTable
+from om3d_core.data.scene import Scene
+from om3d_core.data.tables import ViewTable
 from om3d_core.errors import InputError, SourceError
 from om3d_core.evaluation.query_file import LabeledQuery, queries_to_json, read_queries
 from om3d_core.evaluation.query_hits import evaluate_queries, self_check

@@ -15,7 +15,8 @@ from om3d_core.data.boxes import fit_box
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Intrinsics
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.data.scene import Scene, ViewTable
+from om3d_core.data.scene import Scene
+from om3d_core.data.tables import ViewTable
 from om3d_core.errors import InputError
 from om3d_core.pictures import palette, render_answer, render_instances, save_png
 from om3d_core.pictures.answer import HEADER_PX, STRIP_PX

@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN
 
-from om3d_core.data.scene import FeatureTable
-from om3d_core.encoders.base import FeatureSpace
+from om3d_core.data.feature_space import FeatureSpace
+from om3d_core.data.tables import FeatureTable
 from om3d_core.query.aggregation import (
     AGGREGATIONS,
     max_features,

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from om3d_core.data.cloud import Cloud
+from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.data.scene import FeatureTable, Scene, ViewTable
-from om3d_core.encoders.base import FeatureSpace
+from om3d_core.data.scene import Scene
+from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.errors import EmptyMapError, InputError, SettingsError, UnsupportedQueryError
 from om3d_core.query.aggregation import AGGREGATIONS, cosines, mean_features, view_cosines
 from om3d_core.query.calibration import Calibration, calibration_of

@@ -6,7 +6,7 @@ import numpy as np
 
 from om3d_core.streams.assembler import FrameAssembler
 from om3d_core.streams.pose_buffer import PoseBuffer
-from om3d_ros.node.settings import PoseSettings, SyncSettings
+from om3d_core.streams.settings import PoseSettings, SyncSettings
 
 MS, S = 1_000_000, 1_000_000_000
 

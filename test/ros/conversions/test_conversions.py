@@ -13,7 +13,8 @@ from std_msgs.msg import Header
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.data.scene import Scene, ViewTable
+from om3d_core.data.scene import Scene
+from om3d_core.data.tables import ViewTable
 from om3d_core.errors import InputError
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings

@@ -21,7 +21,7 @@ from helpers.worlds import tabletop
 
 from om3d_core.commands import paper_tables as command
 from om3d_core.commands.console import progress_report
-from om3d_core.encoders.base import FeatureSpace
+from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.errors import InputError, SettingsError, SourceError
 from om3d_core.evaluation.paper import summary as paper_summary
 from om3d_core.evaluation.paper.records import read_record

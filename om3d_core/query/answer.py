@@ -1,0 +1,58 @@
+"""What a question is answered with: ranked matches and a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.data.boxes import Box
+
+
+@dataclass(frozen=True)
+class ViewSimilarity:
+    """The cosine of a query and one view; stamp_ns is that of its frame."""
+
+    stamp_ns: int
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Match:
+    """One instance of an answer.
+
+    index: its row in the scene. rank: from 1, by probability. similarity: cosine in -1..1. score:
+    similarity in standard deviations above the mean of all ranked instances. probability:
+    calibrated, 0..1; present: whether it reaches the threshold. centroid: (3,) meters.
+    view_similarities: best view first.
+    """
+
+    instance_id: int
+    index: int
+    rank: int
+    similarity: float
+    score: float
+    probability: float
+    present: bool
+    box: Box
+    centroid: npt.NDArray[np.float64]
+    n_points: int
+    label: str
+    view_similarities: tuple[ViewSimilarity, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Matches of one question, best first.
+
+    kind: ``text`` or ``image``. query: the text, or ``image``. space: name of the feature space.
+    present: verdict on the first match, false without one. revision: that of the scene.
+    """
+
+    kind: str
+    query: str
+    space: str
+    matches: tuple[Match, ...]
+    present: bool
+    revision: int
