@@ -15,6 +15,14 @@ class InputError(Om3dError, ValueError):
     """An input is malformed: wrong shape, dtype, range or unit."""
 
 
+class UnusableFrameError(InputError):
+    """A frame from which no map can be made; ``reason`` names the kind, for counting."""
+
+    def __init__(self, stamp_ns: int, reason: str, expected_and_got: str):
+        super().__init__(f"frame of stamp {stamp_ns} ns: expected {expected_and_got}")
+        self.reason = reason
+
+
 class SettingsError(Om3dError, ValueError):
     """A setting is unknown or out of its range."""
 

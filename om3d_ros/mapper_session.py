@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 
 from om3d_core.data.scene import Scene
 from om3d_core.data.scene_store import load_scene, save_scene
-from om3d_core.errors import EmptyMapError, Om3dError
+from om3d_core.errors import EmptyMapError, InputError, Om3dError
 from om3d_core.mapping.build import create_mapper
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
@@ -269,15 +269,17 @@ class Mapping:
 
     def _set_cloud(self, message: PointCloud2) -> None:
         self._check_frame("cloud_map", message.header)
+        stamp = stamp_ns(message.header.stamp)
         with self.latencies.measure("cloud"):
             self._mapper.set_cloud(clouds.to_cloud(message))
         with self._lock:
             self._counts.clouds += 1
-            self._newest_ns = max(self._newest_ns, stamp_ns(message.header.stamp))
+            self._newest_ns = max(self._newest_ns, stamp)
 
     def _refresh(self, job: Job, force: bool) -> Refreshed:
         start, old = time.monotonic(), self._mapper.scene
         encoded = self._mapper.counts.crops_encoded
+        known = len(self._mapper.set_aside)
         try:
             scene = self._mapper.refresh(job)
         except Exception as error:
@@ -287,6 +289,9 @@ class Mapping:
             if isinstance(error, EmptyMapError):
                 raise InsufficientDataError(str(error)) from error
             raise
+        finally:
+            for fault in self._mapper.set_aside[known:]:
+                self._reject(InputError(str(fault)))
         self.latencies.add("refresh", time.monotonic() - start)
         if force or scene is not old:
             self._show(scene)

@@ -18,7 +18,7 @@ from om3d_core.commands.console import (
 from om3d_core.commands.source import add_source_flags, source_from
 from om3d_core.data.scene import Scene
 from om3d_core.data.scene_store import check_writable, save_scene
-from om3d_core.errors import SourceError
+from om3d_core.errors import SourceError, UnusableFrameError
 from om3d_core.mapping.build import create_mapper
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
@@ -37,6 +37,8 @@ def main(argv: Sequence[str]) -> int:
         with interruptible() as stop:
             read_frames(source, mapper, report, stop.is_set)
         scene = mapper.refresh(Job(report))
+        for fault in mapper.set_aside:
+            print(f"om3d: {fault}", file=sys.stderr)
         save_scene(scene, args.output)
     _summarize(args, source, mapper, scene)
     return 0
@@ -51,7 +53,10 @@ def read_frames(
         mapper.set_cloud(cloud)
     total = len(source)
     for done, frame in enumerate(source, start=1):
-        mapper.add_frame(frame)
+        try:
+            mapper.add_frame(frame)
+        except UnusableFrameError as error:
+            source.skipped.add(error.reason)
         report("read", done, total)
         if stopped():
             print("om3d: stopped reading; mapping what was read", file=sys.stderr)

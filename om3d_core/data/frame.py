@@ -10,6 +10,7 @@ import numpy.typing as npt
 from om3d_core.errors import InputError, expect
 
 MAX_SIDE_PX = 8192
+MAX_TRANSLATION_M = 10_000.0
 ROTATION_TOLERANCE = 1e-2
 
 
@@ -82,7 +83,8 @@ class Frame:
     """One posed RGB-D image; color and depth are registered and of one size.
 
     rgb: (H, W, 3) uint8. depth: (H, W) float32 in meters, 0 where there is none.
-    map_from_camera: (4, 4) float64 rigid transform, optical axes (x right, y down, z forward).
+    map_from_camera: (4, 4) float64 rigid transform, optical axes (x right, y down, z forward), at
+    most 10 km off the origin: beyond it points in float32 and voxel indices lose their meaning.
     stamp_ns: time of capture in nanoseconds; it identifies the frame within a map.
     """
 
@@ -110,6 +112,12 @@ class Frame:
             "NaN, infinite or negative values",
         )
         check_rigid(self.map_from_camera)
+        shift = float(np.abs(self.map_from_camera[:3, 3]).max())
+        expect(
+            shift < MAX_TRANSLATION_M,
+            f"a camera within {MAX_TRANSLATION_M / 1000:g} km of the origin of the map frame",
+            f"{shift:.6g} m",
+        )
         expect(self.stamp_ns >= 0, "a stamp of at least 0 ns", self.stamp_ns)
 
 

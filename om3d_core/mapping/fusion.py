@@ -9,12 +9,10 @@ import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
-from om3d_core.errors import expect
 from om3d_core.settings import Settings, setting
 
 BLOCK_RESOLUTION = 8
 INITIAL_BLOCKS = 4096
-MAX_TRANSLATION_M = 10_000.0
 NORMAL_RADIUS_M = 0.02
 NORMAL_NEIGHBORS = 30
 
@@ -57,14 +55,8 @@ class Fuser:
         self._frames = 0
 
     def integrate(self, frame: Frame) -> None:
-        """Add one frame; one without depth in range changes nothing.
-
-        Raises :class:`InputError` if the camera is farther than 10 km from the map's origin,
-        where the grid's indices would overflow.
-        """
+        """Add one frame; one without depth in range changes nothing."""
         s = self._settings
-        shift = float(np.abs(frame.map_from_camera[:3, 3]).max())
-        expect(shift < MAX_TRANSLATION_M, f"a camera within {MAX_TRANSLATION_M} m", shift)
         in_range = np.where(frame.depth <= s.max_depth_m, frame.depth, np.float32(0.0))
         if not in_range.any():
             return

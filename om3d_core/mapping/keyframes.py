@@ -22,11 +22,11 @@ class KeyframeSettings(Settings):
     """Which frames are kept, and where."""
 
     step_m: float = setting(
-        0.08, "side of the cells of camera position of which one frame each is kept (m)",
+        0.08, "side of the cells of camera position of which the best frame is kept (m)",
         low=0.0, high=10.0,
     )
     step_rad: float = setting(
-        0.12, "size of the cells of viewing direction of which one frame each is kept (rad)",
+        0.12, "size of the cells of viewing direction of which the best frame is kept (rad)",
         low=0.0, high=3.2,
     )
     max_frames: int = setting(2000, "most keyframes kept", low=1, high=1_000_000)
@@ -34,10 +34,15 @@ class KeyframeSettings(Settings):
         400, "memory for keyframes before they go to disk (MB)", low=1, high=1_000_000
     )
 
+    @property
+    def one_a_cell(self) -> bool:
+        """Whether poses share cells; with a step of 0 every frame has its own."""
+        return self.step_m > 0.0 and self.step_rad > 0.0
+
 
 def pose_cell(map_from_camera: npt.NDArray[np.float64], settings: KeyframeSettings) -> Cell | None:
     """The cell of position and viewing direction of a pose; None if every pose has its own."""
-    if settings.step_m == 0.0 or settings.step_rad == 0.0:
+    if not settings.one_a_cell:
         return None
     position = np.floor(map_from_camera[:3, 3] / settings.step_m)
     axes = np.floor(map_from_camera[:3, 1:3].ravel() / settings.step_rad)
@@ -45,7 +50,8 @@ def pose_cell(map_from_camera: npt.NDArray[np.float64], settings: KeyframeSettin
 
 
 class KeyframeStore:
-    """Keeps the earliest frame of each pose cell, so that the order of arrival does not matter.
+    """Keeps the best frame of each pose cell, the earliest of equals: the order of arrival does
+    not matter.
 
     A robot that stands still or returns adds nothing. Frames beyond ``memory_mb`` are spooled to
     a temporary folder; beyond ``max_frames`` the latest stamps are dropped.
@@ -55,6 +61,7 @@ class KeyframeStore:
         self._settings = settings
         self._by_cell: dict[Cell, int] = {}
         self._cells: dict[int, Cell] = {}
+        self._levels: dict[int, int] = {}
         self._memory: dict[int, Frame] = {}
         self._disk: dict[int, Path] = {}
         self._poses: dict[int, npt.NDArray[np.float64]] = {}
@@ -76,23 +83,37 @@ class KeyframeStore:
         """map_from_camera of a keyframe, (4, 4)."""
         return self._poses[stamp_ns]
 
-    def add(self, frame: Frame) -> bool:
-        """Keep ``frame`` if it is the earliest of its pose cell; say whether it was kept."""
+    def add(self, frame: Frame, level: int = 0) -> bool:
+        """Keep ``frame`` if it is the best of its pose cell; say whether it was kept.
+
+        level: its quality; a higher one displaces the frame that was kept so far.
+        """
         stamp = frame.stamp_ns
         if stamp in self._poses:
             return False
         cell = pose_cell(frame.map_from_camera, self._settings) or (stamp,)
         rival = self._by_cell.get(cell)
-        if rival is not None and rival < stamp:
+        if rival is not None and (-self._levels[rival], rival) < (-level, stamp):
             return False
         if rival is None and len(self) >= self._settings.max_frames:
             rival = max(self._poses)
             if rival < stamp:
                 return False
         if rival is not None:
-            self._remove(rival)
+            self.remove(rival)
         self._insert(frame, cell)
+        self._levels[stamp] = level
         return True
+
+    def remove(self, stamp_ns: int) -> None:
+        """Forget one keyframe."""
+        frame = self._memory.pop(stamp_ns, None)
+        if frame is not None:
+            self._bytes -= frame.rgb.nbytes + frame.depth.nbytes
+        else:
+            self._disk.pop(stamp_ns).unlink(missing_ok=True)
+        del self._poses[stamp_ns], self._levels[stamp_ns]
+        del self._by_cell[self._cells.pop(stamp_ns)]
 
     def __getitem__(self, stamp_ns: int) -> Frame:
         """The keyframe with this stamp, from memory or disk."""
@@ -140,12 +161,3 @@ class KeyframeStore:
             intrinsics=np.array([k.fx, k.fy, k.cx, k.cy, k.width, k.height], np.float64),
         )
         return path
-
-    def _remove(self, stamp: int) -> None:
-        frame = self._memory.pop(stamp, None)
-        if frame is not None:
-            self._bytes -= frame.rgb.nbytes + frame.depth.nbytes
-        else:
-            self._disk.pop(stamp).unlink(missing_ok=True)
-        del self._poses[stamp]
-        del self._by_cell[self._cells.pop(stamp)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +15,9 @@ from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import ViewTable
 from om3d_core.encoders.base import Encoder
-from om3d_core.errors import EmptyMapError
+from om3d_core.errors import CanceledError, EmptyMapError, reason_of
 from om3d_core.mapping.embedder import Embedder
+from om3d_core.mapping.frame_quality import quality_level
 from om3d_core.mapping.fusion import Fuser
 from om3d_core.mapping.keyframes import KeyframeStore
 from om3d_core.mapping.settings import MapSettings
@@ -35,6 +37,36 @@ class MapperCounts:
     frames_offered: int = 0
     frames_kept: int = 0
     crops_encoded: int = 0
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """An input that made a refresh fail and is left out since: a frame, or (None) a cloud."""
+
+    stamp_ns: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        what = "the cloud" if self.stamp_ns is None else f"the frame of stamp {self.stamp_ns} ns"
+        return f"{what} was set aside: {self.reason}"
+
+
+class _Faulty(Exception):
+    """Says which input a refresh failed at; its cause is the error."""
+
+    def __init__(self, stamp_ns: int | None):
+        super().__init__(stamp_ns)
+        self.stamp_ns = stamp_ns
+
+
+@contextmanager
+def _blaming(stamp_ns: int | None) -> Iterator[None]:
+    try:
+        yield
+    except (CanceledError, EmptyMapError, MemoryError, _Faulty):
+        raise
+    except Exception as error:
+        raise _Faulty(stamp_ns) from error
 
 
 class Mapper:
@@ -58,6 +90,8 @@ class Mapper:
         self._frames = KeyframeStore(settings.keyframes)
         self._fusion = _IncrementalFusion(settings)
         self._given: Cloud | None = None
+        self._proven: Cloud | None = None
+        self._set_aside: list[SetAside] = []
         self._scene: Scene | None = None
         self._observations: dict[int, Observation] = {}
         self._state: tuple[tuple[int, ...], Cloud | None] | None = None
@@ -78,9 +112,24 @@ class Mapper:
         """Keyframes held."""
         return len(self._frames)
 
+    def keyframe_poses(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Stamps (F,) of the keyframes, ascending, and their map_from_camera (F, 4, 4)."""
+        stamps = self._frames.stamps
+        poses = [self._frames.pose(stamp) for stamp in stamps]
+        return np.array(stamps, np.int64), np.array(poses, np.float64).reshape(-1, 4, 4)
+
+    @property
+    def set_aside(self) -> tuple[SetAside, ...]:
+        """What refreshes failed at and go on without, in the order in which it was found."""
+        return tuple(self._set_aside)
+
     def add_frame(self, frame: Frame) -> bool:
-        """Offer a frame; say whether it was kept as a keyframe."""
-        kept = self._frames.add(frame)
+        """Offer a frame; say whether it was kept as a keyframe.
+
+        Raises :class:`UnusableFrameError` for one that shows nothing, where one frame a place is
+        kept and missing depth counts as none.
+        """
+        kept = self._frames.add(frame, self._level(frame))
         self._counts = replace(
             self._counts,
             frames_offered=self._counts.frames_offered + 1,
@@ -104,17 +153,25 @@ class Mapper:
         self._frames.clear()
         self._fusion = _IncrementalFusion(self._settings)
         self._embedder.clear()
-        self._given = None
+        self._given = self._proven = None
+        self._set_aside = []
         self._scene, self._observations, self._state = None, {}, None
         self._counts = MapperCounts()
 
     def refresh(self, job: Job | None = None) -> Scene:
         """Bring the Scene up to date and return it; the same object if nothing changed.
 
-        Raises :class:`EmptyMapError` before the first frame or cloud, and CanceledError between
-        steps; the previous Scene stays in either case.
+        A frame or a new cloud that an error comes from is set aside, and the rest goes on. Raises
+        :class:`EmptyMapError` before the first frame or cloud, and CanceledError between steps;
+        the previous Scene stays in either case.
         """
-        job = job or Job()
+        while True:
+            try:
+                return self._refresh(job or Job())
+            except _Faulty as faulty:
+                self._leave_out(faulty)
+
+    def _refresh(self, job: Job) -> Scene:
         stamps = tuple(self._frames.stamps)
         state = (stamps, self._given)
         if self._scene is not None and (state == self._state or state == ((), None)):
@@ -124,8 +181,12 @@ class Mapper:
         old = self._scene
         cloud = self._given or self._fusion.cloud(self._frames, job)
         known = old is not None and old.cloud is cloud
-        up = old.up if old is not None and known else self._up(cloud)
-        masks = old.masks if old is not None and known else self._proposer.propose(cloud, job, up)
+        with _blaming(None):
+            up = old.up if old is not None and known else self._up(cloud)
+            masks = (
+                old.masks if old is not None and known
+                else self._proposer.propose(cloud, job, up)
+            )
         observations = dict(self._observations) if known else {}
         views = self._views(stamps, cloud, masks, observations, job)
         encoded = self._embedder.encode(views, self._frames, cloud, masks, job)
@@ -146,7 +207,28 @@ class Mapper:
             self._counts, crops_encoded=self._counts.crops_encoded + encoded.n_encoded
         )
         self._scene, self._observations, self._state = scene, observations, state
+        self._proven = self._given
         return scene
+
+    def _level(self, frame: Frame) -> int:
+        """The quality of a frame, where that decides which one is kept."""
+        keyframes = self._settings.keyframes
+        if not (keyframes.one_a_cell and self._settings.visibility.require_depth):
+            return 0
+        return quality_level(frame, self._settings.fusion.max_depth_m)
+
+    def _leave_out(self, faulty: _Faulty) -> None:
+        """Forget the input that a refresh failed at; raise the error if it is no input's fault."""
+        error = faulty.__cause__
+        assert error is not None
+        if faulty.stamp_ns is not None:
+            self._frames.remove(faulty.stamp_ns)
+            self._fusion = _IncrementalFusion(self._settings)
+        elif self._given is not None and self._given is not self._proven:
+            self._given = self._proven
+        else:
+            raise error
+        self._set_aside.append(SetAside(faulty.stamp_ns, reason_of(error)))
 
     def _views(
         self,
@@ -162,7 +244,8 @@ class Mapper:
         for done, stamp in enumerate(stamps):
             job.step("views", done, len(stamps))
             if stamp not in observations:
-                self._observe(self._frames[stamp], cloud, masks, observations)
+                with _blaming(stamp):
+                    self._observe(self._frames[stamp], cloud, masks, observations)
         if not stamps:
             return ViewTable.empty(len(masks), self._settings.views.top_k)
         poses = np.stack([self._frames.pose(stamp) for stamp in stamps])
@@ -232,7 +315,8 @@ class _IncrementalFusion:
             self._fuser, self._fused = Fuser(self._settings), []
         for stamp in stamps[len(self._fused) :]:
             job.step("fuse", len(self._fused), len(stamps))
-            self._fuser.integrate(frames[stamp])
+            with _blaming(stamp):
+                self._fuser.integrate(frames[stamp])
             self._fused.append(stamp)
         self._cloud = self._fuser.cloud()
         return self._cloud

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import FeatureTable
 from om3d_core.encoders.base import Encoder
-from om3d_core.errors import SettingsError, SourceError
+from om3d_core.errors import SettingsError, SourceError, UnusableFrameError
 from om3d_core.evaluation.assign import AssignSettings, Candidates, assign_labels
 from om3d_core.evaluation.benchmark import count_instances
 from om3d_core.evaluation.ground_truth import transfer_masks
@@ -120,16 +120,17 @@ def map_scene(source: Source, mapper: Mapper, job: Job) -> MappedScene:
     cloud = source.cloud()
     if cloud is not None:
         mapper.set_cloud(cloud)
-    poses: dict[int, npt.NDArray[np.float64]] = {}
     for done, frame in enumerate(source):
         job.step("read", done, len(source))
-        if mapper.add_frame(frame):
-            poses[frame.stamp_ns] = frame.map_from_camera
-    if not poses:
+        try:
+            mapper.add_frame(frame)
+        except UnusableFrameError as error:
+            source.skipped.add(error.reason)
+    if not mapper.n_keyframes:
         raise SourceError(f"expected usable frames, all were skipped: {source.skipped.reasons}")
     scene = mapper.refresh(job)
-    stamps = np.array(sorted(poses), np.int64)
-    return MappedScene(scene, stamps, np.stack([poses[int(stamp)] for stamp in stamps]))
+    stamps, poses = mapper.keyframe_poses()
+    return MappedScene(scene, stamps, poses)
 
 
 def record_scene(

@@ -20,24 +20,26 @@ def frame(stamp, x=0.0):
 
 
 frames = st.lists(
-    st.tuples(st.integers(0, 30), st.floats(-1, 1)), max_size=20, unique_by=lambda f: f[0]
+    st.tuples(st.integers(0, 30), st.floats(-1, 1), st.integers(-2, 2)),
+    max_size=20, unique_by=lambda f: f[0],
 )
 
 
 @given(offered=frames, data=st.data(), limit=st.integers(1, 8))
 @settings(max_examples=150, deadline=None)
-def test_any_order_keeps_the_same_frames_when_there_is_room(offered, data, limit):
-    shuffled = data.draw(st.permutations(offered))
-    kept = []
-    for order in (offered, shuffled):
+def test_any_order_keeps_the_best_frame_of_each_cell(offered, data, limit):
+    best = {}
+    for stamp, x, level in offered:
+        cell = np.floor(x / 0.25)
+        best[cell] = min(best.get(cell, (3, 0)), (-level, stamp))
+    for order in (offered, data.draw(st.permutations(offered))):
         store = KeyframeStore(KeyframeSettings(step_m=0.25))
-        for stamp, x in order:
-            store.add(frame(stamp, x))
-        kept.append(store.stamps)
-    assert kept[0] == kept[1]
+        for stamp, x, level in order:
+            assert store.add(frame(stamp, x), level) == (stamp in store)
+        assert store.stamps == sorted(stamp for _, stamp in best.values())
     capped = KeyframeStore(KeyframeSettings(step_m=0.25, max_frames=limit))
-    for stamp, x in offered:
-        capped.add(frame(stamp, x))
+    for stamp, x, level in offered:
+        capped.add(frame(stamp, x), level)
     assert len(capped) <= limit
 
 
@@ -68,7 +70,7 @@ def test_frames_beyond_the_memory_budget_come_back_whole_from_disk():
     assert len(store) == 0 and not folder.exists()
 
 
-def test_the_earliest_frame_of_a_cell_replaces_a_later_one():
+def test_of_equal_frames_of_a_cell_the_earliest_is_kept():
     store = KeyframeStore(KeyframeSettings())
     assert store.add(frame(9)) and store.add(frame(4)) and not store.add(frame(6))
     assert store.stamps == [4] and store[4].depth[0, 0] == 5.0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.doubles import BoxProposer, ColorEncoder
 from helpers.worlds import tabletop
 
-from om3d_core.errors import CanceledError, EmptyMapError
+from om3d_core.errors import CanceledError, EmptyMapError, InputError, UnusableFrameError
 from om3d_core.mapping.crops import cut, multi_level_boxes
 from om3d_core.mapping.fusion import Fuser, FusionSettings
 from om3d_core.mapping.mapper import Mapper
@@ -184,3 +186,85 @@ def test_all_crops_of_an_instance_can_be_pooled(frames):
         rows = ColorEncoder().encode_images(crops)["color@1"]
         mean = rows.mean(axis=0)
         np.testing.assert_allclose(pooled[i], mean / np.linalg.norm(mean), atol=1e-6)
+
+
+def spoiled(frame, kind):
+    """A frame a moment before ``frame`` that shows nothing of the place, or little."""
+    rgb = {"black": 0, "dark": frame.rgb // 4}.get(kind, frame.rgb)
+    depth = np.float32(0) if kind == "depthless" else frame.depth
+    return replace(
+        frame, rgb=np.broadcast_to(rgb, frame.rgb.shape).astype(np.uint8),
+        depth=np.broadcast_to(depth, frame.depth.shape), stamp_ns=frame.stamp_ns - 33_000_000,
+    )
+
+
+@pytest.mark.parametrize("kind", ["black", "dark", "depthless"])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_bad_frame_beside_each_good_one_changes_nothing(frames, kind, before):
+    clean, mixed = mapper(), mapper()
+    for frame in frames:
+        clean.add_frame(frame)
+        pair = [spoiled(frame, kind), frame]
+        for each in pair if before else reversed(pair):
+            try:
+                mixed.add_frame(each)
+            except UnusableFrameError:
+                assert kind != "dark"
+    assert_same_content(clean.refresh(), mixed.refresh())
+
+
+def test_a_camera_beyond_ten_kilometers_is_no_frame(frames):
+    pose = frames[0].map_from_camera.copy()
+    pose[0, 3] = 20_000.0
+    with pytest.raises(InputError, match="within 10 km of the origin of the map frame, got 20000"):
+        replace(frames[0], map_from_camera=pose)
+
+
+def test_a_frame_that_a_refresh_fails_at_is_set_aside(frames, monkeypatch):
+    clean, m = mapper(), mapper()
+    for frame in frames:
+        m.add_frame(frame)
+        if frame is not frames[3]:
+            clean.add_frame(frame)
+    integrate = Fuser.integrate
+
+    def failing(self, frame):
+        if frame.stamp_ns == frames[3].stamp_ns:
+            raise RuntimeError("a hash table is full")
+        integrate(self, frame)
+
+    monkeypatch.setattr(Fuser, "integrate", failing)
+    assert_same_content(m.refresh(), clean.refresh())
+    stamp = frames[3].stamp_ns
+    assert [str(fault) for fault in m.set_aside] == [
+        f"the frame of stamp {stamp} ns was set aside: a hash table is full"
+    ]
+    assert m.refresh() is m.scene and len(m.set_aside) == 1
+
+
+class Picky(BoxProposer):
+    """Fails at clouds of fewer than 100 points."""
+
+    def propose(self, cloud, job, up=None):
+        if len(cloud) < 100:
+            raise RuntimeError("too few points")
+        return super().propose(cloud, job, up)
+
+
+def test_a_cloud_that_a_refresh_fails_at_is_set_aside(frames, cloud):
+    m = Mapper(SETTINGS, Picky(), [ColorEncoder()])
+    for frame in frames[:5]:
+        m.add_frame(frame)
+    m.set_cloud(cloud)
+    first = m.refresh()
+    m.set_cloud(cloud.select(slice(10)))
+    m.add_frame(frames[5])
+    second = m.refresh()
+    assert second.cloud is cloud and second.revision == first.revision + 1
+    assert [str(f) for f in m.set_aside] == ["the cloud was set aside: too few points"]
+    alone = Mapper(SETTINGS, Picky(), [ColorEncoder()])
+    alone.set_cloud(cloud.select(slice(10)))
+    with pytest.raises(EmptyMapError):
+        alone.refresh()
+    alone.add_frame(frames[0])
+    assert len(alone.refresh()) > 0
