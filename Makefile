@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: setup demo test test-slow test-minkowski lint clean help
 
-# The interpreter to build the environment from (default: a python3 of version 3.11 or 3.12).
+# The interpreter to build the environment from (default: a python3 of version 3.11 to 3.13).
 PYTHON ?=
 export PYTHON
 # A scene folder for `make demo`; without one a furnished room is rendered.

@@ -34,6 +34,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
+    classifiers=[f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)],
     packages=[*find_packages(include=["om3d_core", "om3d_core.*"]), "om3d_core.config"],
     package_dir={"om3d_core.config": "config"},
     package_data={"om3d_core": ["py.typed"], "": [f"*.{suffix}" for suffix in DATA_SUFFIXES]},

@@ -22,7 +22,7 @@ LIBRARIES = {
     "libgomp.so.1": "libgomp1",
 }
 OLDEST_PYTHON = (3, 11)
-FIRST_PYTHON_UNTESTED_WITH_WHEELS = (3, 13)
+NEWEST_PYTHON_WITH_WHEELS = (3, 13)
 PROGRAMS = {"g++": "g++", "make": "make", "git": "git"}
 
 
@@ -51,13 +51,14 @@ def missing_packages(with_ros: bool) -> list[str]:
 
 def unusable(with_ros: bool) -> str:
     """Why this interpreter or machine cannot be used; empty when it can."""
-    version = platform.python_version()
-    if sys.version_info < OLDEST_PYTHON:
-        return f"expected Python 3.11 or 3.12, got {version} ({sys.executable})"
+    version = sys.version_info[:2]
+    if version < OLDEST_PYTHON or (not with_ros and version > NEWEST_PYTHON_WITH_WHEELS):
+        return (
+            f"expected Python 3.{OLDEST_PYTHON[1]} to 3.{NEWEST_PYTHON_WITH_WHEELS[1]}, got"
+            f" {platform.python_version()} ({sys.executable}); name another one: make PYTHON=..."
+        )
     if with_ros:
         return ""
-    if sys.version_info >= FIRST_PYTHON_UNTESTED_WITH_WHEELS:
-        return f"expected Python 3.11 or 3.12, got {version} ({sys.executable})"
     if platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
         machine = f"{platform.machine()} {platform.system()}"
         return f"no ROS 2 is sourced, and its wheels are for x86_64 Linux only, got {machine}"

@@ -3,7 +3,8 @@
 # (the colcon workspace). Each step ends by writing a stamp that holds a hash of its inputs, so that
 # a step runs again only when these changed or when it was killed.
 #
-# PYTHON names the interpreter; by default the first of python3, python3.12, python3.11 that fits.
+# PYTHON names the interpreter; by default the first of python3, python3.13, python3.12, python3.11
+# that scripts/check_system.py takes.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 root=$PWD
@@ -60,14 +61,13 @@ find_python() {
         return
     fi
     local candidate
-    for candidate in python3 python3.12 python3.11; do
-        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
-            2>/dev/null; then
+    for candidate in python3 python3.13 python3.12 python3.11; do
+        if "$candidate" scripts/check_system.py >/dev/null 2>&1; then
             command -v "$candidate"
             return
         fi
     done
-    fail "expected Python 3.11 or 3.12, found none; install one or name it: make PYTHON=..."
+    command -v python3 || fail "found no python3; name one: make PYTHON=..."
 }
 
 ensure_system_packages() {
