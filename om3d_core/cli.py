@@ -10,19 +10,39 @@ from collections.abc import Callable, Sequence
 from om3d_core import __version__
 from om3d_core.errors import CanceledError, Om3dError
 
-COMMANDS = {
-    "run": ("om3d_core.commands.run", "build a map from a recorded scene or bag"),
-    "query": ("om3d_core.commands.query", "ask a map where something is"),
-    "synth": ("om3d_core.commands.synth", "render a labeled synthetic room"),
-    "bag": ("om3d_core.commands.bag", "write a recorded scene as a ROS 2 bag"),
-    "eval-masks": ("om3d_core.commands.eval_masks", "score a map's masks against ground truth"),
-    "eval-queries": ("om3d_core.commands.eval_queries", "score a map's answers to known queries"),
-    "paper-tables": ("om3d_core.commands.paper_tables", "make the OpenMask3D++ paper's tables"),
-    "train-proposals": ("om3d_core.commands.train_proposals", "fine-tune Mask3D without classes"),
-    "models": ("om3d_core.commands.models", "list, fetch and check the networks"),
-    "replay": ("om3d_ros.commands.replay", "play a bag through the ROS 2 nodes and ask them"),
-    "demo": ("om3d_ros.commands.demo", "render, record, replay and ask, in one go"),
-}
+# By what a person wants to do, in the order in which it is done.
+GROUPS = {
+    "try it": {
+        "demo": ("om3d_ros.commands.demo", "render, record, replay and ask, in one go"),
+    },
+    "make a map and ask it": {
+        "run": ("om3d_core.commands.run", "build a map from a recorded scene or bag"),
+        "query": ("om3d_core.commands.query", "ask a map where something is"),
+    },
+    "record, and play through the nodes": {
+        "synth": ("om3d_core.commands.synth", "render a labeled synthetic room"),
+        "bag": ("om3d_core.commands.bag", "write a recorded scene as a ROS 2 bag"),
+        "replay": ("om3d_ros.commands.replay", "play a bag through the ROS 2 nodes and ask them"),
+    },
+    "measure": {
+        "eval-masks": (
+            "om3d_core.commands.eval_masks", "score a map's masks against ground truth"
+        ),
+        "eval-queries": (
+            "om3d_core.commands.eval_queries", "score a map's answers to known queries"
+        ),
+        "paper-tables": (
+            "om3d_core.commands.paper_tables", "make the OpenMask3D++ paper's tables"
+        ),
+    },
+    "get and train networks": {
+        "models": ("om3d_core.commands.models", "list, fetch and check the networks"),
+        "train-proposals": (
+            "om3d_core.commands.train_proposals", "fine-tune Mask3D without classes"
+        ),
+    },
+}  # fmt: skip
+COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
 
 
@@ -83,8 +103,11 @@ def _command(name: str) -> Callable[[Sequence[str]], int]:
 
 
 def _usage() -> str:
-    rows = "\n".join(f"  {name:<17}{text}" for name, (_, text) in COMMANDS.items())
-    return f"usage: om3d COMMAND [options]; om3d COMMAND --help says more\n\n{rows}"
+    lines = ["usage: om3d COMMAND [options]; om3d COMMAND --help says more"]
+    for title, commands in GROUPS.items():
+        lines += ["", f"{title}:"]
+        lines += [f"  {name:<17}{text}" for name, (_, text) in commands.items()]
+    return "\n".join([*lines, "", "om3d --version says which one this is"])
 
 
 def _fail(message: str) -> int:

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -79,6 +80,17 @@ class _ShortUsage(argparse.HelpFormatter):
         settings = [a for a in actions if a.default is argparse.SUPPRESS and a.nargs != 0]
         shown = [action for action in actions if action not in settings]
         super().add_usage(usage, shown, groups, prefix)
+
+
+def add_out_flag(parser: argparse.ArgumentParser, text: str, default: Path | None = None) -> None:
+    """Give ``parser`` the output ``-o/--out``, which every command but those with OUT has.
+
+    It is required without a default; ``text`` says what is written.
+    """
+    shown = text if default is None else f"{text} (default {default})"
+    parser.add_argument(
+        "-o", "--out", type=Path, default=default, required=default is None, help=shown
+    )
 
 
 def add_setting_flags(parser: argparse.ArgumentParser, tree: type[Any], prefix: str = "") -> None:

@@ -6,9 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from om3d_core.commands.console import (
+    add_out_flag,
     add_setting_flags,
     interruptible,
     parse_with_preset,
@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     """Build and save a map; Ctrl-C while frames are read keeps what was read so far."""
     args = parse_with_preset(_parser(), argv)
     settings = settings_from(args, MapSettings)
-    check_writable(args.output)
+    check_writable(args.out)
     source = source_from(args)
     mapper = create_mapper(settings)
     with progress_report() as report:
@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
         scene = mapper.refresh(Job(report))
         for fault in mapper.set_aside:
             print(f"om3d: {fault}", file=sys.stderr)
-        save_scene(scene, args.output)
+        save_scene(scene, args.out)
     _summarize(args, source, mapper, scene)
     return 0
 
@@ -69,7 +69,7 @@ def read_frames(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("om3d run", description=__doc__)
     add_source_flags(parser)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the map folder to write")
+    add_out_flag(parser, "the map folder to write")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     add_setting_flags(parser, MapSettings)
     return parser
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _summarize(args: argparse.Namespace, source: Source, mapper: Mapper, scene: Scene) -> None:
     summary = {
-        "map": str(args.output),
+        "map": str(args.out),
         "points": len(scene.cloud),
         "instances": int((~scene.masks.structure).sum()),
         "structure": int(scene.masks.structure.sum()),

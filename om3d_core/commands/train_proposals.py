@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from om3d_core.commands.console import (
+    add_out_flag,
     add_setting_flags,
     interruptible,
     parse_with_preset,
@@ -39,28 +40,28 @@ def main(argv: Sequence[str]) -> int:
     val = _chosen(folders, args.val) if args.val else train
     if args.train is None and args.val is not None:
         train = [folder for folder in folders if folder not in val]
-    _check_output(args.output, args.resume, STATE)
-    args.output.mkdir(parents=True, exist_ok=True)
+    _check_output(args.out, args.resume, STATE)
+    args.out.mkdir(parents=True, exist_ok=True)
     if args.val is None:
         print("no validation scenes (--val): quality is measured on the training scenes")
     with progress_report() as report, interruptible() as stop:
         trainer = Trainer(
-            SceneSet(train, settings.fusion, args.output / CACHE),
-            SceneSet(val, settings.fusion, args.output / CACHE),
+            SceneSet(train, settings.fusion, args.out / CACHE),
+            SceneSet(val, settings.fusion, args.out / CACHE),
             settings,
-            args.output,
+            args.out,
             resume=args.resume,
             names=[*(f"train {f.name}" for f in train), *(f"val {f.name}" for f in val)],
         )
         trainer.train(Job(report, stop.is_set), _print)
-    print(f"{args.output / BEST}: use it with --proposals.method mask3d --mask3d.checkpoint")
+    print(f"{args.out / BEST}: use it with --proposals.method mask3d --mask3d.checkpoint")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("om3d train-proposals", description=__doc__)
     parser.add_argument("dataset", type=Path, help="a folder of labeled scenes")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="a new folder")
+    add_out_flag(parser, "a new folder")
     parser.add_argument("--resume", action="store_true", help="go on with the run in the output")
     lists = "scene names, or a text file of one name a line"
     parser.add_argument("--train", nargs="+", metavar="SCENE|FILE", help=f"{lists}; default all")

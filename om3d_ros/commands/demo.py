@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from om3d_core.commands.console import progress_report
+from om3d_core.commands.console import add_out_flag, progress_report
 from om3d_ros.replay.demo import Demo, Verdict, run_demo
 
 DEFAULT_SEED = 7
@@ -20,9 +20,7 @@ EXIT_FAILED = 1
 def main(argv: Sequence[str]) -> int:
     """Run the demo and print what was asked and answered; 1 if an answer is an error."""
     parser = argparse.ArgumentParser("om3d demo", description=__doc__)
-    parser.add_argument(
-        "--out", type=Path, default=Path("demo_out"), help="folder of results (default demo_out)"
-    )
+    add_out_flag(parser, "folder of results", Path("demo_out"))
     parser.add_argument(
         "--scene", type=Path, help="scene folder or bag to take instead of a rendered room"
     )

@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from om3d_core.commands.console import progress_report
+from om3d_core.commands.console import add_out_flag, progress_report
 from om3d_ros.replay import Replayed, replay
 
 EXIT_FAILED = 1
@@ -68,10 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         "--image", action="append", default=[], type=Path, metavar="FILE",
         help="picture of what to look for; repeatable",
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path("replay_out"), metavar="DIR",
-        help="folder of answers, markers, pictures and logs (default replay_out)",
-    )
+    add_out_flag(parser, "folder of answers, markers, pictures and logs", Path("replay_out"))
     parser.add_argument(
         "--top", type=int, default=0, metavar="K", help="matches an answer (default: the node's)"
     )

@@ -41,7 +41,7 @@ def scene(tmp_path_factory):
 @pytest.fixture(scope="module")
 def built(scene, tmp_path_factory):
     folder = tmp_path_factory.mktemp("maps") / "map"
-    result = om3d("run", scene, "-o", folder, "--json", *FAST)
+    result = om3d("run", scene, "--out", folder, "--json", *FAST)
     assert result.returncode == 0, result.stderr
     return folder, json.loads(result.stdout)
 
@@ -143,13 +143,26 @@ def test_an_interrupt_while_modules_are_loaded_is_no_failed_import(interrupted, 
             cli.main(["run"])
 
 
-def test_help_lists_the_commands():
+def test_help_groups_the_commands_by_what_one_wants_to_do():
     result = om3d("--help")
     assert result.returncode == 0
-    for name in ("run", "query", "synth", "bag", "eval-masks", "eval-queries", "paper-tables",
-                 "train-proposals", "models", "replay", "demo"):
-        assert f"\n  {name} " in result.stdout
+    groups = [part.splitlines() for part in result.stdout.split("\n\n")[1:-1]]
+    listed = {title: [row.split()[0] for row in rows] for title, *rows in groups}
+    assert listed == {
+        "try it:": ["demo"],
+        "make a map and ask it:": ["run", "query"],
+        "record, and play through the nodes:": ["synth", "bag", "replay"],
+        "measure:": ["eval-masks", "eval-queries", "paper-tables"],
+        "get and train networks:": ["models", "train-proposals"],
+    }
+    assert max(map(len, result.stdout.splitlines())) < 80
     assert "--views.top_k" in om3d("run", "--help").stdout
+
+
+@pytest.mark.parametrize("command", ["run", "train-proposals", "paper-tables", "replay", "demo"])
+def test_every_output_is_named_alike(command):
+    shown = om3d(command, "--help").stdout
+    assert "-o OUT, --out OUT" in shown and "--output" not in shown
 
 
 def test_a_reader_that_leaves_early_is_no_error_of_ours():
