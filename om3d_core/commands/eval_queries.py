@@ -18,7 +18,7 @@ from om3d_core.commands.console import (
 )
 from om3d_core.data.scene_store import load_scene
 from om3d_core.encoders.settings import EncoderSettings
-from om3d_core.evaluation.query_file import read_queries
+from om3d_core.evaluation.query_file import read_queries, truth_of
 from om3d_core.evaluation.query_hits import QueryQuality, evaluate_queries
 from om3d_core.query.encoder import encoder_of
 from om3d_core.query.scene_query import QuerySettings, SceneQuery
@@ -28,12 +28,13 @@ def main(argv: Sequence[str]) -> int:
     """Ask every query of the file and print how many were answered rightly."""
     args = parse_with_preset(_parser(), argv, "query")
     queries = read_queries(args.queries)
+    truth = truth_of(queries, args.ground_truth or args.queries.parent)
     scene = load_scene(args.map)
     settings = settings_from(args, QuerySettings)
     settings = replace(settings, top_k=max(settings.top_k, len(scene), 1))
     encoder = encoder_of(scene, settings_from(args, EncoderSettings))
     query = SceneQuery(scene, encoder, settings)
-    quality = evaluate_queries(query.text, scene, queries)
+    quality = evaluate_queries(query.text, scene, queries, truth)
     if args.json:
         print(json.dumps(quality.to_json()))
     else:
@@ -44,7 +45,11 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("om3d eval-queries", description=__doc__)
     parser.add_argument("map", type=Path, help="a map folder")
-    parser.add_argument("queries", type=Path, help="a file of queries with positions")
+    parser.add_argument("queries", type=Path, help="a file of queries and their answers")
+    parser.add_argument(
+        "--ground-truth", type=Path, metavar="FOLDER",
+        help="scene whose instances the queries name (default: the folder of the file)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_setting_flags(parser, QuerySettings)
     add_setting_flags(parser, EncoderSettings)

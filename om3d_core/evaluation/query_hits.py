@@ -14,6 +14,8 @@ from om3d_core.data.boxes import fit_box
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
 from om3d_core.errors import InputError, expect
+from om3d_core.evaluation.ground_truth import GroundTruth
+from om3d_core.evaluation.instance_truth import InstanceOverlaps
 from om3d_core.evaluation.query_file import LabeledQuery
 
 
@@ -98,18 +100,25 @@ class QueryQuality:
 
 
 def evaluate_queries(
-    answers_for: Callable[[str], RankedAnswer], scene: Scene, queries: Sequence[LabeledQuery]
+    answers_for: Callable[[str], RankedAnswer],
+    scene: Scene,
+    queries: Sequence[LabeledQuery],
+    truth: GroundTruth | None = None,
 ) -> QueryQuality:
     """Ask each query and judge the answer.
 
-    A match is a hit when one of the query's positions lies within its radius of a point of the
-    matched instance and the longest side of the instance's box is at most its maximum extent;
-    structure is never a hit. Raises :class:`InputError` for no queries, and if the queries fail
-    against an oracle.
+    A match is a hit when it overlaps one of the query's instances in ``truth`` with an IoU of at
+    least 0.25. For a query without instances it is one when one of the query's positions lies
+    within its radius of a point of the match and the longest side of the match's box is at most
+    its maximum extent. Structure is never a hit. Raises :class:`InputError` for no queries, for
+    instances that the truth does not hold, and if the queries fail against an oracle.
     """
     expect(len(queries) > 0, "at least one query", 0)
+    by_instance = any(query.instances for query in queries)
+    expect(truth is not None or not by_instance, "the ground truth of the instances", None)
     self_check(queries)
-    judge = _Judge(scene.cloud.points, scene.masks, scene.ids, scene.up)
+    overlaps = InstanceOverlaps.of(scene, truth) if truth is not None and by_instance else None
+    judge = _Judge(scene.cloud.points, scene.masks, scene.ids, scene.up, overlaps)
     return QueryQuality(tuple(judge.result(query, answers_for(query.text)) for query in queries))
 
 
@@ -117,10 +126,12 @@ def self_check(queries: Sequence[LabeledQuery]) -> None:
     """Raise :class:`InputError` unless an oracle on a perfect map gets every query right.
 
     The perfect map holds a small instance at the first position of each query; the oracle ranks
-    it first, and calls nothing present for what is absent.
+    it first, and calls nothing present for what is absent. Queries with instances are left out:
+    what an instance overlaps best is itself.
     """
+    queries = [query for query in queries if not query.instances]
     positions = [query.positions[:1] for query in queries]
-    points = np.concatenate(positions)
+    points = np.concatenate([np.zeros((0, 3)), *positions])
     owner = np.repeat(np.arange(len(queries)), [len(p) for p in positions])
     masks = InstanceMasks.from_lists(
         [np.flatnonzero(owner == i) for i in range(len(queries))], len(points)
@@ -158,6 +169,7 @@ class _Judge:
         masks: InstanceMasks,
         ids: npt.NDArray[np.int64],
         up: npt.NDArray[np.float64],
+        overlaps: InstanceOverlaps | None = None,
     ) -> None:
         self._points = points
         self._tree = cKDTree(points.astype(np.float64))
@@ -165,9 +177,12 @@ class _Judge:
         self._membership = masks.to_csr()
         self._ids = ids
         self._up = up
+        self._overlaps = overlaps
 
     def hits(self, query: LabeledQuery) -> npt.NDArray[np.bool_]:
         """(N,) whether each instance is a right answer."""
+        if query.instances and self._overlaps is not None:
+            return self._overlaps.hits(query.instances)
         near = np.zeros(self._masks.n_points, np.float32)
         for found in self._tree.query_ball_point(query.positions, query.radius_m):
             near[found] = 1

@@ -24,8 +24,9 @@ def make_queries(catalog: Catalog, findable: list[Instance],
                  rng: np.random.Generator) -> list[dict[str, Any]]:
     """One query a class that can be found, then a few for things that are not there.
 
-    points_of: the seen surface points (P, 3) [m] of every instance. A position is a point of
-    its instance, near its middle and away from all else; the radius keeps clear of the others.
+    points_of: the seen surface points (P, 3) [m] of every instance. A query names the instances
+    that answer it, and a position of each: a point of its surface, near its middle and away from
+    all else; the radius keeps clear of the others.
     """
     queries = [_query(catalog, name, findable, points_of, rng)
                for name in sorted({instance.class_name for instance in findable})]
@@ -54,5 +55,6 @@ def _query(catalog: Catalog, class_name: str, findable: list[Instance],
         radius = min(radius, max(_RADIUS_SHARE * float(clearance[best]), _MIN_RADIUS_M))
         low, high = instance.box
         longest = max(longest, float((high - low).max()))
-    return {"text": phrases[int(rng.integers(len(phrases)))], "positions": positions,
-            "radius": round(radius, 3), "max_extent": round(2 * longest + 0.1, 2)}
+    return {"text": phrases[int(rng.integers(len(phrases)))],
+            "instances": sorted(right_ids), "positions": positions, "radius": round(radius, 3),
+            "max_extent": round(2 * longest + 0.1, 2)}

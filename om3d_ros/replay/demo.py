@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from om3d_core.data.frame import Frame
 from om3d_core.data.poses import inverse
-from om3d_core.evaluation.query_file import LabeledQuery, read_queries
+from om3d_core.evaluation.ground_truth import GroundTruth
+from om3d_core.evaluation.query_file import LabeledQuery, read_queries, truth_of
 from om3d_core.evaluation.query_hits import QueryResult, evaluate_queries
 from om3d_core.pictures import render_instances, save_png
 from om3d_core.progress import Job, Report, silent
@@ -71,7 +72,9 @@ def run_demo(out: Path, scene: Path | None, seed: int, report: Report = silent) 
         if not scene.exists():
             synthesize(scene, SynthSettings(seed=seed), report)
     source = open_source(scene)
-    questions = choose_questions(source, labeled_queries(scene), out)
+    known = labeled_queries(scene)
+    truth = truth_of(known, scene)
+    questions = choose_questions(source, known, out)
     bag = out / "recording.mcap"
     write_bag(source, bag, job=Job(report))
     replayed = replay(
@@ -83,7 +86,7 @@ def run_demo(out: Path, scene: Path | None, seed: int, report: Report = silent) 
         report=report,
     )
     save_png(out / "map.png", render_instances(replayed.scene, title="the map"))
-    return Demo(replayed, judge(questions, replayed))
+    return Demo(replayed, judge(questions, replayed, truth))
 
 
 def labeled_queries(scene: Path) -> tuple[LabeledQuery, ...]:
@@ -128,19 +131,26 @@ def take_picture(source: Source, present: Sequence[LabeledQuery], path: Path) ->
     return Question(f"{path.name} ({best[2].text})", best[2], path)
 
 
-def judge(questions: Sequence[Question], replayed: Replayed) -> tuple[Verdict, ...]:
+def judge(
+    questions: Sequence[Question], replayed: Replayed, truth: GroundTruth | None
+) -> tuple[Verdict, ...]:
     """Right or wrong for each question whose truth is known and whose answer is no error."""
     texts = [question for question in questions if question.picture is None]
     pictures = [question for question in questions if question.picture is not None]
-    pairs = zip([*texts, *pictures], replayed.answers, strict=True)
-    return tuple(_verdict(question, answer, replayed) for question, answer in pairs)
-
-
-def _verdict(question: Question, answer: ReplayAnswer, replayed: Replayed) -> Verdict:
-    if question.truth is None or answer.failed:
-        return Verdict(question, answer, None)
-    quality = evaluate_queries(lambda _: answer, replayed.scene, [question.truth])
-    return Verdict(question, answer, quality.results[0])
+    pairs = list(zip([*texts, *pictures], replayed.answers, strict=True))
+    known = {
+        i: question.truth
+        for i, (question, answer) in enumerate(pairs)
+        if question.truth is not None and not answer.failed
+    }
+    results: dict[int, QueryResult] = {}
+    if known:
+        answers = iter([pairs[i][1] for i in known])
+        quality = evaluate_queries(
+            lambda _: next(answers), replayed.scene, list(known.values()), truth
+        )
+        results = dict(zip(known, quality.results, strict=True))
+    return tuple(Verdict(*pair, results.get(i)) for i, pair in enumerate(pairs))
 
 
 def _extent_m(query: LabeledQuery) -> float:
