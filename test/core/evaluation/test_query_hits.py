@@ -1,4 +1,4 @@
-"""Query evaluation: the definition of a hit, fractions, oracles, malformed files."""
+"""Query evaluation: the definition of a hit, fractions, oracles."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import ViewTable
-from om3d_core.errors import InputError, SourceError
-from om3d_core.evaluation.query_file import LabeledQuery, queries_to_json, read_queries
+from om3d_core.errors import InputError
+from om3d_core.evaluation.query_file import LabeledQuery, read_queries
 from om3d_core.evaluation.query_hits import evaluate_queries, self_check
 
 # Instances on the x axis: a mug at 0, a plate at 1, a long shelf from 2 to 4, the floor below.
@@ -191,91 +191,6 @@ def test_hits_equal_the_definition(positions, seed, radius, extent):
             and not scene.masks.structure[i]
         )
         assert ask(thing(*positions, radius=radius, extent=extent), i).right == expected
-
-
-def write(folder, content):
-    path = folder / "queries.json"
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return path
-
-
-GOOD = {"text": "a mug", "positions": [[0, 0, 1]], "radius": 0.06, "max_extent": 0.35}
-
-
-def test_read_queries(tmp_path):
-    path = write(tmp_path, {
-        "scene": "s", "note": 1,
-        "queries": [{**GOOD, "hint": "x"}, {"text": "a bicycle", "absent": True}],
-    })
-    mug, bicycle = read_queries(path)
-    assert (mug.text, mug.radius_m, mug.max_extent_m) == ("a mug", 0.06, 0.35)
-    assert mug.positions.tolist() == [[0, 0, 1]]
-    assert not mug.absent
-    assert bicycle.absent
-
-
-def test_queries_round_trip(tmp_path):
-    entries = [GOOD, {"text": "a bicycle", "absent": True}]
-    queries = read_queries(write(tmp_path, {"queries": entries}))
-    assert queries_to_json(queries) == entries
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "{",
-        "[]",
-        "[" * 100_000,
-        "\x00",
-        {"queries": []},
-        {"queries": {}},
-        {"query": [GOOD]},
-        *(
-            {"queries": [GOOD, entry]}
-            for entry in (
-                "a mug",
-                None,
-                {"positions": [[0, 0, 0]], "radius": 1, "max_extent": 1},
-                {**GOOD, "text": "  "},
-                {**GOOD, "text": 3},
-                {**GOOD, "positions": []},
-                {**GOOD, "positions": [[0, 0]]},
-                {**GOOD, "positions": [0, 0, 0]},
-                {**GOOD, "positions": [["a", 0, 0]]},
-                {**GOOD, "positions": [[0, 0, 0], [0, 0]]},
-                {**GOOD, "positions": [[0, 0, float("nan")]]},
-                {**GOOD, "positions": None},
-                {**GOOD, "radius": 0},
-                {**GOOD, "radius": -1},
-                {**GOOD, "radius": True},
-                {**GOOD, "radius": "1"},
-                {**GOOD, "radius": float("inf")},
-                {**GOOD, "max_extent": None},
-                {**GOOD, "absent": "yes"},
-                {**GOOD, "absent": True},
-            )
-        ),
-    ],
-    ids=lambda content: repr(content)[:60],
-)
-def test_malformed_files_are_refused(tmp_path, content):
-    with pytest.raises(SourceError, match=r"queries\.json"):
-        read_queries(write(tmp_path, content))
-
-
-def test_the_error_names_the_query(tmp_path):
-    path = write(tmp_path, {"queries": [GOOD, {**GOOD, "radius": 0}]})
-    with pytest.raises(SourceError, match="query 1: radius: expected a positive length"):
-        read_queries(path)
-
-
-def test_missing_file_and_binary_file(tmp_path):
-    with pytest.raises(SourceError):
-        read_queries(tmp_path / "nothing.json")
-    (tmp_path / "queries.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SourceError):
-        read_queries(tmp_path / "queries.json")
 
 
 def test_recorded_queries_pass_the_oracle(shared_data):

@@ -197,7 +197,9 @@ def test_queries_are_answered_by_ground_truth(clean_scene: Path) -> None:
             right = int(instance[np.linalg.norm(points - np.array(position), axis=1).argmin()])
             extent = np.ptp(points[instance == right], axis=0).max()
             assert near.any() and extent <= query["max_extent"]
+            assert right in query["instances"]
             answered.add(right)
+        assert len(query["instances"]) == len(query["positions"])
     assert answered == set(objects)
 
 
