@@ -1,15 +1,12 @@
-"""View selection by visibility, and crops."""
+"""View selection by visibility."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from om3d_core.errors import InputError
-from om3d_core.mapping.crops import CropSettings, cut, fade_background, multi_level_boxes
 from om3d_core.mapping.views import (
     Cameras,
     ViewSettings,
@@ -88,21 +85,3 @@ def test_bearings_are_angles_at_the_object():
     around = np.array([[1.0, 0, 0], [0, 2.0, 0], [-3.0, 0, 0]])
     expected = np.array([[0, 90, 180], [90, 0, 90], [180, 90, 0]])
     assert np.allclose(np.degrees(bearing_angles(around, np.zeros(3))), expected, atol=1e-5)
-
-
-def test_levels_grow_by_truncated_steps_and_are_clipped():
-    box = np.array([5, 10, 46, 21], np.int32)
-    got = multi_level_boxes(box, 60, 40, CropSettings(levels=3, expansion_ratio=0.1))
-    assert got.tolist() == [[5, 10, 46, 21], [1, 9, 50, 22], [0, 8, 54, 23]]
-    with pytest.raises(InputError, match="x1 < x2"):
-        multi_level_boxes(np.array([5, 5, 5, 9], np.int32), 60, 40, CropSettings())
-
-
-def test_fading_keeps_the_instance_and_grays_the_rest():
-    image = np.full((20, 30, 3), 200, np.uint8)
-    pixels = np.array([10 * 30 + 15], np.int32)
-    faded = fade_background(image, pixels, CropSettings(fade=1.0, fade_radius_px=2))
-    assert (faded[10, 13:18] == 200).all() and (faded[0] == 128).all()
-    half = fade_background(image, pixels, CropSettings(fade=0.5, fade_radius_px=2))
-    assert (half[0] == 164).all()
-    assert cut(image, np.array([[1, 2, 4, 9]]))[0].shape == (7, 3, 3)
