@@ -61,7 +61,10 @@ def _read(file: BinaryIO, size: int, name: str) -> FaceValues:
         raise ValueError(f"no face property {name}")
     corners, values, at, look = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0, SHORTEST_LOOK
     while n_faces:
-        (n_corners,) = data[at + before.itemsize :][: count.itemsize].view(count)
+        head = data[at + before.itemsize :][: count.itemsize]
+        if len(head) < count.itemsize:
+            raise ValueError("truncated faces")
+        (n_corners,) = head.view(count)
         face = np.dtype([("before", before), ("n", count), ("corners", corner, (int(n_corners),)),
                          ("after", after)])  # fmt: skip
         fit = min((len(data) - at) // face.itemsize, n_faces, look)

@@ -22,7 +22,6 @@ from helpers.worlds import tabletop
 from om3d_core import cli
 from om3d_core.data.scene_store import load_scene
 from om3d_core.errors import SettingsError, SourceError
-from om3d_core.formats.ply_faces import read_face_property
 from om3d_core.sources.datasets.base import open_dataset_scene
 from om3d_core.sources.datasets.replica import ReplicaScene, ReplicaSettings
 from om3d_core.sources.datasets.scannet import ScanNetScene, ScanNetSettings
@@ -191,23 +190,6 @@ def test_replica(tmp_path) -> None:
     assert_same_views(scene, stride=3)
     assert labels_by_solid(scene) == [40001, 80001, 10001, 14001, 0]
     assert len(ReplicaScene(tmp_path, "office0")) == 2
-
-
-def test_faces_of_any_number_of_corners(tmp_path) -> None:
-    rng = np.random.default_rng(0)
-    faces = [rng.integers(0, 50, n).tolist() for n in rng.integers(1, 6, 400)]
-    values = rng.integers(-5, 5, 400).tolist()
-    write_mesh(tmp_path / "m.ply", np.zeros((50, 3)), np.zeros((50, 3)), faces, values)
-    found = read_face_property(tmp_path / "m.ply", "object_id")
-    np.testing.assert_array_equal(found.corners, np.concatenate(faces))
-    np.testing.assert_array_equal(found.values, np.repeat(values, [len(f) for f in faces]))
-    with pytest.raises(SourceError, match="no face property color"):
-        read_face_property(tmp_path / "m.ply", "color")
-    content = (tmp_path / "m.ply").read_bytes()
-    for broken in (content[:-3], content[: len(content) // 2], b"ply\n", b""):
-        (tmp_path / "m.ply").write_bytes(broken)
-        with pytest.raises(SourceError, match=r"m\.ply"):
-            read_face_property(tmp_path / "m.ply", "object_id")
 
 
 @pytest.mark.parametrize(
