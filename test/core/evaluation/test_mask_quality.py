@@ -1,36 +1,29 @@
-"""Mask quality: hand-computed curves, a brute-force comparison, void, views, ground truth."""
+"""Mask quality: numbers by hand, a brute-force comparison, void, structure."""
 
 from __future__ import annotations
 
 import json
 import math
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.errors import CanceledError, InputError, SourceError
+from om3d_core.errors import InputError
 from om3d_core.evaluation.average_precision import (
     AP_THRESHOLDS,
-    Overlaps,
     average_precision,
-    curve_area,
     match,
 )
-from om3d_core.evaluation.ground_truth import read_ground_truth, transfer_masks
 from om3d_core.evaluation.mask_quality import (
     MaskEvaluationSettings,
     count_overlaps,
     evaluate_masks,
     evaluate_overlaps,
 )
-from om3d_core.evaluation.single_view import evaluate_views
-from om3d_core.progress import Job
 
 ANY_SIZE = MaskEvaluationSettings(min_region_points=1)
 
@@ -65,20 +58,6 @@ def test_no_ground_truth_is_no_number():
     result = quality(spans((0, 10)), InstanceMasks.empty(100))
     assert math.isnan(result.ap)
     assert json.loads(json.dumps(result.to_json()))["ap"] is None
-
-
-def test_curve_by_hand():
-    # Found 1 of 2 at score 0.9, nothing at 0.8, the other at 0.7: (precision, recall) runs over
-    # (1, 0) (1, 1/2) (1/2, 1/2) (2/3, 1); each precision weighs half the recall between its
-    # neighbors, the first and the last from their own.
-    area = curve_area(np.array([0.8, 0.9, 0.7]), np.array([False, True, True]), 2)
-    steps = np.array([(0.5 - 0) / 2, (0.5 - 0) / 2, (1 - 0.5) / 2, (1 - 0.5) / 2])
-    assert area == pytest.approx(steps @ [1, 1, 1 / 2, 2 / 3])
-
-
-def test_equal_scores_are_one_point_of_the_curve():
-    area = curve_area(np.full(4, 0.5), np.array([True, False, False, True]), 2)
-    assert area == pytest.approx((1.0 + 0.5) / 2)
 
 
 def test_a_wrong_prediction_costs_more_when_it_is_trusted_more():
@@ -279,193 +258,3 @@ def test_ground_truth_is_always_perfect(gt_labels):
 def test_masks_over_other_points_are_refused(pred, void):
     with pytest.raises(InputError, match="expected"):
         evaluate_masks(pred, spans((0, 20)), void, ANY_SIZE)
-
-
-def test_overlaps_check_their_shapes():
-    with pytest.raises(InputError):
-        Overlaps(np.ones(2, np.float32), *[np.zeros(1, np.int64)] * 2, np.zeros((2, 1), np.int64),
-                 np.zeros(2, np.int64))
-
-
-def cloud_of(points):
-    points = np.asarray(points, np.float32).reshape(-1, 3)
-    return Cloud(points, np.zeros(points.shape, np.uint8), np.zeros_like(points))
-
-
-def test_transfer_takes_the_nearest_point_within_the_tolerance():
-    cloud = cloud_of([[0, 0, 0], [1, 0, 0], [2, 0, 0]])
-    masks = InstanceMasks.from_lists([[0, 1], [2], []], 3, [0.5, 0.25, 1], [False, True, False])
-    targets = np.array([[0.9, 0, 0], [0.01, 0, 0], [2.02, 0, 0], [5, 0, 0], [2.2, 0, 0]])
-    moved = transfer_masks(cloud, masks, targets, 0.125)
-    assert [moved[i].tolist() for i in range(3)] == [[0, 1], [2], []]
-    assert moved.n_points == 5
-    assert np.array_equal(moved.scores, masks.scores)
-    assert np.array_equal(moved.structure, masks.structure)
-
-
-@given(seed=st.integers(0, 1000), tolerance=st.floats(0.01, 0.5))
-@settings(max_examples=40, deadline=None)
-def test_transfer_equals_brute_force(seed, tolerance):
-    rng = np.random.default_rng(seed)
-    cloud, targets = cloud_of(rng.random((20, 3))), rng.random((30, 3))
-    masks = InstanceMasks.from_dense(rng.random((20, 3)) < 0.5)
-    distance = np.linalg.norm(targets[:, None] - cloud.points[None], axis=2)
-    expected = masks.to_dense()[distance.argmin(axis=1)]
-    expected[distance.min(axis=1) >= tolerance] = False
-    moved = transfer_masks(cloud, masks, targets, tolerance)
-    assert np.array_equal(moved.to_dense(), expected)
-
-
-def test_transfer_from_and_to_nothing():
-    assert transfer_masks(Cloud.empty(), InstanceMasks.empty(0), np.zeros((4, 3))).n_points == 4
-    cloud = cloud_of([[0, 0, 0]])
-    assert transfer_masks(cloud, spans((0, 1), n=1), np.zeros((0, 3))).sizes.tolist() == [0]
-    with pytest.raises(InputError):
-        transfer_masks(cloud, InstanceMasks.empty(2), np.zeros((1, 3)))
-
-
-INSTANCES = [
-    {"id": 1, "class": "floor", "structure": True},
-    {"id": 7, "class": "mug", "structure": False, "color": "white"},
-]
-
-
-def write_truth(folder, instances=INSTANCES, **arrays):
-    arrays = {
-        "points": np.arange(15, dtype=np.float32).reshape(5, 3),
-        "instance": np.array([7, 1, 0, 7, 3], np.uint16),
-        **arrays,
-    }
-    np.savez(folder / "ground_truth.npz", **arrays)
-    (folder / "scene.json").write_text(json.dumps({"instances": instances}))
-    return folder
-
-
-def test_read_ground_truth(tmp_path):
-    truth = read_ground_truth(write_truth(tmp_path))
-    assert [truth.masks[i].tolist() for i in range(2)] == [[1], [0, 3]]
-    assert truth.masks.structure.tolist() == [True, False]
-    assert truth.void.tolist() == [False, False, True, False, True]
-    assert truth.ids.tolist() == [1, 7]
-    assert truth.classes == ("floor", "mug")
-
-
-@pytest.mark.parametrize(
-    "arrays",
-    [
-        {"points": np.zeros((5, 2), np.float32)},
-        {"points": np.full((5, 3), np.nan, np.float32)},
-        {"points": np.zeros((4, 3), np.float32)},
-        {"instance": np.zeros(5)},
-        {"instance": np.array([{}] * 5, object)},
-    ],
-)
-def test_damaged_points_are_refused(tmp_path, arrays):
-    with pytest.raises(SourceError, match="ground_truth.npz"):
-        read_ground_truth(write_truth(tmp_path, **arrays))
-
-
-@pytest.mark.parametrize(
-    "instances",
-    [
-        None,
-        [{"id": 1, "class": "mug"}],
-        [{"id": "1", "class": "mug", "structure": False}],
-        [{"id": 1, "class": "mug", "structure": 0}],
-        [*INSTANCES, INSTANCES[0]],
-        ["mug"],
-    ],
-)
-def test_damaged_instances_are_refused(tmp_path, instances):
-    with pytest.raises(SourceError, match="scene.json"):
-        read_ground_truth(write_truth(tmp_path, instances))
-
-
-def test_missing_and_truncated_files_are_refused(tmp_path):
-    with pytest.raises(SourceError, match="scene.json"):
-        read_ground_truth(tmp_path)
-    path = write_truth(tmp_path) / "ground_truth.npz"
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(SourceError, match="ground_truth.npz"):
-        read_ground_truth(tmp_path)
-
-
-class ByColor:
-    """One mask a color of the picture but black; gray is structure."""
-
-    def propose(self, cloud, job, up=None):
-        job.step("colors", 0, 1)
-        colors, owner = np.unique(cloud.colors, axis=0, return_inverse=True)
-        owner = owner.reshape(-1)
-        members = [np.flatnonzero(owner == i) for i in range(len(colors))]
-        return InstanceMasks.from_lists(
-            members, len(cloud), structure=[bool((c == 90).all()) for c in colors]
-        )
-
-
-def write_view(folder, name, labels, colors):
-    depth = np.full(labels.shape, 800, np.uint16)
-    depth[:2] = 0
-    cv2.imwrite(str(folder / f"{name}.label.png"), labels)
-    cv2.imwrite(str(folder / f"{name}.depth.png"), depth)
-    cv2.imwrite(str(folder / f"{name}.color.png"), colors)
-
-
-def table_with_two_objects():
-    labels = np.ones((30, 40), np.uint8)
-    labels[:, :5] = 0
-    labels[5:15, 10:20], labels[18:28, 22:36] = 2, 3
-    colors = np.full((30, 40, 3), 90, np.uint8)
-    colors[labels == 2], colors[labels == 3] = (10, 20, 200), (200, 20, 10)
-    return labels, colors
-
-
-def test_views_are_pooled(tmp_path):
-    labels, colors = table_with_two_objects()
-    write_view(tmp_path, "learn0", labels, colors)
-    result = evaluate_views(tmp_path, ByColor(), Job(), ANY_SIZE)
-    assert (result.ap, result.n_gt, result.n_pred) == (1.0, 2, 2)
-    colors[labels > 1] = 120
-    write_view(tmp_path, "learn1", labels, colors)
-    merged = evaluate_views(tmp_path, ByColor(), Job(), ANY_SIZE)
-    assert (merged.n_gt, merged.n_pred) == (4, 3)
-    # The merged pair covers 140 of 240 pixels for the larger: IoU 0.58.
-    assert merged.recall50 == pytest.approx(3 / 4)
-    assert merged.under_segmentation == pytest.approx(1 / 3)
-
-
-def test_views_can_be_canceled_and_report(tmp_path):
-    write_view(tmp_path, "a", *table_with_two_objects())
-    with pytest.raises(CanceledError):
-        evaluate_views(tmp_path, ByColor(), Job(canceled=lambda: True))
-    seen = []
-    evaluate_views(tmp_path, ByColor(), Job(lambda *step: seen.append(step)))
-    assert seen[0] == ("views", 0, 1)
-    assert seen[-1] == ("views", 1, 1)
-
-
-def test_damaged_views_are_refused(tmp_path):
-    with pytest.raises(SourceError, match=r"label\.png"):
-        evaluate_views(tmp_path, ByColor(), Job())
-    labels, colors = table_with_two_objects()
-    write_view(tmp_path, "a", labels, colors)
-    write_view(tmp_path, "b", labels, colors[:, :20])
-    with pytest.raises(SourceError, match="view b"):
-        evaluate_views(tmp_path, ByColor(), Job())
-    (tmp_path / "b.color.png").write_bytes(b"no picture")
-    with pytest.raises(SourceError, match=r"b\.color\.png"):
-        evaluate_views(tmp_path, ByColor(), Job())
-    (tmp_path / "intrinsics.txt").write_text("1 2\n")
-    with pytest.raises(SourceError, match=r"intrinsics\.txt"):
-        evaluate_views(tmp_path, ByColor(), Job())
-
-
-def test_human_labels_are_perfect_against_themselves(shared_data):
-    from om3d_core.evaluation.single_view import read_views, view_truth
-
-    scenes = []
-    for view in read_views(shared_data / "data" / "osd"):
-        gt, void = view_truth(view)
-        scenes.append(count_overlaps(gt, gt, void))
-    result = evaluate_overlaps(scenes)
-    assert (result.ap, result.ap50, result.n_gt, result.n_pred) == (1.0, 1.0, 68, 68)
