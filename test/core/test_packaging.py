@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -167,6 +168,38 @@ def test_every_requirement_is_pinned_within_its_range() -> None:
             (exact,) = pin.specifier
             assert exact.operator == "=="
             assert exact.version in requirement.specifier, f"{path.name}: {requirement}, {pin}"
+
+
+def test_the_versions_of_python_are_told_alike() -> None:
+    check = runpy.run_path(str(ROOT / "scripts" / "check_system.py"))
+    oldest, newest = check["OLDEST_PYTHON"][1], check["NEWEST_PYTHON_WITH_WHEELS"][1]
+    minors = list(range(oldest, newest + 1))
+    setup = (ROOT / "setup.py").read_text()
+    assert f'python_requires=">=3.{oldest}"' in setup
+    assert f"for minor in ({', '.join(map(str, minors))})" in setup
+    *first, last = (f"3.{minor}" for minor in minors)
+    listed = f"{', '.join(first)} {{}} {last}"
+    assert f"with Python {listed.format('or')}," in (ROOT / "README.md").read_text()
+    pins = (ROOT / "requirements" / "versions.txt").read_text()
+    assert f"CPython {listed.format('and')}" in pins
+    assert f"version 3.{oldest} to 3.{newest}" in (ROOT / "Makefile").read_text()
+    candidates = [f"python3.{minor}" for minor in reversed(minors)]
+    assert f"in python3 {' '.join(candidates)}; do" in (ROOT / "scripts/setup.sh").read_text()
+
+
+@pytest.mark.parametrize(
+    ("version", "with_ros", "usable"),
+    [((3, 10, 9), False, False), ((3, 10, 9), True, False), ((3, 11, 0), False, True),
+     ((3, 13, 0), False, True), ((3, 14, 0), False, False), ((3, 14, 0), True, True)],
+)  # fmt: skip
+def test_set_up_takes_the_versions_that_there_are_wheels_for(
+    monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], with_ros: bool, usable: bool
+) -> None:
+    check = runpy.run_path(str(ROOT / "scripts" / "check_system.py"))
+    monkeypatch.setattr(sys, "version_info", version)
+    reason = check["unusable"](with_ros)
+    assert (reason == "") == usable
+    assert usable or ("expected Python 3.11 to 3.13, got" in reason and "make PYTHON=" in reason)
 
 
 def test_ci_runs_make_test_and_nothing_else() -> None:
