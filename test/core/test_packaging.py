@@ -197,6 +197,8 @@ def test_set_up_takes_the_versions_that_there_are_wheels_for(
 ) -> None:
     check = runpy.run_path(str(ROOT / "scripts" / "check_system.py"))
     monkeypatch.setattr(sys, "version_info", version)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("platform.libc_ver", lambda: ("glibc", "2.36"))
     reason = check["unusable"](with_ros)
     assert (reason == "") == usable
     assert usable or ("expected Python 3.11 to 3.13, got" in reason and "make PYTHON=" in reason)

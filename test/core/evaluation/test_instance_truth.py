@@ -7,77 +7,31 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers.labeled_things import (
+    FLOOR,
+    MUG,
+    POINTS,
+    SHELF,
+    TABLE,
+    TRUTH,
+    of,
+    on,
+    scene_of,
+    shelf_without_back,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from om3d_core.data.cloud import Cloud
-from om3d_core.data.masks import InstanceMasks
-from om3d_core.data.scene import Scene
-from om3d_core.data.tables import ViewTable
 from om3d_core.errors import InputError
-from om3d_core.evaluation.ground_truth import GroundTruth
 from om3d_core.evaluation.instance_truth import MIN_IOU, InstanceOverlaps
 from om3d_core.evaluation.query_file import LabeledQuery
 from om3d_core.evaluation.query_hits import evaluate_queries
-
-# Ids of the ground truth.
-TABLE, MUG, SHELF, FLOOR = 3, 8, 9, 1
-SPACING_M = 0.02
-
-
-def grid(low, high):
-    """Points of a block, SPACING_M apart."""
-    axes = [np.arange(a, b + 1e-9, SPACING_M) for a, b in zip(low, high, strict=True)]
-    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-
-
-PARTS = {
-    TABLE: grid((0, 0, 0.7), (1, 0.8, 0.7)),
-    MUG: grid((0.4, 0.4, 0.72), (0.48, 0.48, 0.8)),
-    SHELF: np.concatenate([
-        grid((3, 0, 0), (3, 0.3, 1.6)), grid((4, 0, 0), (4, 0.3, 1.6)),
-        *(grid((3, 0, z), (4, 0.3, z)) for z in (0, 0.4, 0.8, 1.2, 1.6)),
-        grid((3.02, 0.3, 0.02), (3.98, 0.3, 1.58)),
-    ]),
-    FLOOR: grid((0, -1, -0.2), (4, -0.5, -0.2)),
-}
-IDS = np.array(list(PARTS))
-POINTS = np.concatenate(list(PARTS.values())).astype(np.float32)
-OWNER = np.repeat(IDS, [len(points) for points in PARTS.values()])
-TRUTH = GroundTruth(
-    POINTS,
-    InstanceMasks.from_lists([np.flatnonzero(OWNER == i) for i in IDS], len(POINTS),
-                             structure=IDS == FLOOR),
-    np.zeros(len(POINTS), bool),
-    IDS,
-    ("table", "mug", "shelf", "floor"),
-)
-
-
-def scene_of(*members, structure=None):
-    """A map of the truth's points, each 5 mm away, whose instances hold ``members``."""
-    masks = InstanceMasks.from_lists(list(members), len(POINTS), structure=structure)
-    n = len(members)
-    cloud = Cloud(POINTS + np.float32(0.005), np.zeros((len(POINTS), 3), np.uint8),
-                  np.zeros((len(POINTS), 3), np.float32))
-    return Scene(
-        revision=1, cloud=cloud, masks=masks, ids=np.arange(n) + 50, up=np.array([0.0, 0, 1]),
-        views=ViewTable.empty(n, 1), features=(), thumbnails=((),) * n, labels=("",) * n,
-    )
-
-
-def of(*names):
-    return np.flatnonzero(np.isin(OWNER, names))
 
 
 def right(members, *instances, structure=None):
     scene = scene_of(members, structure=structure)
     return bool(InstanceOverlaps.of(scene, TRUTH).hits(instances)[0])
-
-
-def on(name, low, high):
-    inside = ((POINTS >= np.array(low) - 1e-6) & (POINTS <= np.array(high) + 1e-6)).all(axis=1)
-    return np.flatnonzero((OWNER == name) & inside)
 
 
 def test_the_thing_itself_is_right():
@@ -87,10 +41,8 @@ def test_the_thing_itself_is_right():
 
 
 def test_a_shelf_without_its_back_panel_is_right():
-    panel = on(SHELF, (3.02, 0.3, 0.02), (3.98, 0.3, 1.58))
-    frame = np.setdiff1d(of(SHELF), panel)
+    frame, middle = shelf_without_back()
     assert right(frame, SHELF)
-    middle = POINTS[panel[len(panel) // 2]].astype(float)
     at_the_panel = LabeledQuery("shelf", middle[None], 0.06, 3.7)
     assert not ask(frame, at_the_panel).right, "the position would have it wrong"
     both = LabeledQuery("shelf", middle[None], 0.06, 3.7, (SHELF,))
