@@ -108,6 +108,33 @@ def test_errors_are_one_line_without_a_traceback(built, scene, tmp_path, argumen
     assert not (tmp_path / "out").exists()
 
 
+def test_queries_are_judged_by_the_instances_of_the_ground_truth(built, tmp_path):
+    """A truth whose one thing is what the map answers to the question, and another at its side."""
+    folder, _ = built
+    found = load_scene(folder)
+    first = json.loads(om3d("query", folder, "a box", "--json").stdout)["matches"][0]["id"]
+    row = int(np.flatnonzero(found.ids == first)[0])
+    instance = np.zeros(len(found.cloud), int)
+    instance[found.masks[row]] = 7
+    instance[::50] = 8
+    truth, queries = tmp_path / "truth", tmp_path / "queries.json"
+    truth.mkdir()
+    np.savez(truth / "ground_truth.npz", points=found.cloud.points, instance=instance)
+    things = [{"id": i, "class": "thing", "structure": False} for i in (7, 8)]
+    (truth / "scene.json").write_text(json.dumps({"instances": things}))
+    at = {"positions": [[9, 9, 9]], "radius": 0.1, "max_extent": 0.1}
+    queries.write_text(json.dumps({"queries": [
+        {"text": "a box", "instances": [7], **at}, {"text": "a box", "instances": [8]},
+    ]}))
+    result = om3d("eval-queries", folder, queries, "--json", "--ground-truth", truth)
+    assert result.returncode == 0, result.stderr
+    quality = json.loads(result.stdout)
+    assert [q["right"] for q in quality["queries"]] == [True, False]
+    assert quality["attainable"] == 0.5
+    without = om3d("eval-queries", folder, queries)
+    assert without.returncode == 2 and "--ground-truth" in without.stderr
+
+
 def test_interrupting_while_frames_are_read_maps_what_was_read(scene):
     mapper = Mapper(MapSettings(), BoxProposer(), [ColorEncoder()])
     read = itertools.count(1)
