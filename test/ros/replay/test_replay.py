@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 import cv2
 import numpy as np
@@ -174,6 +175,9 @@ def test_nodes_that_nobody_started_are_told(bag, tmp_path, monkeypatch, ros_doma
     monkeypatch.setenv("ROS_DOMAIN_ID", str(ros_domain_id))
     with Processes() as nodes:
         nodes.add(NodeProcess("om3d_ros.mapper_node", log, ros_domain_id))
+        deadline = time.monotonic() + 60
+        while "unconfigured" not in log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.1)
         with pytest.raises(ReplayError, match="mapper and query to be active within 5 s"):
             replay(bag, tmp_path / "out", attach=True)
     assert "unconfigured: a lifecycle manager, or autostart, starts it" in log.read_text()
