@@ -27,7 +27,7 @@ from om3d_ros.node.settings import QueryNodeSettings
 MAX_PREPARED = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Map:
     """One revision of the map, ready to be asked."""
 

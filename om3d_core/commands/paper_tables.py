@@ -37,7 +37,7 @@ AP_NAMES = ("AP", "AP50", "AP25")
 Open = Callable[[str, Report], LabeledScene]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Work:
     """Everything that a table needs."""
 

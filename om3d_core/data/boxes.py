@@ -12,7 +12,7 @@ from om3d_core.errors import expect
 YAW_STEPS = 90
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Box:
     """An oriented box: center (3,) and size (3,) in meters, map_from_box (3, 3) rotation.
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from om3d_core.errors import expect
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cloud:
     """points: (P, 3) float32 meters, colors: (P, 3) uint8 RGB, normals: (P, 3) float32.
 

@@ -78,7 +78,7 @@ class Intrinsics:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """One posed RGB-D image; color and depth are registered and of one size.
 

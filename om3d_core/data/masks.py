@@ -13,7 +13,7 @@ from scipy import sparse
 from om3d_core.errors import expect
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class InstanceMasks:
     """N masks over P points.
 

@@ -15,7 +15,7 @@ from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.errors import expect
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """N instances on a cloud.
 

@@ -11,7 +11,7 @@ from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.errors import expect
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ViewTable:
     """The chosen views of N instances, at most k each, packed to the front.
 
@@ -47,7 +47,7 @@ class ViewTable:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FeatureTable:
     """Features in one space. vectors: (N, k, D) float32 unit rows, zero where not ``valid``.
 

@@ -30,7 +30,7 @@ class AssignSettings(Settings):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidates:
     """k labels of each of N instances, best first.
 

@@ -19,7 +19,7 @@ from om3d_core.errors import expect
 AP_THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Overlaps:
     """Point counts of N predictions and G ground-truth masks of one scene.
 
@@ -52,7 +52,7 @@ class Overlaps:
         return result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Matching:
     """Verdicts at one threshold: (N,) ground truth taken by each prediction, or -1, and
     (N,) whether the prediction counts at all (it does not if it lies on void)."""

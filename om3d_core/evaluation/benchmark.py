@@ -28,7 +28,7 @@ AT_50, AT_25 = 0, len(AP_THRESHOLDS)
 INSTANCES_A_LABEL = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ScenePredictions:
     """N labeled masks and the G ground-truth instances of one scene.
 
@@ -48,7 +48,7 @@ class ScenePredictions:
         expect(shapes == ((g,), (g,), (n,)), f"shapes {((g,), (g,), (n,))}", shapes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BenchmarkResult:
     """Results over S scenes for C classes at T thresholds (:data:`THRESHOLDS`), 0..1.
 
@@ -113,7 +113,7 @@ def summary_of(values: Floats) -> Floats:
     return np.stack([mean, values[..., AT_50], values[..., AT_25]], axis=-1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class InstanceCounts:
     """Points that N masks share with G annotated instances, whatever classes are scored.
 
@@ -142,7 +142,7 @@ class InstanceCounts:
         return GroundTruthCounts(overlaps, classes[scored], group)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GroundTruthCounts:
     """Masks against the ground truth of one scene, before the masks have labels.
 
@@ -209,7 +209,7 @@ def ground_truth_result(
     return evaluate_scenes([scene], labels, protocol)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Verdicts:
     """(V,) class row, score and verdict of every counted prediction of a scene."""
 

@@ -22,7 +22,7 @@ SCENE_FILE = "scene.json"
 TRANSFER_TOLERANCE_M = 0.03
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GroundTruth:
     """Labeled points of a scene, in the map frame.
 

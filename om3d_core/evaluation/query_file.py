@@ -16,7 +16,7 @@ from om3d_core.errors import SourceError
 from om3d_core.evaluation.ground_truth import GroundTruth, read_ground_truth
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabeledQuery:
     """One question and what answers it.
 

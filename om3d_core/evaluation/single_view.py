@@ -34,7 +34,7 @@ OSD_INTRINSICS = ((525.0, 0.0, 319.5), (0.0, 525.0, 239.5), (0.0, 0.0, 1.0))
 MILLIMETERS_PER_M = 1000.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabeledView:
     """One view, its frame in the camera's own coordinates, and labels (H, W) integer."""
 

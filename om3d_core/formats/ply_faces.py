@@ -17,7 +17,7 @@ SHORTEST_LOOK = 64
 CORNER_NAMES = ("vertex_indices", "vertex_index")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceValues:
     """corners: (C,) vertex of every corner of every face. values: (C,) number of its face."""
 

@@ -23,7 +23,7 @@ MOST_OF_A_LABEL = 999
 Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabeledGroup:
     """An annotated instance: its raw label and the segments it is made of."""
 

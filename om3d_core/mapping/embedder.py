@@ -39,7 +39,7 @@ THUMBNAIL_MARGIN = CropSettings(levels=2, expansion_ratio=0.3)
 Key = tuple[int | str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EncodedView:
     """The mean (D,) over the crops of one view by space name, and its JPEG thumbnail."""
 
@@ -47,7 +47,7 @@ class EncodedView:
     thumbnail: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Encoded:
     """What :meth:`Embedder.encode` returns; ``n_encoded`` counts the crops that were new."""
 
@@ -56,14 +56,14 @@ class Encoded:
     n_encoded: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Pending:
     key: Key
     crops: list[npt.NDArray[np.uint8]]
     thumbnail: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Sight:
     """An instance in a frame: its box, and the flat indices of the pixels that show it, where
     something is made of them."""

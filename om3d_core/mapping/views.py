@@ -51,7 +51,7 @@ class ViewSettings(Settings):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cameras:
     """The poses of F frames and the centers of N instances, in the map frame.
 

@@ -49,7 +49,7 @@ class VisibilitySettings(Settings):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Observation:
     """What one frame sees of N instances.
 

@@ -28,7 +28,7 @@ MARGIN_PX = 6
 INK = (18, 20, 24)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BoxMark:
     """A box to draw, its color, its edge width in pixels (0: no edges) and its label."""
 

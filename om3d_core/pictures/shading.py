@@ -21,7 +21,7 @@ BACKGROUND_TOP = np.array([34.0, 40.0, 50.0])
 BACKGROUND_BOTTOM = np.array([14.0, 17.0, 22.0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rendering:
     """A picture rgb (H, W, 3) uint8, and the raster that it was shrunk from."""
 

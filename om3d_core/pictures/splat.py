@@ -20,7 +20,7 @@ NEAR_M = 0.05
 MAX_RADIUS_PX = 24.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Viewpoint:
     """A virtual camera: intrinsics, and map_from_camera (4, 4) in optical axes."""
 
@@ -53,7 +53,7 @@ class Viewpoint:
         return Viewpoint(self.intrinsics.resized(width, height), self.map_from_camera)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Raster:
     """What each pixel shows. index: (H, W) int32 point, -1 for none. depth: (H, W) float32 meters,
     infinity for none."""

@@ -18,7 +18,7 @@ class ViewSimilarity:
     similarity: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Match:
     """One instance of an answer.
 
@@ -42,7 +42,7 @@ class Match:
     view_similarities: tuple[ViewSimilarity, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answer:
     """Matches of one question, best first.
 

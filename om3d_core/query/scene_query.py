@@ -66,7 +66,7 @@ class QuerySettings(Settings):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Ranking:
     """The rows of the best instances with their similarities and scores, and the mean of all."""
 
@@ -76,7 +76,7 @@ class _Ranking:
     mean: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Searched:
     """The views of one space that take part in an answer, and how they are combined.
 

@@ -17,7 +17,7 @@ from om3d_core.formats.image_files import MAX_ENCODED_BYTES, decode_file, resize
 from om3d_core.sources.base import SkipCount
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RgbdFile:
     """One frame on disk; map_from_camera (4, 4) as stored, perhaps not rigid.
 

@@ -11,7 +11,7 @@ from om3d_core.errors import InputError, expect
 from om3d_core.streams.trajectory import Trajectory
 
 
-@dataclass
+@dataclass(eq=False)
 class TransformTree:
     """Named coordinate frames, each held by its parent at fixed or at stamped transforms.
 

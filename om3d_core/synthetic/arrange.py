@@ -19,7 +19,7 @@ _TRIES = 40
 _TABLE_SHARE = 0.7
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Member:
     """One object of a group; carrier is the index of the member that it stands on, or -1."""
 
@@ -28,7 +28,7 @@ class _Member:
     carrier: int = -1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Group:
     """Objects that keep their places to each other, in a frame whose z = 0 is the support."""
 

@@ -48,7 +48,7 @@ class ObjectClass:
     color: tuple[float, float, float] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """An upright object at its true size; the origin is the middle of its underside."""
 

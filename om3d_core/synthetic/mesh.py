@@ -14,7 +14,7 @@ from om3d_core.errors import expect
 Color = tuple[float, float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MeshPart:
     """One mesh with one material.
 

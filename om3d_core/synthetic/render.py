@@ -26,7 +26,7 @@ _EDGE_COSINE = 0.8
 _Vectors = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rendering:
     """One view without sensor noise.
 

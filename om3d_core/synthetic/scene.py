@@ -13,7 +13,7 @@ from om3d_core.synthetic.assets import Model
 from om3d_core.synthetic.mesh import MeshPart, bounds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Instance:
     """One thing with an id; parts are in the room's frame [m].
 
@@ -32,7 +32,7 @@ class Instance:
         return bounds(self.parts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Surface:
     """A horizontal rectangle that objects may stand on.
 
@@ -48,7 +48,7 @@ class Surface:
     owner: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Room:
     """The shell and the furniture; size (3,) is the room's inner size [m], centered at x = y = 0.
 

@@ -16,7 +16,7 @@ _CELLS = 1 << 17
 _INSTANCES = 1 << 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GroundTruth:
     """points (P, 3) f32 [m] on seen surfaces, about 1 cm apart; instance (P,) u16;
 

@@ -41,7 +41,7 @@ SCENES_IN_MEMORY = 16
 Labels = npt.NDArray[np.int32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabeledScene:
     """A cloud of P points and the instance of each.
 

@@ -31,7 +31,7 @@ INPUT_TOPICS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Replayed:
     """The map that the nodes made of a bag, their answers, and where the pictures are.
 

@@ -33,7 +33,7 @@ CROP_MARGIN = 1.1
 MIN_CROP_PX = 24
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Question:
     """A question and, where it is known, what answers it; picture: file to ask by instead."""
 
@@ -42,7 +42,7 @@ class Question:
     picture: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Verdict:
     """A question with its answer and the judgment, None where the truth is not known."""
 
@@ -51,7 +51,7 @@ class Verdict:
     result: QueryResult | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Demo:
     """What a demo did."""
 

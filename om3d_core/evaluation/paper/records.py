@@ -18,7 +18,7 @@ from om3d_core.files import write_atomically
 VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SceneRecord:
     """One scene: its masks against the ground truth, and the labels that each row gives them.
 

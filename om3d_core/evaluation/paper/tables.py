@@ -33,7 +33,7 @@ from om3d_core.sources.datasets.label_sets import LabelSet
 Floats = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabeledScene:
     """A recorded scene with ground truth.
 
@@ -46,7 +46,7 @@ class LabeledScene:
     points: npt.NDArray[np.floating] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MappedScene:
     """A map with the poses of the frames that it was made from.
 

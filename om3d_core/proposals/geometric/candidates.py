@@ -29,7 +29,7 @@ FURNITURE_AREA_M2 = 0.06
 MIN_PART_M2 = 0.0015
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """One proposed instance: sample indices (k,), a score 0..1, and whether it is structure."""
 

@@ -20,7 +20,7 @@ SUPPORT_DIVIDE = 0.1
 LOOSE_DIVIDE = 0.4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Links:
     """Of touching parts: pairs (b, 2), how likely the border divides two objects (b,) 0..1, and
     its weight (b,)."""

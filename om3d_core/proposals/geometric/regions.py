@@ -15,7 +15,7 @@ ABSORB_M2 = 0.0015
 ABSORB_CONTACT = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Borders:
     """Contacts of neighboring segments: pairs (b, 2), count (b,) edges that cross, bend (b,) sum
     of signed angles (rad, positive = convex), color (b,) sum of color steps."""

@@ -90,7 +90,7 @@ def _read(archive: zipfile.ZipFile, path: Path) -> dict[str, Tensor]:
     return {name: view.load(load) for name, view in views.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Storage:
     """``count`` values of ``dtype`` in the archive's file ``key``."""
 
@@ -99,7 +99,7 @@ class _Storage:
     count: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _View:
     """A tensor that is still in the archive."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from om3d_core.proposals.mask3d.network import Mask3D
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SceneLogits:
     """voxels of the cloud; positions (N, 3) float32 meters of their first points; class_logits
     (Q, C + 1); mask_logits (N, Q). segments: (P,) int64 ids 0..S-1 of the points, if used."""

@@ -22,7 +22,7 @@ EPSILON = 1e-6
 MIN_SEGMENT_SHARE = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Parts:
     """M connected parts of the queries' masks, ordered by query, then by first voxel.
 
@@ -38,7 +38,7 @@ class Parts:
         return len(self.voxels)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ranked:
     """Proposals by falling score: parts (K,) int64, classes (K,) int64, scores (K,) float32."""
 

@@ -16,7 +16,7 @@ COLOR_STD = (0.2834475483823543, 0.27566157565723015, 0.27018971370874995)
 MAX_CELL = 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Voxels:
     """N voxels of P points; a voxel stands for the first point in it, in order of appearance.
 

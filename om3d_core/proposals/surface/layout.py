@@ -32,7 +32,7 @@ GROW_COS = float(np.cos(np.deg2rad(40.0)))
 TAKEN = -2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Footprint:
     """The area covered by points as seen from above: a filled grid in a level frame."""
 
@@ -71,7 +71,7 @@ class Footprint:
         return result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Support:
     """A connected level surface: its plane, its samples and its footprint."""
 
@@ -80,7 +80,7 @@ class Support:
     footprint: Footprint
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     """up (3,); structure: planes of the floor, the ceiling and each wall; supports by falling
     height; plane_of (n,) number of the structure, or of the support after it, of each sample, -1

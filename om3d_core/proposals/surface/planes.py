@@ -17,7 +17,7 @@ MAX_PLANES = 24
 MIN_COS = float(np.cos(np.deg2rad(25.0)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plane:
     """normal (3,) unit, on the seen side, with normal . x = offset_m; members (k,) samples."""
 

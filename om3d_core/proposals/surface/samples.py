@@ -20,7 +20,7 @@ EDGE_NEIGHBORS = 9
 REACH_VOXELS = 2.6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Surface:
     """A cloud resampled on a voxel grid, with smoothed oriented normals and its neighbor graph.
 

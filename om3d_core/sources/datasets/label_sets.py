@@ -23,7 +23,7 @@ LABEL_SETS = ("scannet200", "scannetpp", "replica")
 DATA = "om3d_core.sources.datasets.data"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelSet:
     """C classes in the order of their text prompts.
 

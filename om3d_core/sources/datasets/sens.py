@@ -35,7 +35,7 @@ class _Header:
     n_frames: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Stored:
     """Where a frame lies: the pose, and the offset and length in bytes of color and depth."""
 

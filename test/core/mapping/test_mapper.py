@@ -9,6 +9,7 @@ import pytest
 from helpers.doubles import BoxProposer, ColorEncoder
 from helpers.worlds import tabletop
 
+from om3d_core.data.cloud import Cloud
 from om3d_core.errors import CanceledError, EmptyMapError, InputError, UnusableFrameError
 from om3d_core.mapping.crops import cut, multi_level_boxes
 from om3d_core.mapping.fusion import Fuser, FusionSettings
@@ -100,6 +101,17 @@ def test_new_frames_on_a_given_cloud_propose_nothing_and_encode_only_what_is_new
     assert proposer.n_calls == 1 and second.ids.tolist() == first.ids.tolist()
     assert encoder.n_crops - before <= changed * SETTINGS.crops.levels
     assert second.revision == first.revision + 1
+
+
+def test_a_second_cloud_before_any_frame_replaces_the_first(cloud):
+    m = mapper()
+    m.set_cloud(cloud)
+    first = m.refresh()
+    again = Cloud(cloud.points[::2], cloud.colors[::2], cloud.normals[::2])
+    m.set_cloud(again)
+    second = m.refresh()
+    assert second.cloud is again and second.revision == first.revision + 1
+    assert second.ids.tolist() == first.ids.tolist() and m.refresh() is second
 
 
 def test_ids_stay_when_the_cloud_is_fused_anew(frames):
