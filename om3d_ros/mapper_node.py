@@ -141,9 +141,9 @@ class MapperNode(ManagedNode):
             self.repeat(period_s, mapping.schedule_refresh) if period_s > 0 else None
         )
 
-    def _publish(self, scene: Scene | None, revision: int, stamp_ns: int) -> None:
+    def _publish(self, scene: Scene, stamp_ns: int) -> None:
         at = stamps.header(self.parameters.get(MapperNodeSettings).map_frame, stamp_ns)
-        instances, cloud = from_scene(scene, revision, at)
+        instances, cloud = from_scene(scene, at)
         self._cloud.publish(cloud)
         self._instances.publish(instances)
 

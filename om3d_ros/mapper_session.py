@@ -31,8 +31,8 @@ from om3d_ros.node.outcomes import FrameError, InsufficientDataError, NoMapError
 from om3d_ros.node.settings import MapperNodeSettings
 from om3d_ros.node.worker import Worker
 
-Publish = Callable[[Scene | None, int, int], None]
-"""Called as ``publish(scene, revision, stamp_ns)``; the scene is None once the map is cleared."""
+Publish = Callable[[Scene, int], None]
+"""Called as ``publish(scene, stamp_ns)``; the scene is empty once the map is cleared."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,6 @@ class Mapping:
         self._lock = threading.Lock()
         self._interrupt = threading.Event()
         self._scheduled: Future[Refreshed] | None = None
-        self._revision = 0
         self._newest_ns = 0
         self._distorted = False
         self.latencies = Latencies()
@@ -90,9 +89,8 @@ class Mapping:
             self._color_rate = Rate()
             self._last_error = ""
         self._interrupt.clear()
-        if self._revision:
-            self._worker.submit(partial(self._publish, self._mapper.scene, self._revision,
-                                        self._newest_ns))
+        if self._mapper.revision:
+            self._worker.submit(self._show)
 
     def pause(self) -> None:
         """Forget waiting inputs and cancel a refresh under way; the map stays."""
@@ -157,31 +155,28 @@ class Mapping:
         report: Report = silent,
         canceled: Callable[[], bool] = lambda: False,
     ) -> Future[Refreshed]:
-        """Queue a refresh of everything taken so far; ``force`` publishes it in any case."""
+        """Queue a refresh of everything taken so far; ``force`` publishes an unchanged map too."""
         job = Job(report, lambda: canceled() or self._interrupt.is_set())
         return self._worker.submit(partial(self._refresh, job, force))
 
     def save(self, name: str) -> tuple[str, int]:
         """Save the newest map; returns its path and revision. Does not wait for the worker."""
         folder = map_folder(self._settings.map_root, name)
-        with self._lock:
-            scene, revision = self._mapper.scene, self._revision
+        scene = self._mapper.scene
         if scene is None:
             raise NoMapError("expected a map to save, got none yet")
         with self.latencies.measure("save"):
             save_scene(scene, folder)
-        return str(folder), revision
+        return str(folder), scene.revision
 
     def load(self, name: str) -> tuple[int, int]:
         """Replace the map; returns the new revision and the number of instances."""
         scene = load_scene(map_folder(self._settings.map_root, name))
-        self._now(partial(self._replace, scene))
-        return self._revision, len(scene)
+        return self._now(partial(self._load, scene)), len(scene)
 
     def clear(self) -> int:
         """Forget the map and all inputs; returns the new revision."""
-        self._now(partial(self._replace, None))
-        return self._revision
+        return self._now(self._clear)
 
     def status(self, header: Header) -> MapperStatus:
         """Counters and state for programs."""
@@ -201,7 +196,7 @@ class Mapping:
                 pending=frames.pending,
                 queue_depth=state.depth,
                 busy=state.busy,
-                revision=self._revision,
+                revision=self._mapper.revision,
                 refreshes_failed=counts.refreshes_failed,
             )
 
@@ -294,37 +289,40 @@ class Mapping:
                 self._reject(InputError(str(fault)))
         self.latencies.add("refresh", time.monotonic() - start)
         if force or scene is not old:
-            self._show(scene)
+            self._show()
         n_encoded = self._mapper.counts.crops_encoded - encoded
-        return Refreshed(self._revision, len(scene), n_encoded, time.monotonic() - start)
+        return Refreshed(scene.revision, len(scene), n_encoded, time.monotonic() - start)
 
-    def _replace(self, scene: Scene | None) -> None:
-        if scene is None:
-            self._mapper.clear()
-            self._worker.discard_inputs()
-        else:
-            self._mapper.load(scene)
-        self._newest_ns = 0 if scene is None else int(scene.views.stamps.max(initial=0))
-        self._show(scene)
+    def _load(self, scene: Scene) -> int:
+        self._mapper.load(scene)
+        self._newest_ns = int(scene.views.stamps.max(initial=0))
+        return self._show()
 
-    def _show(self, scene: Scene | None) -> None:
-        with self._lock:
-            self._revision += 1
+    def _clear(self) -> int:
+        self._mapper.clear()
+        self._worker.discard_inputs()
+        self._newest_ns = 0
+        return self._show()
+
+    def _show(self) -> int:
+        """Publish the map as it is; returns its revision."""
+        scene = self._mapper.scene
+        scene = Scene.empty(self._mapper.revision) if scene is None else scene
         with self.latencies.measure("publish"):
-            self._publish(scene, self._revision, self._newest_ns)
-        instances = 0 if scene is None else len(scene)
-        self._logger.info(f"revision {self._revision}: {instances} instances")
+            self._publish(scene, self._newest_ns)
+        self._logger.info(f"revision {scene.revision}: {len(scene)} instances")
+        return scene.revision
 
-    def _now(self, job: Callable[[], None]) -> None:
-        """Cancel a refresh under way, run ``job`` in the worker and wait for it."""
+    def _now(self, job: Callable[[], int]) -> int:
+        """Cancel a refresh under way, run ``job`` in the worker and wait for its result."""
         future = self._worker.submit(job)
         self._interrupt.set()
         try:
-            future.result(self._settings.services.timeout_s)
+            return future.result(self._settings.services.timeout_s)
         except TimeoutError:
             if future.cancel():
                 raise TimeoutError("the worker did not get to the request in time") from None
-            future.result()
+            return future.result()
         finally:
             self._interrupt.clear()
 

@@ -19,7 +19,8 @@ from om3d_core.errors import expect
 class Scene:
     """N instances on a cloud.
 
-    revision: counts refreshes, from 1. ids: (N,) int64, from 1, stable across revisions.
+    revision: counts the changes of the map, from 1.
+    ids: (N,) int64, from 1, stable across revisions.
     up: (3,) float64 unit vector against gravity, in the map frame. features: one table a space.
     thumbnails: for each instance one JPEG file content a view, in the order of ``views``.
     labels: a name for each instance, empty where it has none.
@@ -50,6 +51,14 @@ class Scene:
         lengths = {len(self.masks), len(self.views.stamps), len(self.thumbnails), len(self.labels)}
         lengths |= {len(table.vectors) for table in self.features}
         expect(lengths == {n}, f"{n} masks, views, thumbnails, labels and features", lengths)
+
+    @classmethod
+    def empty(cls, revision: int = 0) -> Scene:
+        """A map of nothing, z up."""
+        return cls(
+            revision, Cloud.empty(), InstanceMasks.empty(0), np.zeros(0, np.int64),
+            np.array([0.0, 0.0, 1.0]), ViewTable.empty(0, 0), (), (), (),
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -93,14 +93,23 @@ class Mapper:
         self._proven: Cloud | None = None
         self._set_aside: list[SetAside] = []
         self._scene: Scene | None = None
+        self._revision = 0
         self._observations: dict[int, Observation] = {}
         self._state: tuple[tuple[int, ...], Cloud | None] | None = None
         self._counts = MapperCounts()
 
     @property
     def scene(self) -> Scene | None:
-        """The last Scene, or None before the first refresh."""
+        """The last Scene, or None before the first refresh and once cleared."""
         return self._scene
+
+    @property
+    def revision(self) -> int:
+        """Counts the changes of the Scene: by a refresh that found news, a load or a clearing.
+
+        That of the Scene, if there is one; never falls.
+        """
+        return self._revision
 
     @property
     def counts(self) -> MapperCounts:
@@ -143,13 +152,23 @@ class Mapper:
         """Use ``cloud`` from the next refresh on instead of fusing the keyframes."""
         self._given = cloud
 
-    def load(self, scene: Scene) -> None:
-        """Start from a saved Scene; ids continue from it, keyframes start anew."""
-        self.clear()
-        self._scene = scene
+    def load(self, scene: Scene) -> Scene:
+        """Start from a saved Scene; ids continue from it, keyframes start anew.
+
+        Returns it with its revision here: its own, unless one as high was there before.
+        """
+        self._forget()
+        self._revision = max(self._revision + 1, scene.revision)
+        as_it_was = scene.revision == self._revision
+        self._scene = scene if as_it_was else replace(scene, revision=self._revision)
+        return self._scene
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything but the revision, which counts on."""
+        self._forget()
+        self._revision += 1
+
+    def _forget(self) -> None:
         self._frames.clear()
         self._fusion = _IncrementalFusion(self._settings)
         self._embedder.clear()
@@ -179,7 +198,7 @@ class Mapper:
         if not stamps and self._given is None:
             raise EmptyMapError("expected at least one frame or a cloud before the first refresh")
         old = self._scene
-        cloud = self._given or self._fusion.cloud(self._frames, job)
+        cloud = self._given if self._given is not None else self._fusion.cloud(self._frames, job)
         known = old is not None and old.cloud is cloud
         with _blaming(None):
             up = old.up if old is not None and known else self._up(cloud)
@@ -192,7 +211,7 @@ class Mapper:
         encoded = self._embedder.encode(views, self._frames, cloud, masks, job)
         ids, next_id = self._ids(old, cloud, masks)
         scene = Scene(
-            revision=(old.revision if old else 0) + 1,
+            revision=self._revision + 1,
             cloud=cloud,
             masks=masks,
             ids=ids,
@@ -207,7 +226,7 @@ class Mapper:
             self._counts, crops_encoded=self._counts.crops_encoded + encoded.n_encoded
         )
         self._scene, self._observations, self._state = scene, observations, state
-        self._proven = self._given
+        self._proven, self._revision = self._given, scene.revision
         return scene
 
     def _level(self, frame: Frame) -> int:
@@ -293,7 +312,7 @@ class Mapper:
 
     def _labels(self, old: Scene | None, ids: npt.NDArray[np.int64]) -> tuple[str, ...]:
         """Names stay with their ids."""
-        names = dict(zip(old.ids.tolist(), old.labels, strict=True)) if old else {}
+        names = dict(zip(old.ids.tolist(), old.labels, strict=True)) if old is not None else {}
         return tuple(names.get(int(i), "") for i in ids)
 
 

@@ -38,18 +38,12 @@ FIELDS = [
 ]
 
 
-def from_scene(
-    scene: Scene | None, revision: int, header: Header
-) -> tuple[InstanceArray, PointCloud2]:
-    """The two messages of one revision, tied together by the stamp and a checksum.
-
-    Without a scene they are those of an empty map.
-    """
-    scene = scene or _empty_scene()
+def from_scene(scene: Scene, header: Header) -> tuple[InstanceArray, PointCloud2]:
+    """The two messages of one revision, tied together by the stamp and a checksum."""
     cloud = from_words(FIELDS, _rows(scene), header)
     message = InstanceArray(
         header=header,
-        revision=revision,
+        revision=scene.revision,
         up=vector(scene.up),
         n_points=len(scene.cloud),
         cloud_crc32=zlib.crc32(cloud.data),
@@ -124,12 +118,6 @@ def thumbnail_messages(
         from_jpeg(jpeg, make_header(frame_id, stamp))
         for jpeg, stamp in zip(scene.thumbnails[i], stamps, strict=False)
     ]
-
-
-def _empty_scene() -> Scene:
-    up, no_points = np.array([0.0, 0.0, 1.0]), InstanceMasks.empty(0)
-    return Scene(0, Cloud.empty(), no_points, np.zeros(0, np.int64), up, ViewTable.empty(0, 0),
-                 (), (), ())
 
 
 def _rows(scene: Scene) -> npt.NDArray[np.uint32]:

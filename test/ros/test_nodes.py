@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -186,6 +189,7 @@ def test_list_instances(mapped):
 def test_save_clear_and_load(mapped):
     saved = mapped.save("rooms/kitchen")
     assert code(saved) == "NONE" and saved.path.endswith("maps/rooms/kitchen")
+    assert saved.revision == mapped.client.status.revision == revision_in(saved.path)
     before = mapped.text("blue").matches[0]
     cleared = mapped.clear()
     assert code(cleared) == "NONE" and cleared.revision > saved.revision
@@ -195,6 +199,22 @@ def test_save_clear_and_load(mapped):
     assert loaded.n_instances == len(BOXES)
     mapped.client.wait_for_revision(loaded.revision)
     assert mapped.text("blue").matches[0] == before
+    assert mapped.text("blue").revision == loaded.revision
+    again = mapped.save("rooms/kitchen")
+    assert again.revision == loaded.revision == revision_in(again.path)
+
+
+def revision_in(folder):
+    """The revision that a saved map holds."""
+    return json.loads((Path(folder) / "map.json").read_text())["revision"]
+
+
+def test_a_forced_refresh_without_news_publishes_the_same_revision(mapped):
+    revision, published = mapped.client.status.revision, mapped.client.instances
+    result = mapped.client.refresh()
+    assert result.revision == revision and result.n_encoded == 0
+    mapped.wait(lambda: mapped.client.instances is not published, "the map to be published again")
+    assert mapped.client.instances.revision == revision
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../up", "a/../../up", "/tmp/abs", "a\\b", "\n"])

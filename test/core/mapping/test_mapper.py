@@ -10,6 +10,7 @@ from helpers.doubles import BoxProposer, ColorEncoder
 from helpers.worlds import tabletop
 
 from om3d_core.data.cloud import Cloud
+from om3d_core.data.masks import InstanceMasks
 from om3d_core.errors import CanceledError, EmptyMapError, InputError, UnusableFrameError
 from om3d_core.mapping.crops import cut, multi_level_boxes
 from om3d_core.mapping.fusion import Fuser, FusionSettings
@@ -36,6 +37,13 @@ def cloud(frames):
     for frame in frames:
         fuser.integrate(frame)
     return fuser.cloud()
+
+
+class NoProposer:
+    """Finds nothing."""
+
+    def propose(self, cloud, job, up=None):
+        return InstanceMasks.empty(len(cloud))
 
 
 def mapper(settings=SETTINGS):
@@ -156,6 +164,37 @@ def test_nothing_to_map_is_an_error_and_clear_starts_anew(frames):
     assert m.scene is None and m.n_keyframes == 0
     with pytest.raises(EmptyMapError):
         m.refresh()
+
+
+def test_the_revision_counts_changes_over_clearings_and_loads(frames):
+    m = mapper()
+    assert m.revision == 0
+    m.add_frame(frames[0])
+    first = m.refresh()
+    assert m.revision == first.revision == 1
+    m.refresh()
+    assert m.revision == 1
+    m.clear()
+    assert m.revision == 2
+    low, high = (m.load(replace(first, revision=r)).revision for r in (1, 7))
+    assert (low, high, m.revision, m.scene.revision) == (3, 7, 7, 7)
+    m.add_frame(frames[0])
+    assert m.refresh().revision == m.revision == 8
+
+
+def test_the_revision_rises_where_no_instance_is_found(frames):
+    m = Mapper(SETTINGS, NoProposer(), [ColorEncoder()])
+    for count, frame in enumerate(frames[:2], 1):
+        m.add_frame(frame)
+        scene = m.refresh()
+        assert (len(scene), scene.revision) == (0, count)
+
+
+def test_an_empty_cloud_is_used_as_it_is(frames):
+    m = Mapper(SETTINGS, NoProposer(), [ColorEncoder()])
+    m.set_cloud(Cloud.empty())
+    m.add_frame(frames[0])
+    assert len(m.refresh().cloud) == 0
 
 
 def test_ids_continue_from_a_loaded_map(frames):

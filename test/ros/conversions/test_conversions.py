@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,6 @@ from om3d_core.query.scene_query import SceneQuery
 from om3d_core.settings import build
 from om3d_ros.conversions import clouds, images, poses, stamps
 from om3d_ros.conversions.instances import from_scene, to_scene
-from om3d_ros.conversions.matches import from_match
 
 HEADER = stamps.header("map", 12_000_000_345)
 RNG = np.random.default_rng(3)
@@ -149,9 +149,9 @@ def test_a_large_cloud_becomes_a_message_quickly():
 
 
 def test_a_scene_survives_its_messages(scene):
-    instances, cloud = from_scene(scene, 7, HEADER)
+    instances, cloud = from_scene(scene, HEADER)
     back = to_scene(instances, cloud)
-    assert back.revision == 7 and np.array_equal(back.ids, scene.ids)
+    assert back.revision == scene.revision and np.array_equal(back.ids, scene.ids)
     assert np.array_equal(back.cloud.points, scene.cloud.points)
     assert np.array_equal(back.cloud.colors, scene.cloud.colors)
     for name in ("indptr", "indices", "scores", "structure"):
@@ -174,7 +174,7 @@ def test_overlapping_masks_survive():
     ids = np.array([9, 4, 7])
     scene = Scene(1, cloud, masks, ids, np.array([0, 0, 1.0]), ViewTable.empty(3, 0), (),
                   ((),) * 3, ("a", "b", ""))
-    instances, message = from_scene(scene, 1, HEADER)
+    instances, message = from_scene(scene, HEADER)
     assert message.width == 9 and [f.name for f in message.fields] == [
         "x", "y", "z", "rgb", "instance", "point"]
     back = to_scene(instances, message)
@@ -184,16 +184,21 @@ def test_overlapping_masks_survive():
 
 
 def test_an_empty_map_survives():
-    instances, cloud = from_scene(None, 3, HEADER)
-    back = to_scene(instances, cloud)
+    back = to_scene(*from_scene(Scene.empty(3), HEADER))
     assert len(back) == 0 and len(back.cloud) == 0 and back.revision == 3
+
+
+def test_a_map_without_instances_keeps_its_points():
+    bare = replace(Scene.empty(2), cloud=random_cloud(5), masks=InstanceMasks.empty(5))
+    back = to_scene(*from_scene(bare, HEADER))
+    assert len(back) == 0 and np.array_equal(back.cloud.points, bare.cloud.points)
 
 
 @pytest.mark.parametrize(
     "harm", ["crc", "stamp", "ids", "features", "lengths", "space", "points", "nan"]
 )
 def test_a_map_that_does_not_fit_is_refused(scene, harm):
-    instances, cloud = from_scene(scene, 7, HEADER)
+    instances, cloud = from_scene(scene, HEADER)
     if harm == "crc":
         cloud.data[5] ^= 1
     elif harm == "stamp":
@@ -212,15 +217,6 @@ def test_a_map_that_does_not_fit_is_refused(scene, harm):
         instances.instances[0].features[0].data[0] = float("nan")
     with pytest.raises(InputError):
         to_scene(instances, cloud)
-
-
-def test_matches_carry_their_views(scene):
-    answer = SceneQuery(scene, ColorEncoder()).text("green", 2)
-    message = from_match(answer.matches[0], scene, "map", 2)
-    assert message.id == answer.matches[0].instance_id and len(message.thumbnails) == 2
-    by_stamp = {v.stamp_ns: v.similarity for v in answer.matches[0].view_similarities}
-    for picture, similarity in zip(message.thumbnails, message.view_similarities, strict=True):
-        assert similarity == pytest.approx(by_stamp[stamps.stamp_ns(picture.header.stamp)])
 
 
 def test_images_equal_those_of_cv_bridge():
