@@ -19,7 +19,7 @@ from om3d_core.query.scene_query import AS_FOR_TEXT, QuerySettings, SceneQuery, 
 from om3d_ros.conversions.images import compressed_to_rgb, to_rgb
 from om3d_ros.conversions.instances import belong_together, instance_message, to_scene
 from om3d_ros.conversions.markers import answer_markers
-from om3d_ros.conversions.matches import from_match
+from om3d_ros.conversions.matches import from_answer
 from om3d_ros.node.diagnostics import Health, Latencies
 from om3d_ros.node.outcomes import NoMapError
 from om3d_ros.node.settings import QueryNodeSettings
@@ -32,7 +32,6 @@ class Map:
     """One revision of the map, ready to be asked."""
 
     header: Header
-    revision: int
     scene: Scene
 
 
@@ -91,9 +90,8 @@ class Answering:
             raise InputError(f"expected text of at most {limit} bytes, got {size}")
         if not request.text.strip():
             raise InputError("expected text that is not blank")
-        return self._answer(
-            request, response, request.text.strip(), lambda query: query.text(request.text)
-        )
+        text = request.text.strip()
+        return self._answer(request, response, lambda query: query.text(text))
 
     def image(self, request: Any, response: Any) -> Any:
         """Answer om3d/QueryImage; returns the response."""
@@ -102,7 +100,7 @@ class Answering:
                              f"{'both' if request.image.data else 'none'}")
         whole = bool(request.image.data)
         rgb = to_rgb(request.image) if whole else compressed_to_rgb(request.compressed)
-        return self._answer(request, response, "picture", lambda query: query.image(rgb))
+        return self._answer(request, response, lambda query: query.image(rgb))
 
     def list(self, request: Any, response: Any) -> Any:
         """Answer om3d/ListInstances; returns the response."""
@@ -110,7 +108,7 @@ class Answering:
         scene, frame = current.scene, current.header.frame_id
         response.map = InstanceArray(
             header=current.header,
-            revision=current.revision,
+            revision=scene.revision,
             n_points=len(scene.cloud),
             instances=[
                 instance_message(
@@ -136,7 +134,7 @@ class Answering:
             warnings.append(f"last error: {self._last_error}")
         values: dict[str, object] = {
             "active": active,
-            "revision": current.revision if current else 0,
+            "revision": current.scene.revision if current else 0,
             "instances": len(current.scene) if current else 0,
             "mappers": self._alive,
             "maps rejected": self._rejected,
@@ -160,9 +158,7 @@ class Answering:
             return
         try:
             with self.latencies.measure("map"):
-                self._map = Map(
-                    instances.header, instances.revision, to_scene(instances, cloud)
-                )
+                self._map = Map(instances.header, to_scene(instances, cloud))
         except Om3dError as error:
             self._rejected += 1
             self._last_error = str(error)
@@ -175,21 +171,16 @@ class Answering:
         return self._map
 
     def _answer(
-        self, request: Any, response: Any, name: str, ask: Callable[[SceneQuery], Answer]
+        self, request: Any, response: Any, ask: Callable[[SceneQuery], Answer]
     ) -> Any:
         start, current, settings = time.monotonic(), self._require(), self._settings
         answer = ask(self._query(current, request))
-        frame = current.header.frame_id
-        response.header = current.header
-        response.matches = [
-            from_match(match, current.scene, frame, settings.answer.thumbnails)
-            for match in answer.matches
-        ]
-        response.present = answer.present
-        response.markers = answer_markers(
-            current.header, name, answer.matches, current.scene, settings.markers
+        from_answer(
+            answer, current.scene, current.header, settings.answer.thumbnails, response
         )
-        response.revision = current.revision
+        response.markers = answer_markers(
+            current.header, answer, current.scene, settings.markers
+        )
         response.stale = self.stale
         response.latency_s = time.monotonic() - start
         self.latencies.add("query", response.latency_s)

@@ -21,7 +21,7 @@ from om3d_core.commands.console import (
 from om3d_core.data.scene_store import load_scene
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.formats.picture_files import read_image
-from om3d_core.query.answer import Answer, Match
+from om3d_core.query.answer import Answer
 from om3d_core.query.encoder import encoder_of
 from om3d_core.query.scene_query import QuerySettings, SceneQuery
 
@@ -47,45 +47,12 @@ def main(argv: Sequence[str]) -> int:
     if args.picture is not None:
         from om3d_core.pictures import render_answer, save_png
 
-        views = answer.matches[0].view_similarities if answer.matches else ()
-        similarities = {view.stamp_ns: view.similarity for view in views}
-        picture = render_answer(scene, answer, view_similarities=similarities)
-        save_png(args.picture, picture)
+        save_png(args.picture, render_answer(scene, answer))
     if args.json:
-        print(json.dumps(answer_to_json(answer)))
+        print(json.dumps(answer.to_json()))
     else:
         _print_table(answer)
     return 0
-
-
-def answer_to_json(answer: Answer) -> dict[str, Any]:
-    """The answer as plain JSON values."""
-    return {
-        "query": answer.query,
-        "present": answer.present,
-        "revision": answer.revision,
-        "matches": [match_to_json(match) for match in answer.matches],
-    }
-
-
-def match_to_json(match: Match) -> dict[str, Any]:
-    """One match as plain JSON values: lengths in meters, in the map frame."""
-    return {
-        "id": match.instance_id,
-        "rank": match.rank,
-        "label": match.label,
-        "similarity": match.similarity,
-        "score": match.score,
-        "probability": match.probability,
-        "present": match.present,
-        "centroid": match.centroid.tolist(),
-        "box": {
-            "center": match.box.center.tolist(),
-            "size": match.box.size.tolist(),
-            "map_from_box": match.box.map_from_box.tolist(),
-        },
-        "n_points": match.n_points,
-    }
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,34 +17,7 @@ from om3d_core.errors import InputError, expect
 from om3d_core.evaluation.ground_truth import GroundTruth
 from om3d_core.evaluation.instance_truth import InstanceOverlaps
 from om3d_core.evaluation.query_file import LabeledQuery
-
-
-class RankedMatch(Protocol):
-    """What this module needs of a match: the row of the instance, its id and a verdict."""
-
-    @property
-    def index(self) -> int:
-        """Row of the instance in the scene."""
-
-    @property
-    def instance_id(self) -> int:
-        """Id of the instance."""
-
-    @property
-    def similarity(self) -> float:
-        """Similarity of the query and the instance."""
-
-    @property
-    def present(self) -> bool:
-        """Whether the match is called present."""
-
-
-class RankedAnswer(Protocol):
-    """What this module needs of an answer: its matches, best first."""
-
-    @property
-    def matches(self) -> Sequence[RankedMatch]:
-        """Matches by falling score."""
+from om3d_core.query.answer import Answer
 
 
 @dataclass(frozen=True)
@@ -100,7 +73,7 @@ class QueryQuality:
 
 
 def evaluate_queries(
-    answers_for: Callable[[str], RankedAnswer],
+    answers_for: Callable[[str], Answer],
     scene: Scene,
     queries: Sequence[LabeledQuery],
     truth: GroundTruth | None = None,
@@ -123,11 +96,10 @@ def evaluate_queries(
 
 
 def self_check(queries: Sequence[LabeledQuery]) -> None:
-    """Raise :class:`InputError` unless an oracle on a perfect map gets every query right.
+    """Raise :class:`InputError` unless a perfect map has a right answer to every query.
 
-    The perfect map holds a small instance at the first position of each query; the oracle ranks
-    it first, and calls nothing present for what is absent. Queries with instances are left out:
-    what an instance overlaps best is itself.
+    The perfect map holds a small instance at the first position of each query. Queries with
+    instances are left out: what an instance overlaps best is itself.
     """
     queries = [query for query in queries if not query.instances]
     positions = [query.positions[:1] for query in queries]
@@ -138,26 +110,12 @@ def self_check(queries: Sequence[LabeledQuery]) -> None:
     )
     up = np.array([0.0, 0.0, 1.0])
     judge = _Judge(points, masks, np.arange(len(queries)) + 1, up)
-    results = [
-        judge.result(query, _OracleAnswer((_OracleMatch(i, i + 1, 1.0, not query.absent),)))
-        for i, query in enumerate(queries)
+    wrong = [
+        query.text for i, query in enumerate(queries)
+        if not query.absent and not judge.hits(query)[i]
     ]
-    wrong = [result.text for result in results if not result.right]
     if wrong:
         raise InputError(f"expected queries that an oracle answers, got {wrong}")
-
-
-@dataclass(frozen=True)
-class _OracleMatch:
-    index: int
-    instance_id: int
-    similarity: float
-    present: bool
-
-
-@dataclass(frozen=True)
-class _OracleAnswer:
-    matches: tuple[_OracleMatch, ...]
 
 
 class _Judge:
@@ -192,7 +150,7 @@ class _Judge:
             hits[i] = box.size.max() <= query.max_extent_m
         return hits
 
-    def result(self, query: LabeledQuery, answer: RankedAnswer) -> QueryResult:
+    def result(self, query: LabeledQuery, answer: Answer) -> QueryResult:
         """The outcome of one query."""
         hits = self.hits(query)
         matches = list(answer.matches)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +17,7 @@ from om3d_core.pictures.overlay import BoxMark, draw_boxes
 from om3d_core.pictures.shading import background, render
 from om3d_core.pictures.strip import ViewPicture, draw_strip
 from om3d_core.pictures.text import Color, draw_chip, font, shorten
+from om3d_core.query.answer import Answer, Match
 
 SIZE = (1280, 800)
 MIN_SIZE = (320, 240)
@@ -38,42 +37,6 @@ DIMMED_HUE = np.array([0.92, 0.98, 1.12], np.float32)
 CONTEXT_DIAGONALS = 0.65
 CONTEXT_M = 0.4
 RUNNERS_UP = 2
-
-
-class ShownMatch(Protocol):
-    """What a picture needs of a match."""
-
-    @property
-    def index(self) -> int:
-        """Row of the instance in the scene."""
-
-    @property
-    def similarity(self) -> float:
-        """Similarity of the query and the instance."""
-
-    @property
-    def probability(self) -> float:
-        """Chance that the match is right, 0..1."""
-
-    @property
-    def present(self) -> bool:
-        """Whether the match is called present."""
-
-
-class ShownAnswer(Protocol):
-    """What a picture needs of an answer."""
-
-    @property
-    def query(self) -> str:
-        """The question in words."""
-
-    @property
-    def matches(self) -> Sequence[ShownMatch]:
-        """Matches, best first."""
-
-    @property
-    def present(self) -> bool:
-        """Whether the map is said to hold the thing."""
 
 
 def render_instances(
@@ -101,7 +64,8 @@ def render_instances(
     )
     drawing = render(scene.cloud, colors, view, radius_m)
     marks = [
-        BoxMark(_box(scene, i), _color(palette.instance_colors(scene.ids[i : i + 1])[0]), 0, label)
+        BoxMark(fit_box(scene.cloud.points[scene.masks[i]], scene.up),
+                _color(palette.instance_colors(scene.ids[i : i + 1])[0]), 0, label)
         for i, label in enumerate(scene.labels)
         if label and not scene.masks.structure[i]
     ]
@@ -109,16 +73,13 @@ def render_instances(
 
 
 def render_answer(
-    scene: Scene,
-    answer: ShownAnswer,
-    size: tuple[int, int] = SIZE,
-    view_similarities: Mapping[int, float] | None = None,
+    scene: Scene, answer: Answer, size: tuple[int, int] = SIZE
 ) -> npt.NDArray[np.uint8]:
     """(H, W, 3) uint8: the question, its best match lit up and boxed, and that match's views.
 
     The next matches get thin boxes. Where the thing is not called present, nothing is lit and the
-    closest instance has a gray box. view_similarities: of the best match's views, by stamp_ns;
-    a view without one is captioned with its visible pixels.
+    closest instance has a gray box. A view is captioned with its similarity, one that has none
+    with its visible pixels.
     """
     _check_size(size)
     width, height = size[0], size[1] - HEADER_PX - STRIP_PX
@@ -128,8 +89,7 @@ def render_answer(
     for match in answer.matches:
         expect(0 <= match.index < len(scene), f"matches of this map of {len(scene)} instances",
                match.index)
-    best = answer.matches[0].index
-    views = _views(scene, best, view_similarities or {})
+    views = _views(scene, answer.matches[0])
     strip = draw_strip(views, "best views" if answer.present else "closest", width, STRIP_PX)
     return np.vstack([header, _draw_answer(scene, answer, (width, height)), strip])
 
@@ -149,7 +109,7 @@ def save_png(path: Path, rgb: npt.NDArray[np.uint8]) -> None:
 
 
 def _draw_answer(
-    scene: Scene, answer: ShownAnswer, size: tuple[int, int]
+    scene: Scene, answer: Answer, size: tuple[int, int]
 ) -> npt.NDArray[np.uint8]:
     best = scene.masks[answer.matches[0].index]
     lit = np.zeros(len(scene.cloud), bool)
@@ -159,14 +119,10 @@ def _draw_answer(
     if answer.present:
         colors[lit] = palette.tint(scene.cloud.colors[lit], palette.FOUND, FOUND_TINT) * 1.15
     radius_m = splat_radius(scene.cloud.points)
-    frame = _surroundings(_box(scene, answer.matches[0].index))
+    frame = _surroundings(answer.matches[0].box)
     view = choose_viewpoint(scene.cloud, scene.up, lit, frame, size, radius_m)
     drawing = render(scene.cloud, colors, view, radius_m)
-    return draw_boxes(drawing.rgb, drawing.raster, view, _marks(scene, answer))
-
-
-def _box(scene: Scene, index: int) -> Box:
-    return fit_box(scene.cloud.points[scene.masks[index]], scene.up)
+    return draw_boxes(drawing.rgb, drawing.raster, view, _marks(answer))
 
 
 def _surroundings(box: Box) -> npt.NDArray[np.float64]:
@@ -178,22 +134,21 @@ def _surroundings(box: Box) -> npt.NDArray[np.float64]:
     return result
 
 
-def _marks(scene: Scene, answer: ShownAnswer) -> list[BoxMark]:
+def _marks(answer: Answer) -> list[BoxMark]:
     marks = []
     for rank, match in enumerate(answer.matches[: 1 + RUNNERS_UP], 1):
-        name = scene.labels[match.index] or f"id {scene.ids[match.index]}"
+        name = match.label or f"id {match.instance_id}"
         label = f"{rank} · {name} · {match.similarity:.2f}"
         color = palette.RUNNER_UP if answer.present else palette.GUESS
         if rank == 1 and answer.present:
             color = palette.FOUND
-        marks.append(BoxMark(_box(scene, match.index), color, 2 if rank == 1 else 1, label))
+        marks.append(BoxMark(match.box, color, 2 if rank == 1 else 1, label))
     return marks if answer.present else marks[:1]
 
 
-def _views(
-    scene: Scene, index: int, similarities: Mapping[int, float]
-) -> list[ViewPicture]:
-    valid = scene.views.valid[index]
+def _views(scene: Scene, match: Match) -> list[ViewPicture]:
+    index, valid = match.index, scene.views.valid[match.index]
+    similarities = {view.stamp_ns: view.similarity for view in match.view_similarities}
     stamps, pixels = scene.views.stamps[index][valid], scene.views.pixels[index][valid]
     captions = [
         f"{similarities[stamp]:.2f}" if stamp in similarities else f"{count:,} px"
@@ -203,7 +158,7 @@ def _views(
     return [ViewPicture(jpeg, caption) for jpeg, caption in pairs]
 
 
-def _answer_header(answer: ShownAnswer, width: int) -> npt.NDArray[np.uint8]:
+def _answer_header(answer: Answer, width: int) -> npt.NDArray[np.uint8]:
     if not answer.matches or not answer.present:
         return _header(answer.query, "not in the map", palette.ABSENT, width)
     chance = round(100 * float(answer.matches[0].probability))

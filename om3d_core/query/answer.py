@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,26 @@ class Match:
     label: str
     view_similarities: tuple[ViewSimilarity, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values: lengths in meters, in the map frame; ``index`` is left out."""
+        return {
+            "id": self.instance_id,
+            "rank": self.rank,
+            "label": self.label,
+            "similarity": self.similarity,
+            "score": self.score,
+            "probability": self.probability,
+            "present": self.present,
+            "centroid": self.centroid.tolist(),
+            "box": {
+                "center": self.box.center.tolist(),
+                "size": self.box.size.tolist(),
+                "map_from_box": self.box.map_from_box.tolist(),
+            },
+            "n_points": self.n_points,
+            "views": [asdict(view) for view in self.view_similarities],
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class Answer:
@@ -56,3 +77,14 @@ class Answer:
     matches: tuple[Match, ...]
     present: bool
     revision: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "query": self.query,
+            "kind": self.kind,
+            "space": self.space,
+            "present": self.present,
+            "revision": self.revision,
+            "matches": [match.to_json() for match in self.matches],
+        }

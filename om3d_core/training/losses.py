@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from om3d_core.training.matching import Match, match_queries
+from om3d_core.training.matching import Assignment, match_queries
 from om3d_core.training.settings import LossSettings
 
 DICE_SMOOTHING = 1.0
@@ -78,7 +78,7 @@ def prediction_loss(
 @torch.no_grad()
 def best_match(
     class_logits: Tensor, mask_logits: Tensor, targets: Tensor, settings: LossSettings
-) -> Match:
+) -> Assignment:
     """Queries and targets whose masks and objectness cost the least together."""
     cost = mask_costs(mask_logits, targets, settings)
     object_probability = objectness(class_logits).softmax(1)[:, 0]

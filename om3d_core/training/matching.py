@@ -11,14 +11,14 @@ from om3d_core.errors import InputError, expect
 
 
 @dataclass(frozen=True, eq=False)
-class Match:
+class Assignment:
     """queries and targets: (M,) int64, M the smaller of both numbers; pairs by query."""
 
     queries: Tensor
     targets: Tensor
 
 
-def match_queries(cost: Tensor) -> Match:
+def match_queries(cost: Tensor) -> Assignment:
     """The assignment of least total cost, (Q, T). Raises InputError unless costs are finite."""
     from scipy.optimize import linear_sum_assignment
 
@@ -26,7 +26,7 @@ def match_queries(cost: Tensor) -> Match:
     if not bool(torch.isfinite(cost).all()):
         raise InputError("expected finite costs of matching, got NaN or infinity")
     queries, targets = linear_sum_assignment(cost.detach().double().cpu().numpy())
-    return Match(
+    return Assignment(
         torch.from_numpy(queries).to(cost.device, torch.int64),
         torch.from_numpy(targets).to(cost.device, torch.int64),
     )

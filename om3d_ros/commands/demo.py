@@ -38,9 +38,9 @@ def _print(demo: Demo, out: Path) -> None:
     columns = ("", "question", "answer", "chance", "verdict")
     table = Table(*columns, box=SIMPLE_HEAD, collapse_padding=True)
     for number, verdict in enumerate(demo.verdicts, 1):
-        answer, row = verdict.answer, (f"{number:02d}", verdict.question.text)
-        if answer.failed:
-            table.add_row(*row, answer.response.error_msg, "", "[red]error")
+        answer, row = verdict.reply.answer, (f"{number:02d}", verdict.question.text)
+        if answer is None:
+            table.add_row(*row, verdict.reply.response.error_msg, "", "[red]error")
             continue
         best = answer.matches[0] if answer.matches else None
         found = f"instance {best.instance_id}" if best and answer.present else "not in the map"

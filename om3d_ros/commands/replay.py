@@ -26,8 +26,8 @@ def main(argv: Sequence[str]) -> int:
             args.top, report,
         )
     _print(done, args.out)
-    for answer in done.failed:
-        message = f"{answer.query!r}: {answer.response.error_msg} ({answer.response.error_code})"
+    for reply in done.failed:
+        message = f"{reply.query!r}: {reply.response.error_msg} ({reply.response.error_code})"
         print(f"om3d: error: {message}", file=sys.stderr)
     return EXIT_FAILED if done.failed else 0
 
@@ -35,9 +35,9 @@ def main(argv: Sequence[str]) -> int:
 def _print(done: Replayed, out: Path) -> None:
     columns = ("", "question", "answer", "similarity", "probability")
     table = Table(*columns, box=SIMPLE_HEAD, collapse_padding=True)
-    for number, answer in enumerate(done.answers, 1):
-        row = f"{number:02d}", answer.query
-        if answer.failed:
+    for number, reply in enumerate(done.replies, 1):
+        row, answer = (f"{number:02d}", reply.query), reply.answer
+        if answer is None:
             table.add_row(*row, "error", "", "")
             continue
         best = answer.matches[0] if answer.matches else None
@@ -45,7 +45,7 @@ def _print(done: Replayed, out: Path) -> None:
         name = f"instance {best.instance_id} {best.label}" if best and found else "not in the map"
         numbers = (f"{best.similarity:.3f}", f"{best.probability:.0%}") if best else ("", "")
         table.add_row(*row, name, *numbers)
-    if done.answers:
+    if done.replies:
         Console().print(table)
     objects = int((~done.scene.masks.structure).sum())
     print(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 from geometry_msgs.msg import Point, Pose, Vector3
@@ -11,7 +9,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from om3d_core.data.scene import Scene
-from om3d_core.query.answer import Match
+from om3d_core.query.answer import Answer, Match
 from om3d_ros.conversions.poses import box_pose, point
 from om3d_ros.node.settings import MarkerSettings
 
@@ -32,7 +30,7 @@ EDGES = ((0, 1), (0, 2), (0, 4), (1, 3), (1, 5), (2, 3), (2, 6), (3, 7), (4, 5),
 
 
 def answer_markers(
-    header: Header, query: str, matches: Sequence[Match], scene: Scene, settings: MarkerSettings
+    header: Header, answer: Answer, scene: Scene, settings: MarkerSettings
 ) -> MarkerArray:
     """DELETEALL, then a box, a label and the points of each match.
 
@@ -40,10 +38,10 @@ def answer_markers(
     color is that of the rank, faint where the match is judged absent.
     """
     markers = [Marker(header=header, action=Marker.DELETEALL)]
-    for match in matches:
+    for match in answer.matches:
         markers += [
             _box(header, match, settings),
-            _label(header, query, match, settings),
+            _label(header, answer.query, match, settings),
         ]
         if settings.max_points:
             markers.append(_points(header, match, scene, settings))

@@ -1,16 +1,52 @@
-"""The matches of a query to om3d/Match."""
+"""An answer and its matches to the fields of a response and om3d/Match, and back.
+
+A message holds a float32 where an answer holds a float64, and the similarities of those views
+whose pictures it holds; all else comes back as it was.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
 from om3d.msg import Match as MatchMsg
+from std_msgs.msg import Header
 
 from om3d_core.data.scene import Scene
-from om3d_core.query.answer import Match
+from om3d_core.errors import InputError, expect
+from om3d_core.query.answer import Answer, Match, ViewSimilarity
 from om3d_ros.conversions.instances import thumbnail_messages
-from om3d_ros.conversions.poses import box_pose, point, vector
+from om3d_ros.conversions.poses import box_pose, point, to_box, to_xyz, vector
 from om3d_ros.conversions.stamps import stamp_ns
+
+
+def from_answer(
+    answer: Answer, scene: Scene, header: Header, thumbnails: int, response: Any
+) -> None:
+    """Fill in the fields of a QueryText or QueryImage response that an answer determines.
+
+    header: of the map. thumbnails: most pictures a match.
+    """
+    response.header = header
+    response.matches = [
+        from_match(match, scene, header.frame_id, thumbnails) for match in answer.matches
+    ]
+    response.present = answer.present
+    response.space = answer.space
+    response.revision = answer.revision
+
+
+def to_answer(response: Any, scene: Scene, kind: str, query: str) -> Answer:
+    """The answer in a response without error to a question of ``kind`` text or image.
+
+    scene: the map of the response's revision. Raises InputError for another map, or naming the
+    field that does not fit.
+    """
+    expect(response.revision == scene.revision, f"an answer about revision {scene.revision}",
+           response.revision)
+    matches = tuple(to_match(message, scene) for message in response.matches)
+    return Answer(kind, query, response.space, matches, response.present, response.revision)
 
 
 def from_match(match: Match, scene: Scene, frame_id: str, thumbnails: int) -> MatchMsg:
@@ -33,4 +69,32 @@ def from_match(match: Match, scene: Scene, frame_id: str, thumbnails: int) -> Ma
         n_points=match.n_points,
         thumbnails=pictures,
         view_similarities=shown,
+    )
+
+
+def to_match(message: MatchMsg, scene: Scene) -> Match:
+    """The match of a message about ``scene``; raises InputError naming what does not fit."""
+    rows = np.flatnonzero(scene.ids == message.id)
+    if not len(rows):
+        raise InputError(f"expected a match of this map, got id {message.id}")
+    counts = len(message.thumbnails), len(message.view_similarities)
+    expect(counts[0] == counts[1], "a similarity for each thumbnail of a match", counts)
+    views = zip(message.thumbnails, message.view_similarities, strict=True)
+    return Match(
+        instance_id=message.id,
+        index=int(rows[0]),
+        rank=message.rank,
+        similarity=message.similarity,
+        score=message.score,
+        probability=message.probability,
+        present=message.present,
+        box=to_box(message.box_pose, message.box_size),
+        centroid=to_xyz(message.centroid),
+        n_points=message.n_points,
+        label=message.label,
+        view_similarities=tuple(
+            ViewSimilarity(stamp_ns(picture.header.stamp), float(similarity))
+            for picture, similarity in views
+            if not math.isnan(similarity)
+        ),
     )

@@ -8,6 +8,7 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 
 from om3d_core.data.boxes import Box
 from om3d_core.data.poses import quaternion_of, transform_from
+from om3d_core.errors import expect
 
 
 def to_matrix(pose: Pose) -> npt.NDArray[np.float64]:
@@ -20,6 +21,13 @@ def from_matrix(matrix: npt.NDArray[np.float64]) -> Pose:
     """The pose of a (4, 4) rigid transform."""
     x, y, z, w = quaternion_of(matrix).tolist()
     return Pose(position=point(matrix[:3, 3]), orientation=Quaternion(x=x, y=y, z=z, w=w))
+
+
+def to_xyz(message: Point | Vector3) -> npt.NDArray[np.float64]:
+    """(3,) of a point or vector; raises InputError unless it is finite."""
+    xyz = np.array([message.x, message.y, message.z])
+    expect(bool(np.isfinite(xyz).all()), "finite x, y, z", xyz)
+    return xyz
 
 
 def point(xyz: npt.NDArray[np.float64]) -> Point:
@@ -39,3 +47,9 @@ def box_pose(box: Box) -> Pose:
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = box.map_from_box, box.center
     return from_matrix(matrix)
+
+
+def to_box(pose: Pose, size: Vector3) -> Box:
+    """The box of a pose of its center and axes and its full extent in meters."""
+    matrix = to_matrix(pose)
+    return Box(matrix[:3, 3], to_xyz(size), matrix[:3, :3])

@@ -18,7 +18,7 @@ from om3d_core.settings import Value
 from om3d_ros.conversions.images import from_pixels
 from om3d_ros.conversions.stamps import header
 from om3d_ros.node import qos
-from om3d_ros.replay.answers import ReplayAnswer, answer_of, write_answers
+from om3d_ros.replay.answers import Reply, write_answers
 from om3d_ros.replay.client import START_TIMEOUT_S, Client
 from om3d_ros.replay.player import Player
 from om3d_ros.replay.processes import NodeProcess, Processes, free_domain
@@ -33,20 +33,20 @@ INPUT_TOPICS = (
 
 @dataclass(frozen=True, eq=False)
 class Replayed:
-    """The map that the nodes made of a bag, their answers, and where the pictures are.
+    """The map that the nodes made of a bag, their replies, and where the pictures are.
 
     status: the mapper's last om3d/MapperStatus, with the counts of used and lost frames.
     """
 
     scene: Scene
-    answers: tuple[ReplayAnswer, ...]
+    replies: tuple[Reply, ...]
     pictures: tuple[Path, ...]
     status: Any
 
     @property
-    def failed(self) -> tuple[ReplayAnswer, ...]:
-        """The answers that are errors."""
-        return tuple(answer for answer in self.answers if answer.failed)
+    def failed(self) -> tuple[Reply, ...]:
+        """The replies that are errors."""
+        return tuple(reply for reply in self.replies if reply.answer is None)
 
 
 def replay(
@@ -83,12 +83,12 @@ def replay(
         player.play(client, rate, report)
         refreshed = client.refresh(report)
         scene = client.wait_for_revision(refreshed.revision)
-        answers = [
+        replies = [
             *(_ask_text(client, scene, text, top_k) for text in queries),
             *(_ask_image(client, scene, name, rgb, top_k) for name, rgb in pictures_asked),
         ]
-        pictures = write_answers(answers, scene, client.status, out)
-        return Replayed(scene, tuple(answers), tuple(pictures), client.status)
+        pictures = write_answers(replies, scene, client.status, out)
+        return Replayed(scene, tuple(replies), tuple(pictures), client.status)
 
 
 def _start(
@@ -118,14 +118,14 @@ def _domain(attach: bool) -> Iterator[int]:
         yield domain
 
 
-def _ask_text(client: Client, scene: Scene, text: str, top_k: int) -> ReplayAnswer:
+def _ask_text(client: Client, scene: Scene, text: str, top_k: int) -> Reply:
     response = client.call(client.query_text, QueryText.Request(text=text, top_k=top_k))
-    return answer_of(text, "text", response, scene)
+    return Reply.of(text, "text", response, scene)
 
 
 def _ask_image(
     client: Client, scene: Scene, name: str, rgb: Any, top_k: int
-) -> ReplayAnswer:
+) -> Reply:
     picture = from_pixels(rgb, "rgb8", header("", 0))
     request = QueryImage.Request(image=picture, top_k=top_k)
-    return answer_of(name, "image", client.call(client.query_image, request), scene)
+    return Reply.of(name, "image", client.call(client.query_image, request), scene)

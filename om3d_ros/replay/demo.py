@@ -21,7 +21,7 @@ from om3d_core.sources.base import Source
 from om3d_core.sources.open import open_source
 from om3d_core.synthetic import SynthSettings, synthesize
 from om3d_ros.replay import Replayed, replay
-from om3d_ros.replay.answers import ReplayAnswer
+from om3d_ros.replay.answers import Reply
 
 MAX_PRESENT, MIN_QUESTIONS = 7, 6
 MORE_QUESTIONS = ("a chair", "a cup", "a book", "something to eat", "something to sit on")
@@ -44,10 +44,10 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """A question with its answer and the judgment, None where the truth is not known."""
+    """A question with the reply and the judgment, None where the truth is not known."""
 
     question: Question
-    answer: ReplayAnswer
+    reply: Reply
     result: QueryResult | None
 
 
@@ -137,19 +137,19 @@ def judge(
     """Right or wrong for each question whose truth is known and whose answer is no error."""
     texts = [question for question in questions if question.picture is None]
     pictures = [question for question in questions if question.picture is not None]
-    pairs = list(zip([*texts, *pictures], replayed.answers, strict=True))
-    known = {
-        i: question.truth
-        for i, (question, answer) in enumerate(pairs)
-        if question.truth is not None and not answer.failed
+    pairs = list(zip([*texts, *pictures], replayed.replies, strict=True))
+    asked = {
+        i: (question.truth, reply.answer)
+        for i, (question, reply) in enumerate(pairs)
+        if question.truth is not None and reply.answer is not None
     }
     results: dict[int, QueryResult] = {}
-    if known:
-        answers = iter([pairs[i][1] for i in known])
+    if asked:
+        answers = iter([answer for _, answer in asked.values()])
         quality = evaluate_queries(
-            lambda _: next(answers), replayed.scene, list(known.values()), truth
+            lambda _: next(answers), replayed.scene, [known for known, _ in asked.values()], truth
         )
-        results = dict(zip(known, quality.results, strict=True))
+        results = dict(zip(asked, quality.results, strict=True))
     return tuple(Verdict(*pair, results.get(i)) for i, pair in enumerate(pairs))
 
 

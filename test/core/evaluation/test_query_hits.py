@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.answers import make_answer, make_match
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,12 +50,7 @@ def make_scene():
 
 
 def answer(*order, present=True):
-    matches = [
-        SimpleNamespace(index=i, instance_id=10 + i, similarity=1 - 0.1 * rank,
-                        present=present and rank == 0)
-        for rank, i in enumerate(order)
-    ]
-    return SimpleNamespace(matches=tuple(matches))
+    return make_answer(make_scene(), *order, present=present)
 
 
 def ask(query, *order, present=True):
@@ -148,14 +144,11 @@ def test_no_fraction_of_nothing():
 
 
 def test_answers_of_another_map_are_refused():
-    for match in (SimpleNamespace(index=7, instance_id=17, similarity=0.0, present=True),
-                  SimpleNamespace(index=0, instance_id=11, similarity=0.0, present=True)):
+    scene = make_scene()
+    for wrong in ({"index": 7, "instance_id": 17}, {"index": 0, "instance_id": 11}):
+        other = replace(answer(), matches=(make_match(scene, 0, **wrong),))
         with pytest.raises(InputError, match="matches of this map"):
-            evaluate_queries(
-                lambda text, match=match: SimpleNamespace(matches=[match]),
-                make_scene(),
-                [thing([0, 0, 0])],
-            )
+            evaluate_queries(lambda text, other=other: other, scene, [thing([0, 0, 0])])
 
 
 coordinates = st.lists(st.floats(-100, 100, width=32), min_size=3, max_size=3)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from helpers.answers import make_answer, make_match
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -174,15 +174,6 @@ def make_scene(order=None):
     )
 
 
-def answer(*indices, query="a red block", present=True):
-    matches = [
-        SimpleNamespace(index=i, instance_id=i + 1, similarity=0.5 - 0.1 * rank,
-                        probability=0.8, present=present)
-        for rank, i in enumerate(indices)
-    ]
-    return SimpleNamespace(query=query, matches=matches, present=present)
-
-
 def near_color(rgb, color, tolerance=12):
     return int((np.abs(rgb.astype(int) - color).max(axis=2) <= tolerance).sum())
 
@@ -291,8 +282,8 @@ def test_instances_have_their_own_colors_and_structure_is_gray():
 
 def test_an_answer_is_lit_and_an_absent_one_is_not():
     scene = make_scene()
-    found = render_answer(scene, answer(1, 2), SIZE)
-    missing = render_answer(scene, answer(1, 2, present=False), SIZE)
+    found = render_answer(scene, make_answer(scene, 1, 2), SIZE)
+    missing = render_answer(scene, make_answer(scene, 1, 2, present=False), SIZE)
     assert found.shape == missing.shape == (SIZE[1], SIZE[0], 3)
     assert near_color(viewport(found), palette.FOUND) > 300
     assert near_color(viewport(found), palette.RUNNER_UP) > 30
@@ -304,19 +295,20 @@ def test_an_answer_is_lit_and_an_absent_one_is_not():
 
 
 def test_the_strip_shows_the_views_of_the_best_match():
-    strip = render_answer(make_scene(), answer(1, 2), SIZE)[-STRIP_PX:]
+    scene = make_scene()
+    strip = render_answer(scene, make_answer(scene, 1, 2), SIZE)[-STRIP_PX:]
     green, purple = near_color(strip, (0, 200, 0)), near_color(strip, (200, 0, 200))
     assert green > 5000
     assert purple > 5000
-    other = render_answer(make_scene(), answer(2, 1), SIZE)[-STRIP_PX:]
+    other = render_answer(scene, make_answer(scene, 2, 1), SIZE)[-STRIP_PX:]
     assert near_color(other, (0, 200, 0)) == 0
 
 
 def test_captions_and_questions_are_drawn():
     scene = make_scene()
-    plain = render_answer(scene, answer(1), SIZE)
-    captioned = render_answer(scene, answer(1), SIZE, {5: 0.44})
-    asked = render_answer(scene, answer(1, query="something else"), SIZE)
+    plain = render_answer(scene, make_answer(scene, 1), SIZE)
+    captioned = render_answer(scene, make_answer(scene, 1, views={5: 0.44}), SIZE)
+    asked = render_answer(scene, make_answer(scene, 1, query="something else"), SIZE)
     assert np.array_equal(plain[:-STRIP_PX], captioned[:-STRIP_PX])
     assert not np.array_equal(plain[-STRIP_PX:], captioned[-STRIP_PX:])
     assert np.array_equal(plain[HEADER_PX:], asked[HEADER_PX:])
@@ -328,7 +320,8 @@ def test_captions_and_questions_are_drawn():
     ids=["empty", "blank", "long", "German", "Japanese", "surrogate"],
 )
 def test_any_text_can_be_asked(query):
-    rgb = render_answer(make_scene(), answer(1, query=query), SIZE)
+    scene = make_scene()
+    rgb = render_answer(scene, make_answer(scene, 1, query=query), SIZE)
     assert rgb.std() > 10
 
 
@@ -340,9 +333,10 @@ def test_long_text_is_cut_and_control_characters_are_spaces():
 
 
 def test_same_map_same_picture_whatever_the_order_of_points(tmp_path):
-    first = render_answer(make_scene(), answer(1, 2), SIZE)
-    again = render_answer(make_scene(), answer(1, 2), SIZE)
-    shuffled = render_answer(make_scene(order=3), answer(1, 2), SIZE)
+    first, again, shuffled = (
+        render_answer(scene, make_answer(scene, 1, 2), SIZE)
+        for scene in (make_scene(), make_scene(), make_scene(order=3))
+    )
     assert np.array_equal(first, again)
     assert (np.abs(first.astype(int) - shuffled).max(axis=2) > 40).mean() < 0.01
     save_png(tmp_path / "a.png", first)
@@ -374,14 +368,16 @@ def empty_scene():
 
 
 def test_an_empty_map_and_an_empty_answer_have_pictures():
-    for rgb in (render_instances(empty_scene(), SIZE),
-                render_answer(empty_scene(), answer(present=False), SIZE),
-                render_answer(make_scene(), answer(present=False), SIZE)):
+    empty, full = empty_scene(), make_scene()
+    for rgb in (render_instances(empty, SIZE),
+                render_answer(empty, make_answer(empty), SIZE),
+                render_answer(full, make_answer(full), SIZE)):
         assert rgb.shape == (SIZE[1], SIZE[0], 3)
 
 
 def test_damaged_thumbnails_leave_an_empty_tile():
-    rgb = render_answer(make_scene(), answer(2), SIZE)
+    scene = make_scene()
+    rgb = render_answer(scene, make_answer(scene, 2), SIZE)
     assert near_color(rgb[-STRIP_PX:], palette.FAINT_TEXT) > 2000
 
 
@@ -400,13 +396,15 @@ def test_sizes_out_of_range_are_refused(size):
     with pytest.raises(InputError, match="size"):
         render_instances(make_scene(), size)
     with pytest.raises(InputError, match="size"):
-        render_answer(make_scene(), answer(1), size)
+        render_answer(make_scene(), make_answer(make_scene(), 1), size)
 
 
 def test_answers_of_another_map_are_refused():
+    scene = make_scene()
     for wrong in (7, -1):
+        matches = make_match(scene, 1), make_match(scene, 2, 2, index=wrong)
         with pytest.raises(InputError, match="matches of this map"):
-            render_answer(make_scene(), answer(1, wrong), SIZE)
+            render_answer(scene, replace(make_answer(scene), matches=matches), SIZE)
 
 
 def test_ids_keep_their_colors_and_neighbors_differ():

@@ -31,21 +31,31 @@ def scene():
 
 
 @pytest.fixture(scope="module")
-def matches(scene):
-    return SceneQuery(scene, ColorEncoder()).text("red", 3).matches
+def answer(scene):
+    return SceneQuery(scene, ColorEncoder()).text("red", 3)
 
 
-def draw(scene, matches, **settings):
-    return answer_markers(HEADER, "red", matches, scene, MarkerSettings(**settings)).markers
+@pytest.fixture(scope="module")
+def matches(answer):
+    return answer.matches
 
 
-def test_the_first_marker_deletes_all_others(scene, matches):
-    assert draw(scene, ())[0].action == Marker.DELETEALL
-    assert [m.action for m in draw(scene, matches)] == [Marker.DELETEALL] + [Marker.ADD] * 9
+@pytest.fixture(scope="module")
+def draw(scene, answer):
+    def markers(matches, **settings):
+        shown = replace(answer, matches=tuple(matches))
+        return answer_markers(HEADER, shown, scene, MarkerSettings(**settings)).markers
+
+    return markers
 
 
-def test_each_match_has_a_box_a_label_and_points_under_its_id(scene, matches):
-    markers = draw(scene, matches)[1:]
+def test_the_first_marker_deletes_all_others(draw, matches):
+    assert draw(())[0].action == Marker.DELETEALL
+    assert [m.action for m in draw(matches)] == [Marker.DELETEALL] + [Marker.ADD] * 9
+
+
+def test_each_match_has_a_box_a_label_and_points_under_its_id(draw, matches):
+    markers = draw(matches)[1:]
     names = [(m.ns, m.id) for m in markers]
     assert len(set(names)) == len(names)
     assert names == [(ns, m.instance_id) for m in matches for ns in ("box", "label", "points")]
@@ -54,8 +64,8 @@ def test_each_match_has_a_box_a_label_and_points_under_its_id(scene, matches):
         assert np.isclose(np.linalg.norm([getattr(marker.pose.orientation, a) for a in "xyzw"]), 1)
 
 
-def test_box_lines_are_the_edges_of_the_box(scene, matches):
-    marker = draw(scene, matches)[1]
+def test_box_lines_are_the_edges_of_the_box(draw, matches):
+    marker = draw(matches)[1]
     ends = np.array([[p.x, p.y, p.z] for p in marker.points]).reshape(-1, 2, 3)
     assert len(ends) == len(EDGES) == 12
     steps = ends[:, 1] - ends[:, 0]
@@ -65,20 +75,21 @@ def test_box_lines_are_the_edges_of_the_box(scene, matches):
     assert len({tuple(sorted(map(tuple, edge))) for edge in ends.tolist()}) == 12
 
 
-def test_points_are_those_of_the_instance_thinned_evenly(scene, matches):
+def test_points_are_those_of_the_instance_thinned_evenly(scene, draw, matches):
     members = scene.masks[matches[0].index]
-    whole = draw(scene, matches, max_points=1_000_000)[3]
+    whole = draw(matches, max_points=1_000_000)[3]
     assert len(whole.points) == len(members)
-    few = draw(scene, matches, max_points=10)[3]
+    few = draw(matches, max_points=10)[3]
     assert 5 <= len(few.points) <= 10
     assert few.points[0] == whole.points[0]
-    assert all(m.ns != "points" for m in draw(scene, matches, max_points=0))
+    assert all(m.ns != "points" for m in draw(matches, max_points=0))
 
 
-def test_colors_follow_the_rank_and_fade_for_what_is_absent(scene, matches):
+def test_colors_follow_the_rank_and_fade_for_what_is_absent(draw, matches):
     present = [replace(m, present=True) for m in matches]
-    colors = [m.color for m in draw(scene, present)[1:] if m.ns == "box"]
+    colors = [m.color for m in draw(present)[1:] if m.ns == "box"]
     assert colors == [rank_color(rank) for rank in (1, 2, 3)]
     absent = [replace(m, present=False) for m in matches]
-    assert draw(scene, absent)[1].color.a < colors[0].a
-    assert "not present" in draw(scene, absent)[2].text
+    assert draw(absent)[1].color.a < colors[0].a
+    assert draw(absent)[2].text.startswith("1: red #2 ")
+    assert "not present" in draw(absent)[2].text

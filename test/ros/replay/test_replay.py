@@ -95,13 +95,15 @@ def test_a_replay_answers_as_the_library_does_offline(
     assert np.array_equal(done.scene.cloud.points, scene.cloud.points)
     assert np.array_equal(done.scene.ids, scene.ids)
     query = SceneQuery(scene, ColorEncoder())
-    for answer in done.answers[:2]:
+    answers = [reply.answer for reply in done.replies]
+    for answer in answers[:2]:
         offline = query.text(answer.query, 3)
+        assert (answer.kind, answer.space) == (offline.kind, offline.space)
         assert [m.instance_id for m in answer.matches] == [m.instance_id for m in offline.matches]
         assert np.allclose(
             [m.similarity for m in answer.matches], [m.similarity for m in offline.matches]
         )
-    assert done.answers[2].matches[0].instance_id == done.answers[0].matches[0].instance_id
+    assert answers[2].matches[0].instance_id == answers[0].matches[0].instance_id
 
     records = json.loads((out / "answers.json").read_text())["answers"]
     assert [r["query"] for r in records] == ["red", "green", "red.png"]
@@ -119,8 +121,8 @@ def test_paced_and_compressed(frames, parameters, tmp_path, ros_domain_id):
     bag = tmp_path / "small"
     write_bag(Recording(frames), bag, BagSettings(images="png", storage="sqlite3"))
     done = replay(bag, tmp_path / "out", 4.0, ["blue", " "], params_file=parameters)
-    good, bad = done.answers
-    assert good.matches[0].instance_id == 4 and done.failed == (bad,)
+    good, bad = done.replies
+    assert good.answer.matches[0].instance_id == 4 and done.failed == (bad,)
     assert "text" in bad.response.error_msg
     assert len(done.pictures) == 1
 
