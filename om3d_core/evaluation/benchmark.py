@@ -197,18 +197,6 @@ def count_instances(
     )
 
 
-def ground_truth_result(
-    gt_ids: npt.NDArray[np.integer], labels: LabelSet, protocol: Protocol
-) -> BenchmarkResult:
-    """What the ground truth of a scene scores against itself: 1 in every class that it has."""
-    ids = np.asarray(gt_ids, np.int64)
-    present = np.unique(ids[ids != 0])
-    masks = InstanceMasks.from_lists([np.flatnonzero(ids == i) for i in present], len(ids))
-    counts = count_instances(masks, ids).against(labels, protocol)
-    scene = counts.labeled(labels.index_of(present // INSTANCES_A_LABEL), masks.scores)
-    return evaluate_scenes([scene], labels, protocol)
-
-
 @dataclass(frozen=True, eq=False)
 class _Verdicts:
     """(V,) class row, score and verdict of every counted prediction of a scene."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from scipy.spatial import cKDTree
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.errors import SourceError, expect
+from om3d_core.files import read_json
 
 POINTS_FILE = "ground_truth.npz"
 SCENE_FILE = "scene.json"
@@ -96,7 +96,7 @@ def transfer_masks(
 
 def _read_instances(path: Path) -> list[dict[str, Any]]:
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["instances"]
+        entries = read_json(path)["instances"]
         result = [
             {"id": entry["id"], "class": entry["class"], "structure": entry["structure"]}
             for entry in entries

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from om3d_core.errors import SettingsError
 from om3d_core.settings import Settings, setting
 
 
@@ -41,10 +40,3 @@ PROTOCOLS = {
         uniform_scores=True, oracle=True, stop_at_unscored=True, zero_is_a_class=True
     ),
 }
-
-
-def protocol_of(name: str) -> Protocol:
-    """A protocol by name. Raises SettingsError for an unknown one."""
-    if name not in PROTOCOLS:
-        raise SettingsError(f"expected a protocol out of {', '.join(PROTOCOLS)}, got {name!r}")
-    return PROTOCOLS[name]

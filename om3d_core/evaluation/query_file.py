@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from om3d_core.errors import SourceError
 from om3d_core.evaluation.ground_truth import GroundTruth, read_ground_truth
+from om3d_core.files import read_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +45,10 @@ def read_queries(path: Path) -> tuple[LabeledQuery, ...]:
     Raises :class:`SourceError` that names the query and what is wrong with it.
     """
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["queries"]
+        entries = read_json(path)["queries"]
     except OSError as error:
         raise SourceError(f"{path}: expected a file of queries: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise SourceError(f"{path}: expected JSON with a list of queries: {error!r}") from error
     if not isinstance(entries, list) or not entries:
         raise SourceError(f"{path}: expected a list of at least one query")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -32,11 +31,3 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
             return np.asarray(image.convert("RGB"), np.uint8)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError) as error:
         raise InputError(f"{path}: expected a picture: {error}") from error
-
-
-def decode_jpeg(data: bytes) -> npt.NDArray[np.uint8]:
-    """A JPEG thumbnail as (h, w, 3) uint8 RGB."""
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise InputError("expected a JPEG picture, got something else")
-    return np.asarray(bgr[:, :, ::-1], np.uint8)

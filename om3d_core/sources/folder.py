@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +15,7 @@ from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame, Intrinsics, clean_depth
 from om3d_core.data.poses import NS_PER_S, nearest_rigid
 from om3d_core.errors import InputError, SourceError
+from om3d_core.files import read_json
 from om3d_core.formats.image_files import (
     MAX_ENCODED_BYTES,
     decode_file,
@@ -236,13 +236,13 @@ class FolderSource:
         if not path.is_file():
             return self._settings.rate_hz
         try:
-            scene = json.loads(_read_bytes(path, MAX_TEXT_BYTES))
+            scene = read_json(path, MAX_TEXT_BYTES)
             rate = scene.get("rate_hz", self._settings.rate_hz)
             if isinstance(rate, bool) or not isinstance(rate, (int, float)):
                 raise InputError(f"expected a number, got {rate!r}")
             if not 1e-3 <= rate <= 1e4:
                 raise InputError(f"expected 0.001 .. 10000, got {rate!r}")
-        except (OSError, ValueError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, AttributeError) as error:
             raise SourceError(f"{path}: rate_hz not readable: {error}") from error
         return float(rate)
 

@@ -33,14 +33,13 @@ INPUT_TOPICS = (
 
 @dataclass(frozen=True, eq=False)
 class Replayed:
-    """The map that the nodes made of a bag, their replies, and where the pictures are.
+    """The map that the nodes made of a bag, and their replies.
 
     status: the mapper's last om3d/MapperStatus, with the counts of used and lost frames.
     """
 
     scene: Scene
     replies: tuple[Reply, ...]
-    pictures: tuple[Path, ...]
     status: Any
 
     @property
@@ -87,8 +86,8 @@ def replay(
             *(_ask_text(client, scene, text, top_k) for text in queries),
             *(_ask_image(client, scene, name, rgb, top_k) for name, rgb in pictures_asked),
         ]
-        pictures = write_answers(replies, scene, client.status, out)
-        return Replayed(scene, tuple(replies), tuple(pictures), client.status)
+        write_answers(replies, scene, client.status, out)
+        return Replayed(scene, tuple(replies), client.status)
 
 
 def _start(

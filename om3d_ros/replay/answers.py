@@ -43,14 +43,12 @@ class Reply:
         ))
 
 
-def write_answers(
-    replies: Sequence[Reply], scene: Scene, status: Any, out: Path
-) -> list[Path]:
+def write_answers(replies: Sequence[Reply], scene: Scene, status: Any, out: Path) -> None:
     """Write answers.json, and for each answer its markers as JSON and its picture.
 
-    status: om3d/MapperStatus, whose counts go into answers.json. Returns the pictures.
+    status: om3d/MapperStatus, whose counts go into answers.json.
     """
-    records, pictures = [], []
+    records = []
     for number, reply in enumerate(replies, 1):
         record = _record(reply)
         if reply.answer is not None:
@@ -59,11 +57,9 @@ def write_answers(
             write_json(markers, to_plain(reply.response.markers))
             save_png(picture, render_answer(scene, reply.answer))
             record |= {"markers": markers.name, "picture": picture.name}
-            pictures.append(picture)
         records.append(record)
     content = {"revision": scene.revision, "mapper": to_plain(status), "answers": records}
     write_json(out / "answers.json", content)
-    return pictures
 
 
 def write_json(path: Path, content: Any) -> None:

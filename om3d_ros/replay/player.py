@@ -54,7 +54,6 @@ class Player:
         kinds = {topic.name: topic.msgtype for topic in topics}
         self._counts = {topic.name: topic.messages for topic in topics}
         self._names = names
-        self._kinds = kinds
         self.pose_source = "odometry" if kinds[names.pose] == ODOMETRY else "pose"
         self.map_frame = self._frame_of_poses()
 

@@ -17,6 +17,7 @@ from rclpy.action import ActionClient
 from sensor_msgs.msg import CompressedImage, Image
 from visualization_msgs.msg import Marker, MarkerArray
 
+from om3d_core.mapping.fusion import cloud_from_frame
 from om3d_ros.conversions.images import from_jpeg, from_pixels
 from om3d_ros.conversions.stamps import header
 from om3d_ros.node import qos
@@ -300,6 +301,18 @@ def test_a_killed_mapper_leaves_a_stale_map_and_its_successor_a_fresh_one(mapped
     mapped.refresh()
     response = mapped.text("red")
     assert code(response) == "NONE" and not response.stale and response.revision == 1
+
+
+def test_a_second_cloud_before_any_frame_replaces_the_first(mapped, frames):
+    """Last of all: a cloud is latched, and a mapper that starts later takes it."""
+    mapped.clear()
+    for stamp, frame in enumerate(frames[:2], 1):
+        revision, cloud = mapped.client.status.revision, cloud_from_frame(frame)
+        mapped.send_cloud(cloud, stamp)
+        mapped.wait(lambda r=revision: mapped.client.status.revision > r, "a map of the cloud")
+        scene = mapped.client.wait_for_revision(revision + 1)
+        assert len(scene.cloud) == len(cloud)
+    assert mapped.client.status.refreshes_failed == 0
 
 
 def refresh_result(robot):

@@ -13,9 +13,10 @@ import numpy as np
 from om3d_core.errors import MapFormatError
 from om3d_core.evaluation.assign import Candidates
 from om3d_core.evaluation.benchmark import InstanceCounts
-from om3d_core.files import write_atomically
+from om3d_core.files import read_json, write_atomically
 
 VERSION = 1
+MAX_RECORD_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +55,11 @@ def write_record(path: Path, record: SceneRecord) -> None:
 def read_record(path: Path) -> SceneRecord:
     """Read a record. Raises MapFormatError for a missing or damaged one, or another version."""
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path, MAX_RECORD_BYTES)
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']}, not {VERSION}")
         return _parse(content)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise MapFormatError(f"{path}: expected a scene record, got {error!r}") from error
 
 

@@ -20,15 +20,12 @@ class PartGraph:
 
     def __init__(self, surface: Surface, layout: Layout, convex: Int):
         """convex: (n,) convex part of each sample; in planes it is not looked at."""
-        n_structure = len(layout.structure)
-        supports = layout.plane_of - n_structure
+        supports = layout.plane_of - len(layout.structure)
         count = int(convex.max(initial=-1)) + 1
         parts = np.where(layout.plane_of < 0, convex, -1)
         parts[supports >= 0] = count + supports[supports >= 0]
         parts = _without_noise(surface, layout, parts)
-        self.structure = np.where(layout.plane_of < n_structure, layout.plane_of, -1)
         self._area_m2 = surface.voxel_m**2
-        self._first_support = count
         self._support_of = {id(s): count + i for i, s in enumerate(layout.supports)}
         self.parts = parts
         total = count + len(layout.supports)

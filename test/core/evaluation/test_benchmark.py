@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.errors import InputError, SettingsError
+from om3d_core.errors import InputError
 from om3d_core.evaluation.assign import (
     AssignSettings,
     Candidates,
@@ -24,9 +24,8 @@ from om3d_core.evaluation.benchmark import (
     AT_50,
     count_instances,
     evaluate_scenes,
-    ground_truth_result,
 )
-from om3d_core.evaluation.protocols import PROTOCOLS, Protocol, protocol_of
+from om3d_core.evaluation.protocols import PROTOCOLS, Protocol
 from om3d_core.sources.datasets.label_sets import LabelSet, label_set_of, load_label_set
 
 ABC = label_set_of(["a", "b", "c"])
@@ -202,7 +201,11 @@ def test_points_without_a_label_are_void_except_in_the_paper() -> None:
 def test_ground_truth_scores_the_maximum(protocol: Protocol) -> None:
     labels = load_label_set("scannet200").scored
     *_, gt_ids = random_scene(np.random.default_rng(1), labels)
-    result = ground_truth_result(gt_ids, labels, protocol)
+    present = np.unique(gt_ids[gt_ids != 0])
+    masks = InstanceMasks.from_lists([np.flatnonzero(gt_ids == i) for i in present], len(gt_ids))
+    counts = count_instances(masks, gt_ids).against(labels, protocol)
+    scene = counts.labeled(labels.index_of(present // 1000), masks.scores)
+    result = evaluate_scenes([scene], labels, protocol)
     measured = ~np.isnan(result.ap)
     assert measured.any() and (result.ap[measured] == 1.0).all()
     assert (result.recall[measured] == 1.0).all() and (result.found_categories == 1.0).all()
@@ -248,5 +251,3 @@ def test_wrong_inputs() -> None:
     with pytest.raises(InputError, match="candidates of 2 masks"):
         label_predictions(counts, Candidates(np.zeros((2, 1), np.int64), np.zeros((2, 1))), ABC,
                           BENCHMARK)  # fmt: skip
-    with pytest.raises(SettingsError, match="paper"):
-        protocol_of("other")

@@ -110,6 +110,12 @@ def test_damaged_instances_are_refused(tmp_path, instances):
         read_ground_truth(write_truth(tmp_path, instances))
 
 
+def test_instances_that_nest_without_end_are_refused(tmp_path):
+    (write_truth(tmp_path) / "scene.json").write_text("[" * 100_000)
+    with pytest.raises(SourceError, match=r"scene\.json.*nests too deeply"):
+        read_ground_truth(tmp_path)
+
+
 def test_missing_and_truncated_files_are_refused(tmp_path):
     with pytest.raises(SourceError, match="scene.json"):
         read_ground_truth(tmp_path)

@@ -124,7 +124,8 @@ def test_paced_and_compressed(frames, parameters, tmp_path, ros_domain_id):
     good, bad = done.replies
     assert good.answer.matches[0].instance_id == 4 and done.failed == (bad,)
     assert "text" in bad.response.error_msg
-    assert len(done.pictures) == 1
+    pictures = list((tmp_path / "out").glob("*.png"))
+    assert [path.name for path in pictures] == ["01-blue.png"]
 
 
 def test_a_node_that_dies_ends_the_replay(bag, tmp_path, monkeypatch, ros_domain_id):
