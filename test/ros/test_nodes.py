@@ -205,11 +205,6 @@ def test_save_clear_and_load(mapped):
     assert again.revision == loaded.revision == revision_in(again.path)
 
 
-def revision_in(folder):
-    """The revision that a saved map holds."""
-    return json.loads((Path(folder) / "map.json").read_text())["revision"]
-
-
 def test_a_forced_refresh_without_news_publishes_the_same_revision(mapped):
     revision, published = mapped.client.status.revision, mapped.client.instances
     result = mapped.client.refresh()
@@ -313,6 +308,11 @@ def test_a_second_cloud_before_any_frame_replaces_the_first(mapped, frames):
         scene = mapped.client.wait_for_revision(revision + 1)
         assert len(scene.cloud) == len(cloud)
     assert mapped.client.status.refreshes_failed == 0
+
+
+def revision_in(folder):
+    """The revision that a saved map holds."""
+    return json.loads((Path(folder) / "map.json").read_text())["revision"]
 
 
 def refresh_result(robot):
