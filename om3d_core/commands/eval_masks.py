@@ -35,9 +35,12 @@ def main(argv: Sequence[str]) -> int:
     if whole:
         quality = evaluate_map(args.map, args.ground_truth)
     else:
-        proposer = create_proposer(settings_from(args, MapSettings))
+        settings = settings_from(args, MapSettings)
+        proposer = create_proposer(settings)
         with progress_report() as report:
-            quality = evaluate_views(args.views, proposer, Job(report))
+            quality = evaluate_views(
+                args.views, proposer, Job(report), gravity=settings.gravity
+            )
     _print(quality, args.json)
     return 0
 

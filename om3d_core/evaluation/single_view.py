@@ -26,6 +26,7 @@ from om3d_core.evaluation.mask_quality import (
 )
 from om3d_core.formats.image_files import decode_file
 from om3d_core.mapping.fusion import cloud_from_frame
+from om3d_core.mapping.gravity import GravitySettings, decide_up
 from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
 
@@ -56,10 +57,12 @@ def evaluate_views(
     proposer: Proposer,
     job: Job,
     settings: MaskEvaluationSettings | None = None,
+    gravity: GravitySettings | None = None,
 ) -> MaskQuality:
     """Propose masks on each view alone and measure them all on one curve.
 
-    Masks are compared over the pixels with depth; label 0 and the table are void. Raises
+    Masks are compared over the pixels with depth; label 0 and the table are void. ``gravity`` is
+    up in the frame of the camera, or auto. Raises
     :class:`SourceError` for a folder without views or with damaged ones.
     """
     names = view_names(folder)
@@ -67,7 +70,8 @@ def evaluate_views(
     for done, view in enumerate(read_views(folder)):
         job.step("views", done, len(names))
         gt, void = view_truth(view)
-        pred = proposer.propose(cloud_from_frame(view.frame), job)
+        cloud = cloud_from_frame(view.frame)
+        pred = proposer.propose(cloud, job, decide_up(cloud, gravity))
         overlaps.append(count_overlaps(pred, gt, void, settings))
     job.step("views", len(names), len(names))
     return evaluate_overlaps(overlaps)

@@ -19,6 +19,7 @@ from om3d_core.errors import CanceledError, EmptyMapError, reason_of
 from om3d_core.mapping.embedder import Embedder
 from om3d_core.mapping.frame_quality import quality_level
 from om3d_core.mapping.fusion import Fuser
+from om3d_core.mapping.gravity import decide_up
 from om3d_core.mapping.keyframes import KeyframeStore
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.tracking import match_ids, voxel_iou
@@ -26,7 +27,6 @@ from om3d_core.mapping.views import Cameras, select_views
 from om3d_core.mapping.visibility import Observation, observe, visible_pixels
 from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
-from om3d_core.proposals.geometric import estimate_up
 from om3d_core.segmenters.base import Segmenter
 
 
@@ -290,13 +290,8 @@ class Mapper:
         into[frame.stamp_ns] = observe(pixels, masks, *size, count)
 
     def _up(self, cloud: Cloud) -> npt.NDArray[np.float64]:
-        """Up as it was given, else as level surfaces and the way cameras are held tell."""
-        given = self._settings.geometric.up_vector()
-        if given is not None:
-            return given
-        poses = [self._frames.pose(stamp) for stamp in self._frames.stamps]
-        held = -np.sum([pose[:3, 1] for pose in poses], axis=0) if poses else np.zeros(3)
-        return estimate_up(cloud, held if float(np.linalg.norm(held)) > 1e-3 else None)
+        cameras = (self._frames.pose(stamp) for stamp in self._frames.stamps)
+        return decide_up(cloud, self._settings.gravity, cameras)
 
     def _ids(
         self, old: Scene | None, cloud: Cloud, masks: InstanceMasks

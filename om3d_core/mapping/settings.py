@@ -12,6 +12,7 @@ from om3d_core.encoders.settings import (
 )
 from om3d_core.mapping.crops import CropSettings
 from om3d_core.mapping.fusion import FusionSettings
+from om3d_core.mapping.gravity import GravitySettings
 from om3d_core.mapping.keyframes import KeyframeSettings
 from om3d_core.mapping.tracking import TrackingSettings
 from om3d_core.mapping.views import ViewSettings
@@ -47,6 +48,7 @@ class MapSettings:
 
     keyframes: KeyframeSettings = field(default_factory=KeyframeSettings)
     fusion: FusionSettings = field(default_factory=FusionSettings)
+    gravity: GravitySettings = field(default_factory=GravitySettings)
     proposals: ProposalSettings = field(default_factory=ProposalSettings)
     geometric: GeometricSettings = field(default_factory=GeometricSettings)
     mask3d: Mask3DSettings = field(default_factory=Mask3DSettings)

@@ -15,10 +15,8 @@ from om3d_core.progress import Job
 class Proposer(Protocol):
     """Proposes object masks on a cloud; deterministic, without state between calls."""
 
-    def propose(
-        self, cloud: Cloud, job: Job, up: npt.NDArray[np.float64] | None = None
-    ) -> InstanceMasks:
+    def propose(self, cloud: Cloud, job: Job, up: npt.NDArray[np.float64]) -> InstanceMasks:
         """Masks over the cloud's points; structure (floor, walls, ceiling) is flagged as such.
 
-        up: (3,) unit vector against gravity where it is known.
+        up: (3,) unit vector against gravity, in the cloud's frame.
         """

@@ -35,9 +35,7 @@ class PrecomputedProposer:
         self._path = Path(path)
         self._masks = read_masks(self._path)
 
-    def propose(
-        self, cloud: Cloud, job: Job, up: npt.NDArray[np.float64] | None = None
-    ) -> InstanceMasks:
+    def propose(self, cloud: Cloud, job: Job, up: npt.NDArray[np.float64]) -> InstanceMasks:
         """The masks; raises :class:`InputError` if they are over another number of points."""
         job.step("masks", 0, 1)
         expect(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from om3d_core.evaluation.mask_quality import MaskQuality, count_overlaps, evaluate_overlaps
+from om3d_core.mapping.gravity import decide_up
 from om3d_core.progress import Job
 from om3d_core.proposals.mask3d.network import Mask3D
 from om3d_core.proposals.mask3d.proposer import Mask3DProposer
@@ -22,7 +23,7 @@ def evaluate_network(
     overlaps = []
     for i, scene in enumerate(scenes):
         job.step(STAGE, i, len(scenes))
-        masks = proposer.propose(scene.cloud, Job())
+        masks = proposer.propose(scene.cloud, Job(), decide_up(scene.cloud))
         void = scene.instance == VOID
         overlaps.append(count_overlaps(masks, scene.masks(), void, settings.evaluation))
     job.step(STAGE, len(scenes), len(scenes))

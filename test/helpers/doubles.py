@@ -36,7 +36,7 @@ class BoxProposer:
     def __init__(self):
         self.n_calls = 0
 
-    def propose(self, cloud, job, up=None):
+    def propose(self, cloud, job, up):
         self.n_calls += 1
         job.step("propose", 0, 1)
         members = []

@@ -23,7 +23,7 @@ class HeldBoxProposer(doubles.BoxProposer):
         super().__init__()
         self._hold = Path(hold)
 
-    def propose(self, cloud, job, up=None):
+    def propose(self, cloud, job, up):
         while self._hold.exists():
             job.step("propose", 0, 1)
             time.sleep(0.01)

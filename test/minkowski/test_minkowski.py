@@ -152,7 +152,7 @@ def test_a_checkpoint_loads_on_both(tmp_path: Path) -> None:
                 checkpoint=str(path), num_heads=2, num_queries=8, min_score=0.0, max_overlap=1.0,
                 flag_structure=False, device="cpu", sparse_backend=backend,
             )
-        ).propose(cloud, Job())
+        ).propose(cloud, Job(), np.array([0.0, 0.0, 1.0]))
         for backend in ("torch", "minkowski")
     ]
     assert len(masks[0]) == len(masks[1]) > 0

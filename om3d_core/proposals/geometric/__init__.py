@@ -2,6 +2,5 @@
 
 from om3d_core.proposals.geometric.proposer import GeometricProposer
 from om3d_core.proposals.geometric.settings import GeometricSettings
-from om3d_core.proposals.surface.gravity import estimate_up
 
-__all__ = ["GeometricProposer", "GeometricSettings", "estimate_up"]
+__all__ = ["GeometricProposer", "GeometricSettings"]

@@ -17,7 +17,6 @@ from om3d_core.proposals.geometric.hierarchy import Links, judge_borders
 from om3d_core.proposals.geometric.parts import PartGraph
 from om3d_core.proposals.geometric.regions import absorb_small, find_borders, merge_convex
 from om3d_core.proposals.geometric.settings import GeometricSettings
-from om3d_core.proposals.surface.gravity import up_from_planes
 from om3d_core.proposals.surface.layout import find_layout
 from om3d_core.proposals.surface.planes import find_planes
 from om3d_core.proposals.surface.samples import (
@@ -49,13 +48,8 @@ class GeometricProposer:
     def __init__(self, settings: GeometricSettings | None = None):
         self._settings = settings or GeometricSettings()
 
-    def propose(
-        self, cloud: Cloud, job: Job, up: npt.NDArray[np.float64] | None = None
-    ) -> InstanceMasks:
-        """Masks over the cloud's points, by falling score; the same cloud, the same masks.
-
-        up: (3,) unit; where the settings give one, that is used.
-        """
+    def propose(self, cloud: Cloud, job: Job, up: npt.NDArray[np.float64]) -> InstanceMasks:
+        """Masks over the cloud's points, by falling score; the same cloud, the same masks."""
         if len(cloud) < MIN_POINTS:
             return InstanceMasks.empty(len(cloud))
         s = self._settings
@@ -63,9 +57,6 @@ class GeometricProposer:
         surface = resample(cloud, max(s.voxel_m, VOXEL_PER_DISTANCE * sample_distance(cloud)))
         job.step(STAGE, 1, STEPS)
         planes = find_planes(surface, max(s.plane_tolerance_m, surface.voxel_m), MIN_PLANE_M2)
-        if s.up_vector() is not None:
-            up = s.up_vector()
-        up = up_from_planes(planes) if up is None else up
         layout = find_layout(surface, planes, up)
         job.step(STAGE, 2, STEPS)
         edges = surface.edges[

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from om3d_core.errors import SettingsError
-from om3d_core.proposals.surface.samples import Float
 from om3d_core.settings import Settings, setting
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
 class GeometricSettings(Settings):
     """How a cloud is cut into objects."""
 
-    up: str = setting(AUTO, "up in the map frame: auto, or a vector such as 0,0,1")
     voxel_m: float = setting(
         0.006, "samples are this far apart, or as far as the cloud's points, meters", low=0.002,
         high=0.1,
@@ -44,21 +37,3 @@ class GeometricSettings(Settings):
 
     min_score: float = setting(0.1, "masks with a lower score are dropped", low=0.0, high=1.0)
     max_masks: int = setting(300, "at most this many masks, the best", low=1, high=100_000)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.up_vector()
-
-    def up_vector(self) -> Float | None:
-        """The given unit (3,) up, or None for auto; raises :class:`SettingsError` otherwise."""
-        if self.up == AUTO:
-            return None
-        try:
-            vector = np.array([float(part) for part in self.up.split(",")])
-        except ValueError:
-            vector = np.zeros(0)
-        length = float(np.linalg.norm(vector))
-        if vector.shape != (3,) or not np.isfinite(length) or length < 1e-6:
-            raise SettingsError(f"up: expected auto or a vector such as 0,0,1, got {self.up!r}")
-        unit: Float = vector / length
-        return unit

@@ -49,9 +49,7 @@ class Mask3DProposer:
         device = choose_device(self._settings.device)
         self._network = (network or self._load()).to(device).eval()
 
-    def propose(
-        self, cloud: Cloud, job: Job, up: npt.NDArray[np.float64] | None = None
-    ) -> InstanceMasks:
+    def propose(self, cloud: Cloud, job: Job, up: npt.NDArray[np.float64]) -> InstanceMasks:
         """Masks over the cloud's points by falling score.
 
         Raises InputError where the segments of the data set are wanted and the cloud has none.
@@ -66,7 +64,7 @@ class Mask3DProposer:
         masks = self._select(scene)
         job.step(STAGE, 3, STEPS)
         if self._settings.flag_structure:
-            masks = flag_structure(cloud, masks)
+            masks = flag_structure(cloud, masks, up)
         job.step(STAGE, STEPS, STEPS)
         return masks
 

@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.proposals.surface.gravity import up_from_planes
 from om3d_core.proposals.surface.layout import find_layout
 from om3d_core.proposals.surface.planes import find_planes
 from om3d_core.proposals.surface.samples import (
@@ -41,13 +40,18 @@ def surface_segments(cloud: Cloud) -> npt.NDArray[np.int64]:
     return labels[surface.voxel_of_point]
 
 
-def flag_structure(cloud: Cloud, masks: InstanceMasks) -> InstanceMasks:
-    """Flag the masks of which most points belong to the floor, a wall or the ceiling."""
+def flag_structure(
+    cloud: Cloud, masks: InstanceMasks, up: npt.NDArray[np.float64]
+) -> InstanceMasks:
+    """Flag the masks of which most points belong to the floor, a wall or the ceiling.
+
+    up: (3,) unit vector against gravity.
+    """
     if not len(masks) or len(cloud) < MIN_POINTS:
         return masks
     surface = resample(cloud, max(VOXEL_M, sample_distance(cloud)))
     planes = find_planes(surface, max(PLANE_TOLERANCE_M, surface.voxel_m), MIN_PLANE_M2)
-    layout = find_layout(surface, planes, up_from_planes(planes))
+    layout = find_layout(surface, planes, up)
     on_structure = (layout.plane_of >= 0) & (layout.plane_of < len(layout.structure))
     of_point = on_structure[surface.voxel_of_point]
     shares = [float(of_point[masks[i]].mean()) for i in range(len(masks))]

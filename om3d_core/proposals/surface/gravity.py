@@ -30,12 +30,12 @@ def estimate_up(cloud: Cloud, hint: npt.ArrayLike | None = None) -> Float:
     or to z, where there is no plane.
     """
     if not len(cloud):
-        return up_from_planes([], hint)
+        return _up_from_planes([], hint)
     surface = resample(cloud, max(COARSE_VOXEL_M, sample_distance(cloud)))
-    return up_from_planes(find_planes(surface, PLANE_TOLERANCE_M, MIN_PLANE_M2), hint)
+    return _up_from_planes(find_planes(surface, PLANE_TOLERANCE_M, MIN_PLANE_M2), hint)
 
 
-def up_from_planes(planes: Sequence[Plane], hint: npt.ArrayLike | None = None) -> Float:
+def _up_from_planes(planes: Sequence[Plane], hint: npt.ArrayLike | None = None) -> Float:
     """As :func:`estimate_up`, from planes already found."""
     guess = None if hint is None else np.asarray(hint, np.float64)
     fallback = MAP_UP if guess is None else guess / np.linalg.norm(guess)

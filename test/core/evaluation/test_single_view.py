@@ -22,7 +22,7 @@ ANY_SIZE = MaskEvaluationSettings(min_region_points=1)
 class ByColor:
     """One mask a color of the picture but black; gray is structure."""
 
-    def propose(self, cloud, job, up=None):
+    def propose(self, cloud, job, up):
         job.step("colors", 0, 1)
         colors, owner = np.unique(cloud.colors, axis=0, return_inverse=True)
         owner = owner.reshape(-1)

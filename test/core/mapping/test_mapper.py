@@ -42,7 +42,7 @@ def cloud(frames):
 class NoProposer:
     """Finds nothing."""
 
-    def propose(self, cloud, job, up=None):
+    def propose(self, cloud, job, up):
         return InstanceMasks.empty(len(cloud))
 
 
@@ -296,7 +296,7 @@ def test_a_frame_that_a_refresh_fails_at_is_set_aside(frames, monkeypatch):
 class Picky(BoxProposer):
     """Fails at clouds of fewer than 100 points."""
 
-    def propose(self, cloud, job, up=None):
+    def propose(self, cloud, job, up):
         if len(cloud) < 100:
             raise RuntimeError("too few points")
         return super().propose(cloud, job, up)

@@ -14,6 +14,7 @@ from om3d_core.progress import Job
 from om3d_core.proposals import precomputed
 from om3d_core.proposals.precomputed import PrecomputedProposer
 
+UP = np.array([0.0, 0.0, 1.0])
 DENSE = np.array([[1, 0], [1, 0], [0, 0], [0, 1], [1, 1]])
 
 
@@ -23,7 +24,7 @@ def cloud_of(n: int) -> Cloud:
 
 
 def propose(path: Path):
-    return PrecomputedProposer(path).propose(cloud_of(5), Job())
+    return PrecomputedProposer(path).propose(cloud_of(5), Job(), UP)
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.float16, np.float64])
@@ -172,4 +173,4 @@ def test_masks_over_another_cloud(tmp_path: Path) -> None:
     np.savez(tmp_path / "m.npz", masks=DENSE)
     proposer = PrecomputedProposer(tmp_path / "m.npz")
     with pytest.raises(InputError, match="7 points"):
-        proposer.propose(cloud_of(7), Job())
+        proposer.propose(cloud_of(7), Job(), UP)

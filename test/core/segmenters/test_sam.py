@@ -24,7 +24,7 @@ from om3d_core.settings import build
 
 WIDTH, HEIGHT = 100, 75
 SETTINGS = {"fusion.voxel_m": 0.03, "views.top_k": 3, "views.min_pixels": 10, "crops.levels": 2,
-            "geometric.up": "0,0,1"}
+            "gravity.up": "0,0,1"}
 
 
 @pytest.fixture(scope="module")

@@ -370,7 +370,8 @@ def test_a_published_network_keeps_its_classes_and_the_best_weights_propose(room
         Mask3DSettings(str(out / BEST), num_heads=2, voxel_m=0.1, num_queries=6, min_score=0.0,
                        min_voxels=1, device="cpu")
     )  # fmt: skip
-    assert proposer.propose(rooms[0].cloud, Job()).n_points == len(rooms[0].cloud)
+    masks = proposer.propose(rooms[0].cloud, Job(), np.array([0.0, 0.0, 1.0]))
+    assert masks.n_points == len(rooms[0].cloud)
 
 
 def test_divergence_is_an_error_and_leaves_the_last_state(rooms, tmp_path):

@@ -318,6 +318,7 @@ def test_half_precision_trains(cloud: Cloud) -> None:
 
 # --- proposers -----------------------------------------------------------------------------------
 
+UP = np.array([0.0, 0.0, 1.0])
 LENIENT = {"voxel_m": 0.04, "num_queries": 12, "num_heads": 2, "min_score": 0.0, "min_voxels": 1}
 
 
@@ -330,7 +331,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def propose(cloud: Cloud, checkpoint: Path, **values: Any) -> InstanceMasks:
     options = Mask3DSettings(checkpoint=str(checkpoint), device="cpu", **{**LENIENT, **values})
-    return Mask3DProposer(options).propose(cloud, Job())
+    return Mask3DProposer(options).propose(cloud, Job(), UP)
 
 
 def test_masks_of_a_cloud(cloud: Cloud, checkpoint: Path) -> None:
@@ -401,7 +402,7 @@ def test_structure_is_flagged(cloud: Cloud, checkpoint: Path) -> None:
     from om3d_core.proposals.mask3d.surface import flag_structure
 
     members = [np.arange(4000), np.arange(4000, 5200)]
-    flagged = flag_structure(cloud, InstanceMasks.from_lists(members, len(cloud)))
+    flagged = flag_structure(cloud, InstanceMasks.from_lists(members, len(cloud)), UP)
     assert flagged.structure.tolist() == [True, False]
 
 
@@ -423,7 +424,7 @@ def test_a_cloud_that_is_too_large_is_refused(cloud: Cloud, checkpoint: Path) ->
 def test_cancel(cloud: Cloud, checkpoint: Path) -> None:
     options = Mask3DSettings(checkpoint=str(checkpoint), device="cpu", **LENIENT)
     with pytest.raises(CanceledError):
-        Mask3DProposer(options).propose(cloud, Job(canceled=lambda: True))
+        Mask3DProposer(options).propose(cloud, Job(canceled=lambda: True), UP)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -447,7 +448,7 @@ def test_segment3d(cloud: Cloud) -> None:
     options = Segment3DSettings(
         voxel_m=0.02, num_queries=8, num_heads=2, min_score=0.0, device="cpu"
     )
-    masks = Segment3DProposer(options, small_network(n_classes=2)).propose(cloud, Job())
+    masks = Segment3DProposer(options, small_network(n_classes=2)).propose(cloud, Job(), UP)
     assert masks.n_points == len(cloud)
     assert bool((np.diff(masks.scores) <= 0).all())
     with pytest.raises(ModelError, match="expected a network of 2 classes"):
@@ -472,7 +473,7 @@ colors = np.random.default_rng(0).integers(0, 256, points.shape, dtype=np.uint8)
 cloud = Cloud(points, colors, np.zeros_like(points))
 torch.manual_seed(0)
 settings = Mask3DSettings(device="cpu", min_score=0.0, max_overlap=1.0)
-masks = Mask3DProposer(settings, Mask3D()).propose(cloud, Job())
+masks = Mask3DProposer(settings, Mask3D()).propose(cloud, Job(), np.array([0.0, 0.0, 1.0]))
 assert masks.n_points == 250_000
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
 """

@@ -1,0 +1,57 @@
+"""Which way is up: decided here once for a cloud, for all that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.poses import Transform
+from om3d_core.errors import SettingsError
+from om3d_core.proposals.surface.gravity import estimate_up
+from om3d_core.settings import Settings, setting
+
+AUTO = "auto"
+MIN_AGREEMENT = 1e-3
+
+
+@dataclass(frozen=True)
+class GravitySettings(Settings):
+    """Which way is up."""
+
+    up: str = setting(AUTO, "up in the map frame: auto, or a vector such as 0,0,1")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.vector()
+
+    def vector(self) -> npt.NDArray[np.float64] | None:
+        """The given unit (3,) up, or None for auto; raises :class:`SettingsError` otherwise."""
+        if self.up == AUTO:
+            return None
+        try:
+            vector = np.array([float(part) for part in self.up.split(",")])
+        except ValueError:
+            vector = np.zeros(0)
+        length = float(np.linalg.norm(vector))
+        if vector.shape != (3,) or not np.isfinite(length) or length < 1e-6:
+            raise SettingsError(f"up: expected auto or a vector such as 0,0,1, got {self.up!r}")
+        unit: npt.NDArray[np.float64] = vector / length
+        return unit
+
+
+def decide_up(
+    cloud: Cloud, settings: GravitySettings | None = None, cameras: Iterable[Transform] = ()
+) -> npt.NDArray[np.float64]:
+    """The unit (3,) up as it was given, else as level surfaces and the way cameras are held tell.
+
+    cameras: (4, 4) poses map_from_camera of the frames that the cloud was seen in.
+    """
+    given = (settings or GravitySettings()).vector()
+    if given is not None:
+        return given
+    held = -np.sum([pose[:3, 1] for pose in cameras] or [np.zeros(3)], axis=0)
+    return estimate_up(cloud, held if float(np.linalg.norm(held)) > MIN_AGREEMENT else None)

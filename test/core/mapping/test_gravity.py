@@ -1,0 +1,116 @@
+"""One authority for up: as it was set, else by the surfaces and the cameras, and all get it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from helpers.doubles import BoxProposer, ColorEncoder
+from helpers.worlds import tabletop
+
+from om3d_core.data.cloud import Cloud
+from om3d_core.errors import SettingsError
+from om3d_core.evaluation.single_view import evaluate_views
+from om3d_core.mapping.fusion import Fuser, FusionSettings
+from om3d_core.mapping.gravity import GravitySettings, decide_up
+from om3d_core.mapping.mapper import Mapper
+from om3d_core.mapping.settings import MapSettings
+from om3d_core.progress import Job
+from om3d_core.settings import build, flatten
+
+Z_UP = np.array([0.0, 0.0, 1.0])
+
+
+class Asked(BoxProposer):
+    """Notes which up it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.ups = []
+
+    def propose(self, cloud, job, up):
+        self.ups.append(up)
+        return super().propose(cloud, job, up)
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return tabletop(6)
+
+
+@pytest.fixture(scope="module")
+def cloud(frames):
+    fuser = Fuser(FusionSettings(voxel_m=0.03))
+    for frame in frames:
+        fuser.integrate(frame)
+    return fuser.cloud()
+
+
+def turned(cloud, turn):
+    return Cloud(
+        (cloud.points @ turn.T).astype(np.float32), cloud.colors,
+        (cloud.normals @ turn.T).astype(np.float32),
+    )
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_cameras_and_surfaces_tell_up_in_any_frame(frames, cloud, axis, sign):
+    turn = np.roll(np.eye(3), axis, axis=0) * np.array([sign, 1.0, sign])
+    poses = [frame.map_from_camera.copy() for frame in frames]
+    for pose in poses:
+        pose[:3, :3] = turn @ pose[:3, :3]
+    up = decide_up(turned(cloud, turn), cameras=poses)
+    assert np.linalg.norm(up) == pytest.approx(1.0)
+    assert up @ turn @ Z_UP > np.cos(np.deg2rad(1.0))
+
+
+def test_what_is_set_beats_what_is_seen(frames, cloud):
+    poses = [frame.map_from_camera for frame in frames]
+    assert decide_up(cloud, GravitySettings("0,-2,0"), poses) == pytest.approx([0, -1, 0])
+    assert decide_up(Cloud.empty(), GravitySettings("3,0,4")) == pytest.approx([0.6, 0, 0.8])
+
+
+def test_without_anything_to_tell_it_z_is_up():
+    assert decide_up(Cloud.empty()) == pytest.approx(Z_UP)
+
+
+@pytest.mark.parametrize("up", ["", "0,0,0", "1,2", "north", "nan,0,1", "0,0,1,0"])
+def test_bad_up_is_refused(up):
+    with pytest.raises(SettingsError, match="up"):
+        GravitySettings(up=up)
+
+
+def test_up_is_set_once():
+    names = [leaf.name for leaf in flatten(MapSettings)]
+    assert [name for name in names if name.split(".")[-1] == "up"] == ["gravity.up"]
+
+
+@pytest.mark.parametrize(("given", "expected"), [("auto", Z_UP), ("0,1,0", [0.0, 1.0, 0.0])])
+def test_the_proposer_is_given_the_up_of_the_scene(frames, cloud, given, expected):
+    settings = build(MapSettings, {"gravity.up": given, "fusion.voxel_m": 0.03})
+    for own_cloud in (cloud, None):
+        proposer = Asked()
+        mapper = Mapper(settings, proposer, [ColorEncoder()])
+        if own_cloud is not None:
+            mapper.set_cloud(own_cloud)
+        for frame in frames:
+            mapper.add_frame(frame)
+        scene = mapper.refresh()
+        (up,) = proposer.ups
+        assert np.array_equal(up, scene.up) and up == pytest.approx(expected, abs=0.02)
+
+
+def test_single_views_are_proposed_on_with_an_up(frames, tmp_path):
+    frame = frames[0]
+    depth = np.rint(frame.depth * 1000).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / "a.color.png"), frame.rgb[..., ::-1])
+    cv2.imwrite(str(tmp_path / "a.depth.png"), depth)
+    cv2.imwrite(str(tmp_path / "a.label.png"), np.where(frame.depth > 0, 2, 0).astype(np.uint8))
+    np.savetxt(tmp_path / "intrinsics.txt", frame.intrinsics.matrix)
+    proposer = Asked()
+    evaluate_views(tmp_path, proposer, Job())
+    evaluate_views(tmp_path, proposer, Job(), gravity=GravitySettings("0,-1,0"))
+    seen, given = proposer.ups
+    assert seen @ frame.map_from_camera[:3, :3].T @ Z_UP > np.cos(np.deg2rad(2.0))
+    assert given == pytest.approx([0, -1, 0])
