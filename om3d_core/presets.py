@@ -22,6 +22,7 @@ from om3d_core.files import user_path
 from om3d_core.settings import Value
 
 PARAMETERS = "ros__parameters"
+DEFAULT_PRESET = "default"
 SUFFIX = ".yaml"
 MAX_BYTES = 1_000_000
 MAX_SETTINGS = 10_000

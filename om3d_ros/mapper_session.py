@@ -23,6 +23,7 @@ from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job, Report, silent
 from om3d_core.streams.assembler import FrameAssembler, Posed
+from om3d_core.streams.pose_buffer import PoseBuffer
 from om3d_ros.conversions import clouds, images, poses
 from om3d_ros.conversions.stamps import stamp_ns
 from om3d_ros.map_folder import map_folder
@@ -31,6 +32,7 @@ from om3d_ros.node.outcomes import FrameError, InsufficientDataError, NoMapError
 from om3d_ros.node.settings import MapperNodeSettings
 from om3d_ros.node.worker import Worker
 
+CHANNELS = ("color", "depth", "camera_info")
 Publish = Callable[[Scene, int], None]
 """Called as ``publish(scene, stamp_ns)``; the scene is empty once the map is cleared."""
 
@@ -82,9 +84,10 @@ class Mapping:
     def start(self) -> None:
         """Begin to take inputs with all counters at zero; show the map if there is one."""
         with self._lock:
-            self._frames: FrameAssembler[Any] = FrameAssembler(
-                self._settings.sync, self._settings.pose
-            )
+            sync, pose = self._settings.sync, self._settings.pose
+            keep_ns = 2 * sync.wait_ns + pose.max_gap_ns
+            self._poses = PoseBuffer(pose.max_gap_ns, keep_ns)
+            self._frames: FrameAssembler[Any] = FrameAssembler(CHANNELS, sync, self._poses)
             self._counts = Counts(dropped=self._worker.state.dropped)
             self._color_rate = Rate()
             self._last_error = ""
@@ -124,7 +127,10 @@ class Mapping:
         """Take the pose of the camera in the map."""
         def add() -> list[Posed[Any]]:
             self._check_frame("pose", header)
-            return self._frames.add_pose(stamp_ns(header.stamp), poses.to_matrix(pose))
+            stamp, map_from_camera = stamp_ns(header.stamp), poses.to_matrix(pose)
+            return self._frames.add_pose(
+                stamp, lambda: self._poses.add(stamp, map_from_camera)
+            )
 
         self._guard(add)
 
@@ -251,11 +257,11 @@ class Mapping:
 
     def _add_frame(self, posed: Posed[Any]) -> None:
         with self.latencies.measure("frame"):
-            units = self._settings.sensor.depth_units_per_m
-            self._distorted |= images.is_distorted(posed.camera_info)
+            color, depth, camera_info = posed.messages
+            self._distorted |= images.is_distorted(camera_info)
             kept = self._mapper.add_frame(images.to_frame(
-                posed.color, posed.depth, posed.camera_info, posed.map_from_camera,
-                posed.stamp_ns, units,
+                color, depth, camera_info, posed.map_from_camera, posed.stamp_ns,
+                self._settings.depth.units_per_m,
             ))
         with self._lock:
             self._counts.processed += 1

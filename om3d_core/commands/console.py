@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from om3d_core.errors import SettingsError
-from om3d_core.presets import read_preset
+from om3d_core.presets import DEFAULT_PRESET, read_preset
 from om3d_core.progress import Report
 from om3d_core.settings import FlatSetting, build, flatten
 
@@ -96,12 +96,16 @@ def add_out_flag(parser: argparse.ArgumentParser, text: str, default: Path | Non
 def add_setting_flags(parser: argparse.ArgumentParser, tree: type[Any], prefix: str = "") -> None:
     """Give ``parser`` one flag for every leaf of a settings tree, such as ``--views.top_k``.
 
-    A flag is then known by its whole name only: an abbreviation may be another's tomorrow.
+    A flag is then known by its whole name only: an abbreviation may be another's tomorrow. A leaf
+    that another tree has as well is one flag for both.
     """
     parser.allow_abbrev = False
     parser.formatter_class = _ShortUsage
     group = parser.add_argument_group(f"settings {prefix}".strip(" ."))
+    known = {action.dest for action in parser._actions}
     for leaf in flatten(tree):
+        if prefix + leaf.name in known:
+            continue
         group.add_argument(
             f"--{prefix}{leaf.name}",
             dest=prefix + leaf.name,
@@ -118,7 +122,9 @@ def parse_with_preset(
     """Parse ``argv``, where ``--preset`` sets the flags that are not given.
 
     node: whose section of the preset is read. Settings that the command does not have are left
-    alone; raises :class:`SettingsError` for an unknown one in a group that it has.
+    alone; raises :class:`SettingsError` for an unknown one in a group that it has. The preset
+    ``default`` sets nothing: it lists the defaults of the nodes, and a command has its own where
+    a recording offers more than a live stream.
     """
     text = "openmask3d, openmask3d_pp, default, or a .yaml file in the layout of ROS parameters"
     parser.add_argument("--preset", metavar="NAME|FILE", help=f"{text}; flags win over it")
@@ -126,7 +132,7 @@ def parse_with_preset(
     early.add_argument("--preset")
     name = early.parse_known_args(argv)[0].preset
     given = argparse.Namespace()
-    if name is not None:
+    if name is not None and name != DEFAULT_PRESET:
         flags = {action.dest for action in parser._actions}
         groups = {flag.partition(".")[0] for flag in flags if "." in flag}
         values = read_preset(name, node)

@@ -10,6 +10,7 @@ from om3d_core.sources.bag.source import RosbagSettings
 from om3d_core.sources.base import Source
 from om3d_core.sources.folder import FolderSettings
 from om3d_core.sources.open import open_source
+from om3d_core.streams.settings import RecordedStreamSettings
 
 FOLDER, BAG = "folder.", "bag."
 
@@ -17,6 +18,7 @@ FOLDER, BAG = "folder.", "bag."
 def add_source_flags(parser: argparse.ArgumentParser) -> None:
     """Give ``parser`` the argument ``scene`` and the settings of its formats."""
     parser.add_argument("scene", type=Path, help="a scene folder, or a bag (.mcap, .db3, folder)")
+    add_setting_flags(parser, RecordedStreamSettings)
     add_setting_flags(parser, FolderSettings, FOLDER)
     add_setting_flags(parser, RosbagSettings, BAG)
 
@@ -27,4 +29,5 @@ def source_from(args: argparse.Namespace) -> Source:
         args.scene,
         settings_from(args, FolderSettings, FOLDER),
         settings_from(args, RosbagSettings, BAG),
+        settings_from(args, RecordedStreamSettings),
     )

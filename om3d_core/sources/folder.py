@@ -26,6 +26,7 @@ from om3d_core.formats.ply import read_ply
 from om3d_core.formats.segments import SEGMENTS_SUFFIX, read_mesh
 from om3d_core.settings import Settings, setting
 from om3d_core.sources.base import SkipCount
+from om3d_core.streams.settings import RecordedStreamSettings
 
 LAYOUT = (
     "color/N.jpg or .png, depth/N.png, pose/N.txt (4x4 map_from_camera), "
@@ -65,9 +66,6 @@ Size = tuple[int, int]
 class FolderSettings(Settings):
     """How a scene folder is read."""
 
-    depth_units_per_m: float = setting(
-        1000.0, "stored depth units per meter (1000: millimeters)", low=1e-3, high=1e6
-    )
     step: int = setting(1, "use every step-th frame", low=1)
     rate_hz: float = setting(
         30.0, "frames per second, for the stamps, where scene.json names none", low=1e-3, high=1e4
@@ -94,8 +92,14 @@ class FolderSource:
     projected onto exact rotations. Raises SourceError where no frame could ever be read.
     """
 
-    def __init__(self, path: Path, settings: FolderSettings | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: FolderSettings | None = None,
+        streams: RecordedStreamSettings | None = None,
+    ) -> None:
         self._settings = settings or FolderSettings()
+        self._depth = (streams or RecordedStreamSettings()).depth
         self._path = Path(path)
         self.skipped = SkipCount()
         if not self._path.is_dir():
@@ -170,7 +174,7 @@ class FolderSource:
             return "color unreadable"
         try:
             stored = decode_file(_read_bytes(depth, MAX_ENCODED_BYTES), color=False)
-            depth_m = clean_depth(stored, self._settings.depth_units_per_m)
+            depth_m = clean_depth(stored, self._depth.units_per_m)
         except (InputError, OSError):
             return "depth unreadable"
         width, height = self._depth_size

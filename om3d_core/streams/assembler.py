@@ -1,54 +1,46 @@
-"""Color, depth, camera_info and pose of one moment, put together from four streams."""
+"""Color, depth and pose of one moment, put together from messages, live or recorded."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from om3d_core.streams.pose_buffer import PoseBuffer
-from om3d_core.streams.settings import PoseSettings, SyncSettings
+from om3d_core.data.poses import Transform
+from om3d_core.streams.pose_lookup import NotYet, PoseLookup
+from om3d_core.streams.settings import SyncSettings
 from om3d_core.streams.sync import StampSync
 
 T = TypeVar("T")
-NS_PER_S = 1_000_000_000
-CHANNELS = ("color", "depth", "camera_info")
 
 
 class Posed(NamedTuple, Generic[T]):
-    """The messages of one frame, the stamp of its color image and its (4, 4) pose."""
+    """The messages of one frame, one a channel, their stamp and the camera's (4, 4) pose."""
 
     stamp_ns: int
-    color: T
-    depth: T
-    camera_info: T
-    map_from_camera: npt.NDArray[np.float64]
+    messages: tuple[T, ...]
+    map_from_camera: Transform
 
 
 class FrameAssembler(Generic[T]):
-    """Pairs images by stamp, then holds each set until its pose can be interpolated.
+    """Pairs messages by stamp, then holds each set until its pose is known.
 
-    Sets that wait longer than ``sync.wait_s`` by stamps, or beyond ``sync.capacity``, are given
-    up and counted under ``misses["pose"]``. A topic whose stamps go further back than that is
-    taken for a jump of the clock: what waits is forgotten. ``received`` counts messages,
-    ``paired`` frames, ``jumps`` such jumps.
+    Messages are passed through as they are. A frame has the stamp of the first of ``channels``,
+    which is "color". Sets without a pose that wait longer than ``sync.wait_s`` by stamps, or
+    beyond ``sync.capacity``, are given up and counted under ``misses["pose"]``. A topic whose
+    stamps go further back than that is taken for a jump of the clock: what waits is forgotten.
+    ``received`` counts messages, ``paired`` frames, ``jumps`` such jumps.
     """
 
-    def __init__(self, sync: SyncSettings, pose: PoseSettings):
-        self._wait_ns = round(sync.wait_s * NS_PER_S)
-        self._capacity = sync.capacity
-        self._sync: StampSync[T] = StampSync(
-            CHANNELS, round(sync.slop_s * NS_PER_S), self._wait_ns, sync.capacity
-        )
-        keep_ns = 2 * self._wait_ns + round(pose.max_gap_s * NS_PER_S)
-        self._poses = PoseBuffer(round(pose.max_gap_s * NS_PER_S), keep_ns)
+    def __init__(self, channels: Sequence[str], sync: SyncSettings, poses: PoseLookup):
+        self._wait_ns, self._capacity = sync.wait_ns, sync.capacity
+        self._sync: StampSync[T] = StampSync(channels, sync.slop_ns, sync.wait_ns, sync.capacity)
+        self._poses = poses
         self._waiting: dict[int, tuple[T, ...]] = {}
         self._newest: dict[str, int] = {}
         self._no_pose = 0
         self.paired = 0
         self.jumps = 0
-        self.received = dict.fromkeys((*CHANNELS, "pose"), 0)
+        self.received = dict.fromkeys((*channels, "pose"), 0)
 
     @property
     def pending(self) -> int:
@@ -71,22 +63,26 @@ class FrameAssembler(Generic[T]):
         return {**self._sync.misses, "pose": self._no_pose}
 
     def add_message(self, channel: str, stamp_ns: int, message: T) -> list[Posed[T]]:
-        """Take one image or camera_info; return the frames that are complete now."""
+        """Take a message of one of the channels; return the frames that are complete now."""
         self.received[channel] += 1
         self._advance(channel, stamp_ns)
-        found = self._sync.add(channel, stamp_ns, message)
-        if found is not None:
-            self._waiting[found[0]] = found[1]
+        self._waiting.update(self._sync.add(channel, stamp_ns, message))
         return self._complete()
 
-    def add_pose(
-        self, stamp_ns: int, map_from_camera: npt.NDArray[np.float64]
-    ) -> list[Posed[T]]:
-        """Take one pose (4, 4); return the frames that are complete now."""
+    def add_pose(self, stamp_ns: int, learn: Callable[[], None]) -> list[Posed[T]]:
+        """Call ``learn``, which tells the poses what came; return the frames complete now."""
         self.received["pose"] += 1
         self._advance("pose", stamp_ns)
-        self._poses.add(stamp_ns, map_from_camera)
+        learn()
         return self._complete()
+
+    def finish(self) -> list[Posed[T]]:
+        """Nothing more will come: return the last complete frames and give up the rest."""
+        self._waiting.update(self._sync.finish())
+        complete = self._complete()
+        self._no_pose += len(self._waiting)
+        self._waiting.clear()
+        return complete
 
     def clear(self) -> None:
         """Forget what waits and all poses, as after a backward jump of the clock."""
@@ -104,14 +100,16 @@ class FrameAssembler(Generic[T]):
 
     def _complete(self) -> list[Posed[T]]:
         ready: list[Posed[T]] = []
-        newest = max(self._newest.values())
+        newest = max(self._newest.values(), default=0)
         for at in sorted(self._waiting):
             pose = self._poses.at(at)
-            if pose is not None:
-                color, depth, camera_info = self._waiting.pop(at)
-                ready.append(Posed(at, color, depth, camera_info, pose))
-                self.paired += 1
-            elif newest - at > self._wait_ns or len(self._waiting) > self._capacity:
-                del self._waiting[at]
+            late = newest - at > self._wait_ns or len(self._waiting) > self._capacity
+            if isinstance(pose, NotYet) and not late:
+                continue
+            messages = self._waiting.pop(at)
+            if pose is None or isinstance(pose, NotYet):
                 self._no_pose += 1
+            else:
+                ready.append(Posed(at, messages, pose))
+                self.paired += 1
         return ready

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 
-import numpy as np
-import numpy.typing as npt
-
+from om3d_core.data.poses import Transform
+from om3d_core.streams.pose_lookup import NOT_YET, NotYet
 from om3d_core.streams.trajectory import Trajectory
 
 MAX_POSES = 20_000
@@ -15,19 +14,20 @@ MAX_POSES = 20_000
 class PoseBuffer:
     """Stamped poses map_from_camera, at most ``keep_ns`` of them back from the newest.
 
-    gap_ns: the longest time between two poses that is interpolated.
+    A :class:`~om3d_core.streams.pose_lookup.PoseLookup`. gap_ns: the longest time between two
+    poses that is interpolated.
     """
 
     def __init__(self, gap_ns: int, keep_ns: int):
         self._gap_ns = gap_ns
         self._keep_ns = keep_ns
         self._stamps: list[int] = []
-        self._poses: dict[int, npt.NDArray[np.float64]] = {}
+        self._poses: dict[int, Transform] = {}
 
     def __len__(self) -> int:
         return len(self._stamps)
 
-    def add(self, stamp_ns: int, map_from_camera: npt.NDArray[np.float64]) -> None:
+    def add(self, stamp_ns: int, map_from_camera: Transform) -> None:
         """Take a pose (4, 4); of two with one stamp the first stays."""
         if stamp_ns in self._poses:
             return
@@ -39,16 +39,24 @@ class PoseBuffer:
             del self._poses[stamp]
         del self._stamps[:old]
 
-    def at(self, stamp_ns: int) -> npt.NDArray[np.float64] | None:
-        """The (4, 4) pose at a time, or None unless poses on both sides are near enough."""
+    def at(self, stamp_ns: int) -> Transform | NotYet | None:
+        """The (4, 4) pose at a time, ``NOT_YET`` unless poses on both sides are near enough.
+
+        None for a time before all that is kept.
+        """
         if stamp_ns in self._poses:
             return self._poses[stamp_ns]
+        if not self._stamps:
+            return NOT_YET
+        if stamp_ns < self._stamps[-1] - self._keep_ns:
+            return None
         after = bisect_left(self._stamps, stamp_ns)
         if after in {0, len(self._stamps)}:
-            return None
+            return NOT_YET
         around = self._stamps[after - 1 : after + 1]
         poses = [self._poses[stamp] for stamp in around]
-        return Trajectory(around, poses, gap_ns=self._gap_ns).at(stamp_ns)
+        pose = Trajectory(around, poses, gap_ns=self._gap_ns).at(stamp_ns)
+        return NOT_YET if pose is None else pose
 
     def clear(self) -> None:
         """Forget all poses."""

@@ -1,10 +1,24 @@
-"""How streams of messages become frames."""
+"""How streams of messages become frames, live or recorded: one name and default for both."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from om3d_core.data.poses import NS_PER_S
 from om3d_core.settings import Settings, setting
+
+POSE_TOPICS = (
+    "odometry: nav_msgs/Odometry, pose: geometry_msgs/PoseStamped; either is the pose of the "
+    "camera's optical frame"
+)
+LIVE_SOURCES = ("odometry", "pose")
+
+
+@dataclass(frozen=True)
+class MapFrameSettings(Settings):
+    """The frame that everything is in."""
+
+    map_frame: str = setting("map", "frame of the poses, the cloud and all results")
 
 
 @dataclass(frozen=True)
@@ -12,14 +26,37 @@ class PoseSettings(Settings):
     """Where the camera's pose in the map frame comes from."""
 
     source: str = setting(
-        "odometry",
-        "odometry: nav_msgs/Odometry on `odometry`, pose: geometry_msgs/PoseStamped on `pose`; "
-        "either is the pose of the camera's optical frame",
-        choices=("odometry", "pose"),
+        "odometry", f"where poses come from; {POSE_TOPICS}", choices=LIVE_SOURCES
     )
     max_gap_s: float = setting(
-        0.5, "longest time between two poses that is interpolated (s)", low=0.001, high=10.0
+        1.0, "longest time between two poses that is interpolated (s)", low=0.0, high=60.0
     )
+
+    @property
+    def max_gap_ns(self) -> int:
+        """``max_gap_s`` in nanoseconds."""
+        return round(self.max_gap_s * NS_PER_S)
+
+
+@dataclass(frozen=True)
+class RecordedPoseSettings(PoseSettings):
+    """What a recording offers beyond a live stream: all its transforms are known, and it ends."""
+
+    source: str = setting(
+        "auto",
+        f"where poses come from; {POSE_TOPICS}, or of a frame that tf connects with it; auto: tf "
+        "where it connects map and camera, else the pose topic",
+        choices=("auto", "tf", *LIVE_SOURCES),
+    )
+    tolerance_s: float = setting(
+        0.05, "how far beyond the first and the last pose these still hold (s)",
+        low=0.0, high=10.0,
+    )
+
+    @property
+    def tolerance_ns(self) -> int:
+        """``tolerance_s`` in nanoseconds."""
+        return round(self.tolerance_s * NS_PER_S)
 
 
 @dataclass(frozen=True)
@@ -27,12 +64,42 @@ class SyncSettings(Settings):
     """Pairing of color, depth and camera_info."""
 
     slop_s: float = setting(
-        0.01, "largest difference of stamps within a frame (s); less than half a frame period",
+        0.02, "largest difference of stamps within a frame (s); the nearest are paired",
         low=0.0, high=1.0,
     )
     wait_s: float = setting(
-        1.0, "time by stamps that an image waits for partners and pose (s)", low=0.05, high=10.0
+        1.0, "time by stamps that an image waits for partners and pose (s), at least twice the "
+        "slop", low=0.05, high=10.0,
     )
     capacity: int = setting(
-        30, "most images a topic that wait for partners or pose", low=2, high=1000
+        128, "most images a topic that wait for partners or pose", low=2, high=1000
     )
+
+    @property
+    def slop_ns(self) -> int:
+        """``slop_s`` in nanoseconds."""
+        return round(self.slop_s * NS_PER_S)
+
+    @property
+    def wait_ns(self) -> int:
+        """The wait in nanoseconds: ``wait_s``, but at least twice the slop."""
+        return max(round(self.wait_s * NS_PER_S), 2 * self.slop_ns)
+
+
+@dataclass(frozen=True)
+class DepthSettings(Settings):
+    """What the numbers of a depth image mean."""
+
+    units_per_m: float = setting(
+        1000.0, "units per meter of depth images of integers (REP 118: 1000, millimeters)",
+        low=1e-3, high=1e6,
+    )
+
+
+@dataclass(frozen=True)
+class RecordedStreamSettings(MapFrameSettings):
+    """The settings that a recording shares with the live node, by the same dotted names."""
+
+    pose: RecordedPoseSettings = field(default_factory=RecordedPoseSettings)
+    sync: SyncSettings = field(default_factory=SyncSettings)
+    depth: DepthSettings = field(default_factory=DepthSettings)

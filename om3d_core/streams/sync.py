@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
 from typing import Generic, TypeVar
@@ -12,10 +13,12 @@ T = TypeVar("T")
 class StampSync(Generic[T]):
     """Sets of one message a channel whose stamps lie within ``slop_ns`` of the first channel's.
 
-    Messages may come in any order. A message is used once, the nearest partner wins, and a stamp
-    that was seen before is a duplicate. At most ``capacity`` messages a channel wait, none longer
-    than ``wait_ns`` of stamp time; a message of the first channel that is given up counts as a
-    miss of every channel that had no partner for it.
+    Messages of two channels belong together if each is the nearest in time to the other; of two
+    equally near the earlier. Such a pair is complete once no nearer message can come: the stamps
+    are equal, both channels have moved on, or it has waited for ``wait_ns`` of stamp time. A
+    message is used once, and a stamp that was seen before is a duplicate. At most ``capacity``
+    messages a channel wait, none longer than ``wait_ns``; a message of the first channel that is
+    given up counts as a miss of every channel that had no partner for it.
     """
 
     def __init__(self, channels: Sequence[str], slop_ns: int, wait_ns: int, capacity: int):
@@ -23,69 +26,110 @@ class StampSync(Generic[T]):
         self.misses = dict.fromkeys(self.channels[1:], 0)
         self.duplicates = 0
         self.lost = 0
-        self.slop_ns = slop_ns
+        self._slop_ns = slop_ns
         self._wait_ns = wait_ns
         self._capacity = capacity
         self._waiting: dict[str, dict[int, T]] = {name: {} for name in self.channels}
+        self._stamps: dict[str, list[int]] = {name: [] for name in self.channels}
+        self._newest: dict[str, int] = {}
         self._used: deque[int] = deque(maxlen=4 * capacity)
-        self._newest = -1
 
     @property
     def pending(self) -> int:
         """Messages of the first channel that wait for partners."""
         return len(self._waiting[self.channels[0]])
 
-    def add(self, channel: str, stamp_ns: int, message: T) -> tuple[int, tuple[T, ...]] | None:
-        """Take one message; return the set it completes with the stamp of its first channel."""
-        waiting = self._waiting[channel]
-        if stamp_ns in waiting or (channel == self.channels[0] and stamp_ns in self._used):
+    def add(self, channel: str, stamp_ns: int, message: T) -> list[tuple[int, tuple[T, ...]]]:
+        """Take one message; return the sets that are complete now, by the first channel's stamp.
+        """
+        if stamp_ns in self._waiting[channel] or (
+            channel == self.channels[0] and stamp_ns in self._used
+        ):
             self.duplicates += 1
-            return None
-        waiting[stamp_ns] = message
-        self._newest = max(self._newest, stamp_ns)
-        complete = self._complete(stamp_ns)
-        self._give_up()
+            return []
+        self._waiting[channel][stamp_ns] = message
+        insort(self._stamps[channel], stamp_ns)
+        self._newest[channel] = max(self._newest.get(channel, stamp_ns), stamp_ns)
+        horizon = max(self._newest.values()) - self._wait_ns
+        complete = self._complete(horizon)
+        self._give_up(horizon)
+        return complete
+
+    def finish(self) -> list[tuple[int, tuple[T, ...]]]:
+        """Nothing more will come: return the last complete sets and give up the rest."""
+        if not self._newest:
+            return []
+        end = max(self._newest.values()) + 1
+        complete = self._complete(end)
+        self._give_up(end)
         return complete
 
     def clear(self) -> None:
         """Forget what waits, which counts as lost, and which stamps were seen."""
         self.lost += self.pending
-        for waiting in self._waiting.values():
-            waiting.clear()
+        for channel in self.channels:
+            self._waiting[channel].clear()
+            self._stamps[channel].clear()
         self._used.clear()
-        self._newest = -1
+        self._newest.clear()
 
-    def _complete(self, stamp_ns: int) -> tuple[int, tuple[T, ...]] | None:
+    def _complete(self, horizon: int) -> list[tuple[int, tuple[T, ...]]]:
+        """Take out the complete sets; those before ``horizon`` need not wait for nearer ones."""
         first = self.channels[0]
-        for reference in self._near(first, stamp_ns):
-            stamps = [reference]
-            for channel in self.channels[1:]:
-                stamps += self._near(channel, reference)[:1]
-            if len(stamps) == len(self.channels):
-                self._used.append(reference)
-                pairs = zip(self.channels, stamps, strict=True)
-                return reference, tuple(self._waiting[name].pop(at) for name, at in pairs)
-        return None
+        complete = []
+        found = True
+        while found:
+            found = False
+            for reference in list(self._stamps[first]):
+                partners = [
+                    self._partner(channel, reference, reference < horizon)
+                    for channel in self.channels[1:]
+                ]
+                stamps = [reference, *(stamp for stamp in partners if stamp is not None)]
+                if len(stamps) == len(self.channels):
+                    pairs = zip(self.channels, stamps, strict=True)
+                    messages = tuple(self._take(channel, stamp) for channel, stamp in pairs)
+                    complete.append((reference, messages))
+                    self._used.append(reference)
+                    found = True
+        return sorted(complete, key=lambda entry: entry[0])
 
-    def _near(self, channel: str, stamp_ns: int) -> list[int]:
-        """The stamps that wait within the slop, nearest first, then oldest first."""
-        found = [s for s in self._waiting[channel] if abs(s - stamp_ns) <= self.slop_ns]
-        return sorted(found, key=lambda s: (abs(s - stamp_ns), s))
+    def _partner(self, channel: str, reference: int, settled: bool) -> int | None:
+        """The stamp in ``channel`` that belongs to one of the first channel, if there is one."""
+        first = self.channels[0]
+        stamp = self._nearest(channel, reference)
+        if stamp is None or self._nearest(first, stamp) != reference:
+            return None
+        apart = abs(stamp - reference)
+        moved_on = (
+            self._newest[channel] >= reference + apart and self._newest[first] >= stamp + apart
+        )
+        return stamp if settled or apart == 0 or moved_on else None
 
-    def _give_up(self) -> None:
-        horizon = self._newest - self._wait_ns
+    def _nearest(self, channel: str, stamp_ns: int) -> int | None:
+        """The nearest stamp that waits within the slop; of two equally near the earlier."""
+        stamps = self._stamps[channel]
+        after = bisect_left(stamps, stamp_ns)
+        around = stamps[max(after - 1, 0) : after + 1]
+        best = min(around, key=lambda stamp: abs(stamp - stamp_ns), default=None)
+        return None if best is None or abs(best - stamp_ns) > self._slop_ns else best
+
+    def _take(self, channel: str, stamp_ns: int) -> T:
+        stamps = self._stamps[channel]
+        del stamps[bisect_left(stamps, stamp_ns)]
+        return self._waiting[channel].pop(stamp_ns)
+
+    def _give_up(self, horizon: int) -> None:
         first = self.channels[0]
         for channel in self.channels:
-            waiting = self._waiting[channel]
-            excess = max(0, len(waiting) - self._capacity)
-            for at, stamp_ns in enumerate(sorted(waiting)):
-                if at >= excess and stamp_ns >= horizon:
-                    break
+            stamps = self._stamps[channel]
+            old = max(bisect_left(stamps, horizon), len(stamps) - self._capacity)
+            for stamp in stamps[: max(old, 0)]:
                 if channel == first:
-                    self._count_miss(stamp_ns)
-                del waiting[stamp_ns]
+                    self._count_miss(stamp)
+                self._take(channel, stamp)
 
     def _count_miss(self, stamp_ns: int) -> None:
         self.lost += 1
         for channel in self.channels[1:]:
-            self.misses[channel] += not self._near(channel, stamp_ns)
+            self.misses[channel] += self._nearest(channel, stamp_ns) is None

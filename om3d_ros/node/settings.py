@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from om3d_core.settings import Settings, setting
-from om3d_core.streams.settings import PoseSettings, SyncSettings
+from om3d_core.streams.settings import (
+    DepthSettings,
+    MapFrameSettings,
+    PoseSettings,
+    SyncSettings,
+)
 
 
 @dataclass(frozen=True)
@@ -16,11 +21,10 @@ class DiagnosticsSettings(Settings):
 
 
 @dataclass(frozen=True)
-class LifecycleSettings(Settings):
+class LifecycleSettings(MapFrameSettings):
     """Start-up, common to both nodes."""
 
     autostart: bool = setting(False, "configure and activate without a lifecycle manager")
-    map_frame: str = setting("map", "frame of the poses, the cloud and all results")
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
 
 
@@ -29,9 +33,6 @@ class SensorSettings(Settings):
     """The camera topics."""
 
     qos_depth: int = setting(5, "history of the camera subscriptions (messages)", low=1, high=1000)
-    depth_units_per_m: float = setting(
-        1000.0, "units per meter of 16UC1 depth images (REP 118: 1000)", low=1.0, high=1e6
-    )
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class MapperNodeSettings(LifecycleSettings):
     )
     pose: PoseSettings = field(default_factory=PoseSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
+    depth: DepthSettings = field(default_factory=DepthSettings)
     sensor: SensorSettings = field(default_factory=SensorSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     refresh: RefreshSettings = field(default_factory=RefreshSettings)

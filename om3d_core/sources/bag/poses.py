@@ -76,14 +76,15 @@ class PoseRecorder:
             if not by_tf:
                 raise SourceError(
                     f"tf does not connect map_frame {self.frame!r} with the camera frame "
-                    f"{camera_frame!r}; its frames are {', '.join(self.tree.frames) or 'none'}"
+                    f"{camera_frame!r}; its frames are {', '.join(self.tree.frames) or 'none'}; "
+                    "set map_frame or pose.source"
                 )
             return CameraPoses(self.tree, self.frame, camera_frame, None)
         if self._named is None:
             raise SourceError(
                 f"no poses: no usable odometry or PoseStamped, and tf does not connect map_frame "
                 f"{self.frame!r} with {camera_frame!r} (its frames are "
-                f"{', '.join(self.tree.frames) or 'none'})"
+                f"{', '.join(self.tree.frames) or 'none'}); set map_frame"
             )
         trajectory = Trajectory(
             self._stamps, np.stack(self._poses), self._tolerance_ns, self._gap_ns
@@ -96,7 +97,8 @@ class PoseRecorder:
 
 
 class CameraPoses:
-    """``map_from_camera`` at any time.
+    """``map_from_camera`` at any time: the :class:`~om3d_core.streams.pose_lookup.PoseLookup` of
+    a recording, which knows all that will come.
 
     With a trajectory the poses are those of frame ``base`` (empty: of the camera itself), on
     which tf says how the camera is mounted; without one all comes from tf.
@@ -117,3 +119,6 @@ class CameraPoses:
             return pose
         base_from_camera = self._tree.lookup(self._base, self._camera, stamp_ns)
         return None if base_from_camera is None else pose @ base_from_camera
+
+    def clear(self) -> None:
+        """Nothing is forgotten."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame, Intrinsics
-from om3d_core.data.poses import NS_PER_S, nearest_rigid
+from om3d_core.data.poses import nearest_rigid
 from om3d_core.errors import InputError, SourceError
 from om3d_core.formats.cloud_fields import unpack_cloud
 from om3d_core.formats.image_fields import (
@@ -26,13 +26,13 @@ from om3d_core.formats.image_fields import (
 )
 from om3d_core.formats.image_files import resize_color
 from om3d_core.settings import Settings, setting
+from om3d_core.sources.bag.plan import UNREADABLE, collect, plan_frames
 from om3d_core.sources.bag.poses import PoseRecorder, stamp_of
 from om3d_core.sources.bag.reader import BagReader
 from om3d_core.sources.bag.topics import ODOMETRY, TF, TopicNames, choose_topics
 from om3d_core.sources.base import SkipCount
-from om3d_core.streams.pairing import pair_stamps
-
-MAX_PENDING = 128
+from om3d_core.streams.assembler import Posed
+from om3d_core.streams.settings import RecordedStreamSettings
 
 
 @dataclass(frozen=True)
@@ -44,30 +44,12 @@ class RosbagSettings(Settings):
     info_topic: str = setting("", "camera_info of the color images")
     pose_topic: str = setting("", "Odometry or PoseStamped")
     cloud_topic: str = setting("", "PointCloud2 of the reconstruction")
-    pose_source: str = setting(
-        "auto",
-        "where poses come from; auto: tf where it connects map and camera, else the pose topic",
-        choices=("auto", "tf", "odometry", "pose"),
-    )
-    map_frame: str = setting("map", "fixed frame that tf poses are in")
-    sync_slop_s: float = setting(
-        0.02, "largest difference of color and depth stamps in seconds", low=0.0, high=10.0
-    )
-    pose_tolerance_s: float = setting(
-        0.05, "how far beyond the recorded poses they still hold, in seconds", low=0.0, high=10.0
-    )
-    pose_gap_s: float = setting(
-        1.0, "longest pause between two poses that is bridged, in seconds", low=0.0, high=3600.0
-    )
-    depth_units_per_m: float = setting(
-        1000.0, "units per meter of 16-bit depth images", low=1e-3, high=1e6
-    )
     step: int = setting(1, "use every step-th color image", low=1)
 
 
 @dataclass
 class _Recording:
-    """What one pass over a bag leaves: stamps in order of recording, -1 where unreadable."""
+    """What one pass over a bag leaves: stamps in order of recording, or ``UNREADABLE``."""
 
     color_ns: list[int] = field(default_factory=list)
     depth_ns: list[int] = field(default_factory=list)
@@ -84,21 +66,25 @@ class RosbagSource:
     for what is no bag, is damaged, or lacks a topic, then naming the topics that there are.
     """
 
-    def __init__(self, path: Path, settings: RosbagSettings | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: RosbagSettings | None = None,
+        streams: RecordedStreamSettings | None = None,
+    ) -> None:
         self._path = Path(path)
         self._settings = settings or RosbagSettings()
+        self._streams = streams or RecordedStreamSettings()
         self.skipped = SkipCount()
-        chosen = self._settings
-        recorder = PoseRecorder(
-            chosen.map_frame, _ns(chosen.pose_tolerance_s), _ns(chosen.pose_gap_s)
-        )
+        pose = self._streams.pose
+        recorder = PoseRecorder(self._streams.map_frame, pose.tolerance_ns, pose.max_gap_ns)
         with closing(BagReader(self._path)) as reader:
             try:
                 self._topics = self._choose(reader)
                 recording = self._record(reader, recorder)
-                by_topic = bool(chosen.pose_topic) and chosen.pose_source == "auto"
-                source = "pose" if by_topic else chosen.pose_source
-                self._poses = recorder.lookup(source, recording.camera_frame)
+                by_topic = bool(self._settings.pose_topic) and pose.source == "auto"
+                source = "pose" if by_topic else pose.source
+                poses = recorder.lookup(source, recording.camera_frame)
             except SourceError as error:
                 raise SourceError(f"{self._path}: {error}") from error
         if not recording.intrinsics:
@@ -106,36 +92,27 @@ class RosbagSource:
         self._intrinsics = recording.intrinsics.most_common(1)[0][0]
         self._depth_size = next(iter(recording.depth_sizes.most_common(1)), ((0, 0), 0))[0]
         self._recorder = recorder
-        self._plan(recording)
+        self._plan = plan_frames(
+            recording.color_ns, recording.depth_ns, self._streams.sync, poses, self._settings.step
+        )
 
     def __len__(self) -> int:
-        return self._listed
+        return self._plan.listed
 
     def __iter__(self) -> Iterator[Frame]:
         self.skipped.reasons.clear()
-        self.skipped.reasons.update(self._lost)
-        pairs = [((self._topics.color, i), (self._topics.depth, j)) for i, j, _ in self._pairs]
-        wanted = {key for pair in pairs for key in pair}
-        pending: dict[tuple[str, int], Any] = {}
-        seen: Counter[str] = Counter()
-        at = 0
+        self.skipped.reasons.update(self._plan.lost)
+        frames, topics = self._plan.frames, (self._topics.color, self._topics.depth)
+        done = 0
         with closing(BagReader(self._path)) as reader:
-            for message in reader.messages({self._topics.color, self._topics.depth}):
-                key = (message.topic, seen[message.topic])
-                seen[message.topic] += 1
-                if key in wanted:
-                    pending[key] = message.body
-                while at < len(pairs) and all(key in pending for key in pairs[at]):
-                    color, depth = (pending.pop(key) for key in pairs[at])
-                    yield from self._usable(color, depth, self._pairs[at][2])
-                    at += 1
-                while len(pending) > MAX_PENDING and at < len(pairs):
+            messages = ((topics.index(m.topic), m.body) for m in reader.messages(set(topics)))
+            for posed, bodies in collect(frames, messages, self._streams.sync.capacity):
+                done += 1
+                if bodies is None:
                     self.skipped.add("recorded out of order")
-                    for key in pairs[at]:
-                        pending.pop(key, None)
-                        wanted.discard(key)
-                    at += 1
-        if at < len(pairs):
+                else:
+                    yield from self._usable(posed, *bodies)
+        if done < len(frames):
             raise SourceError(f"{self._path}: the bag changed while it was read")
 
     def cloud(self) -> Cloud | None:
@@ -171,7 +148,7 @@ class RosbagSource:
             chosen.pose_topic,
             chosen.cloud_topic,
         )
-        return choose_topics(reader.topics, given, chosen.pose_source)
+        return choose_topics(reader.topics, given, self._streams.pose.source)
 
     def _record(self, reader: BagReader, recorder: PoseRecorder) -> _Recording:
         recording = _Recording()
@@ -181,11 +158,11 @@ class RosbagSource:
         used = {topics.color, topics.depth, topics.info} | transforms
         for topic, body in reader.messages(used | ({topics.pose} if topics.pose else set())):
             if topic == topics.color:
-                recording.color_ns.append(-1 if body is None else stamp_of(body.header))
+                recording.color_ns.append(UNREADABLE if body is None else stamp_of(body.header))
                 if body is not None and not recording.camera_frame:
                     recording.camera_frame = body.header.frame_id
             elif topic == topics.depth:
-                recording.depth_ns.append(-1 if body is None else stamp_of(body.header))
+                recording.depth_ns.append(UNREADABLE if body is None else stamp_of(body.header))
                 recording.depth_sizes.update(_size(body))
             elif body is None:
                 continue
@@ -199,44 +176,21 @@ class RosbagSource:
                 recorder.add_pose(body.header, "", body.pose)
         return recording
 
-    def _plan(self, recording: _Recording) -> None:
-        """Decide which color image goes with which depth image, and count what goes with none."""
-        stamps = recording.color_ns
-        good = [i for i, stamp in enumerate(stamps) if stamp >= 0]
-        depths = [j for j, stamp in enumerate(recording.depth_ns) if stamp >= 0]
-        pairs = pair_stamps(
-            [stamps[i] for i in good],
-            [recording.depth_ns[j] for j in depths],
-            _ns(self._settings.sync_slop_s),
-        )
-        partner = {good[i]: depths[j] for i, j in pairs}
-        order = sorted(range(len(stamps)), key=lambda i: (stamps[i], i))[:: self._settings.step]
-        self._listed = len(order)
-        self._pairs = [(i, partner[i], stamps[i]) for i in order if i in partner]
-        self._lost: Counter[str] = Counter()
-        for i in order:
-            if i not in partner:
-                reason = "depth missing" if stamps[i] >= 0 else "color unreadable"
-                self._lost[reason] += 1
-
-    def _usable(self, color: Any, depth: Any, stamp_ns: int) -> Iterator[Frame]:
-        frame = self._read(color, depth, stamp_ns)
+    def _usable(self, posed: Posed[int], color: Any, depth: Any) -> Iterator[Frame]:
+        frame = self._read(posed, color, depth)
         if isinstance(frame, str):
             self.skipped.add(frame)
         else:
             yield frame
 
-    def _read(self, color: Any, depth: Any, stamp_ns: int) -> Frame | str:
+    def _read(self, posed: Posed[int], color: Any, depth: Any) -> Frame | str:
         """The frame of two messages, or the reason why there is none."""
-        pose = self._poses.at(stamp_ns)
-        if pose is None:
-            return "pose missing"
         try:
             rgb = _color(color)
         except InputError:
             return "color unreadable"
         try:
-            depth_m = _depth(depth, self._settings.depth_units_per_m)
+            depth_m = _depth(depth, self._streams.depth.units_per_m)
         except InputError:
             return "depth unreadable"
         intrinsics, size = self._intrinsics, self._depth_size
@@ -246,7 +200,8 @@ class RosbagSource:
         if color_size != size:
             rgb, intrinsics = resize_color(rgb, *size), intrinsics.resized(*size)
         try:
-            return Frame(rgb, depth_m, intrinsics, nearest_rigid(pose), stamp_ns)
+            pose = nearest_rigid(posed.map_from_camera)
+            return Frame(rgb, depth_m, intrinsics, pose, posed.stamp_ns)
         except InputError:
             return "pose invalid"
 
@@ -261,10 +216,6 @@ class RosbagSource:
         points = cloud.points.astype(np.float64) @ move[:3, :3].T + move[:3, 3]
         normals = cloud.normals.astype(np.float64) @ move[:3, :3].T
         return Cloud(points.astype(np.float32), cloud.colors, normals.astype(np.float32))
-
-
-def _ns(seconds: float) -> int:
-    return round(seconds * NS_PER_S)
 
 
 def _intrinsics(info: Any) -> list[Intrinsics]:

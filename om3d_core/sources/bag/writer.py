@@ -25,9 +25,10 @@ from om3d_core.formats.image_fields import (
     encode_image,
 )
 from om3d_core.progress import Job
-from om3d_core.settings import Settings, setting
+from om3d_core.settings import setting
 from om3d_core.sources.bag.reader import standard_types
 from om3d_core.sources.base import Source
+from om3d_core.streams.settings import MapFrameSettings
 
 BAG_VERSION: Literal[9] = 9
 FOREVER_S, FOREVER_NS = 9223372036, 854775807
@@ -38,7 +39,7 @@ ODOMETRY, TRANSFORMS, CLOUD = "/odometry", "/tf", "/cloud_map"
 
 
 @dataclass(frozen=True)
-class BagSettings(Settings):
+class BagSettings(MapFrameSettings):
     """What a bag is written with."""
 
     images: str = setting(
@@ -48,7 +49,6 @@ class BagSettings(Settings):
     )
     jpeg_quality: int = setting(90, "quality of JPEG color images", low=1, high=100)
     storage: str = setting("mcap", "storage of the bag", choices=("mcap", "sqlite3"))
-    map_frame: str = setting("map", "frame that poses and the cloud are in")
     camera_frame: str = setting("camera_color_optical_frame", "optical frame of the camera")
     cloud: bool = setting(True, "write the cloud that came with the scene, latched")
 

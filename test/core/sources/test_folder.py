@@ -26,6 +26,7 @@ from helpers.recorded_scene import (
 from om3d_core.errors import SettingsError, SourceError
 from om3d_core.sources.folder import FolderSettings, FolderSource
 from om3d_core.sources.open import open_source
+from om3d_core.streams.settings import DepthSettings, RecordedStreamSettings
 
 
 @pytest.fixture
@@ -61,8 +62,9 @@ def test_numbers_sort_as_numbers_with_padding_and_other_suffixes(tmp_path: Path)
 
 
 def test_step_rate_and_depth_scale(scene: Path) -> None:
-    settings = FolderSettings(step=2, rate_hz=10.0, depth_units_per_m=5000.0)
-    frames = list(FolderSource(scene, settings))
+    settings = FolderSettings(step=2, rate_hz=10.0)
+    streams = RecordedStreamSettings(depth=DepthSettings(units_per_m=5000.0))
+    frames = list(FolderSource(scene, settings, streams))
     assert [frame.stamp_ns for frame in frames] == [n * 100_000_000 for n in NUMBERS[::2]]
     valid = frames[0].depth > 0
     np.testing.assert_allclose(frames[0].depth[valid], depth_of(0)[valid] / 5000, rtol=1e-6)
@@ -293,7 +295,7 @@ def test_open_source_picks_the_folder(scene: Path, tmp_path: Path) -> None:
         open_source(tmp_path / "a.zip")
 
 
-@pytest.mark.parametrize("values", [{"step": 0}, {"rate_hz": -1.0}, {"depth_units_per_m": 0.0}])
+@pytest.mark.parametrize("values", [{"step": 0}, {"rate_hz": -1.0}])
 def test_settings_are_checked(values: dict[str, float]) -> None:
     with pytest.raises(SettingsError):
         FolderSettings(**values)  # type: ignore[arg-type]

@@ -35,6 +35,11 @@ from om3d_core.sources.bag.topics import TopicNames, choose_topics
 from om3d_core.sources.bag.writer import BagSettings, write_bag
 from om3d_core.sources.folder import FolderSource
 from om3d_core.sources.open import open_source
+from om3d_core.streams.settings import (
+    RecordedPoseSettings,
+    RecordedStreamSettings,
+    SyncSettings,
+)
 
 COLOR, DEPTH, INFO = "/cam/color/image_raw", "/cam/depth/image_raw", "/cam/color/camera_info"
 STEP_NS = 100_000_000
@@ -43,6 +48,14 @@ START_NS = 1_700_000_000_000_000_000
 
 def stamp(number: int) -> int:
     return START_NS + number * STEP_NS
+
+
+def from_poses(**values: Any) -> RecordedStreamSettings:
+    return RecordedStreamSettings(pose=RecordedPoseSettings(**values))
+
+
+def synced(**values: Any) -> RecordedStreamSettings:
+    return RecordedStreamSettings(sync=SyncSettings(**values))
 
 
 def add_images(bag: BagMaker, numbers: range, depth_delay_ns: int = 0) -> None:
@@ -99,7 +112,7 @@ def test_tf_chain_beats_drifting_odometry(tmp_path: Path) -> None:
             bag.odometry("/odom", stamp(n), ("odom", "base"), odom_from_base)
         add_images(bag, range(3))
     check_frames(RosbagSource(tmp_path / "bag"), range(3))
-    drifting = RosbagSource(tmp_path / "bag", RosbagSettings(pose_source="odometry"))
+    drifting = RosbagSource(tmp_path / "bag", streams=from_poses(source="odometry"))
     expected = inverse(correction) @ pose_of(0)
     np.testing.assert_allclose(next(iter(drifting)).map_from_camera, expected, atol=1e-9)
     by_topic = RosbagSource(tmp_path / "bag", RosbagSettings(pose_topic="/odom"))
@@ -113,7 +126,7 @@ def test_pose_stamped_interpolated_at_the_image(tmp_path: Path) -> None:
             matrix[0, 3] = n
             bag.pose_stamped("/pose", START_NS + n * 4 * STEP_NS, "world", matrix)
         add_images(bag, range(6))
-    source = RosbagSource(tmp_path / "bag", RosbagSettings(pose_tolerance_s=0.05))
+    source = RosbagSource(tmp_path / "bag", streams=from_poses(tolerance_s=0.05))
     assert [f.map_from_camera[0, 3] for f in source] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
     assert source.skipped.reasons == {"pose missing": 1}
 
@@ -176,7 +189,7 @@ def test_pairs_within_the_slop_only(tmp_path: Path) -> None:
     source = RosbagSource(tmp_path / "bag")
     check_frames(source, range(3))
     assert source.skipped.reasons == {"depth missing": 3}
-    check_frames(RosbagSource(tmp_path / "bag", RosbagSettings(sync_slop_s=0.04)), range(5))
+    check_frames(RosbagSource(tmp_path / "bag", streams=synced(slop_s=0.04)), range(5))
 
 
 def test_recorded_out_of_order_still_ascends(tmp_path: Path) -> None:
@@ -193,10 +206,7 @@ def test_recorded_out_of_order_still_ascends(tmp_path: Path) -> None:
     check_frames(RosbagSource(tmp_path / "bag"), range(5))
 
 
-def test_far_out_of_order_is_given_up_not_hoarded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("om3d_core.sources.bag.source.MAX_PENDING", 4)
+def test_far_out_of_order_is_given_up_not_hoarded(tmp_path: Path) -> None:
     with BagMaker(tmp_path / "bag") as bag:
         bag.info(INFO, START_NS, K, WIDTH, HEIGHT)
         add_odometry(bag, range(8))
@@ -205,7 +215,7 @@ def test_far_out_of_order_is_given_up_not_hoarded(
         for n in range(8):
             late = stamp(n) + 10 * STEP_NS
             bag.image(DEPTH, stamp(n), encode_image(depth_of(n), "16UC1"), recorded_ns=late)
-    source = RosbagSource(tmp_path / "bag")
+    source = RosbagSource(tmp_path / "bag", streams=synced(capacity=4))
     check_frames(source, range(4, 8))
     assert source.skipped.reasons == {"recorded out of order": 4}
 
@@ -376,9 +386,9 @@ def test_no_poses_names_the_frames_of_tf(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no poses.*robot, world"):
         RosbagSource(tmp_path / "bag")
     with pytest.raises(SourceError, match="does not connect map_frame 'map'.*robot, world"):
-        RosbagSource(tmp_path / "bag", RosbagSettings(pose_source="tf"))
+        RosbagSource(tmp_path / "bag", streams=from_poses(source="tf"))
     with pytest.raises(SourceError, match="no pose topic"):
-        RosbagSource(tmp_path / "bag", RosbagSettings(pose_source="odometry"))
+        RosbagSource(tmp_path / "bag", streams=from_poses(source="odometry"))
 
 
 def test_uncalibrated_camera_is_refused(tmp_path: Path) -> None:

@@ -14,11 +14,16 @@ from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
 from om3d_core.errors import CanceledError, SourceError
 from om3d_core.progress import Job
-from om3d_core.sources.bag.source import RosbagSettings, RosbagSource
+from om3d_core.sources.bag.source import RosbagSource
 from om3d_core.sources.bag.writer import BagSettings, write_bag
 from om3d_core.sources.base import Source
 from om3d_core.sources.folder import FolderSettings, FolderSource
 from om3d_core.sources.open import open_source
+from om3d_core.streams.settings import (
+    DepthSettings,
+    RecordedPoseSettings,
+    RecordedStreamSettings,
+)
 
 
 @pytest.fixture
@@ -52,7 +57,9 @@ def test_bag_gives_the_frames_of_its_folder(scene: Path, name: str, pose_source:
     assert write_bag(source, out, BagSettings(storage=storage)) == len(NUMBERS)
     assert out.is_dir() == name.startswith("folder")
     assert list(out.parent.iterdir()) == [out]
-    bag = RosbagSource(out, RosbagSettings(pose_source=pose_source))
+    bag = RosbagSource(
+        out, streams=RecordedStreamSettings(pose=RecordedPoseSettings(source=pose_source))
+    )
     assert len(bag) == len(NUMBERS)
     assert_same(source, bag)
     assert bag.skipped.total == 0
@@ -73,7 +80,9 @@ def test_compressed_images(scene: Path, images: str) -> None:
 
 
 def test_depth_of_another_scale_stays_exact(scene: Path) -> None:
-    source = FolderSource(scene, FolderSettings(depth_units_per_m=6553.5))
+    source = FolderSource(
+        scene, streams=RecordedStreamSettings(depth=DepthSettings(units_per_m=6553.5))
+    )
     write_bag(source, scene.parent / "k.mcap")
     assert_same(source, open_source(scene.parent / "k.mcap"))
 
