@@ -15,6 +15,7 @@ from om3d_core.errors import SettingsError
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.query.scene_query import QuerySettings
 from om3d_core.settings import Settings, build, flatten, setting
+from om3d_core.streams.settings import RecordedStreamSettings
 from om3d_ros import mapper_node, query_node
 from om3d_ros.default_config import default_config
 from om3d_ros.node.parameters import NodeParameters, ParameterSet
@@ -166,3 +167,14 @@ def flat(content, prefix=""):
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
+
+
+def test_a_recording_is_read_with_the_stream_settings_of_the_node():
+    """Names, defaults, descriptions and ranges; but a recording offers more sources of poses."""
+    live = {leaf.name: leaf for leaf in flatten(MapperNodeSettings)}
+    recorded = {leaf.name: leaf for leaf in flatten(RecordedStreamSettings)}
+    assert recorded.keys() - live.keys() == {"pose.tolerance_s"}
+    common = recorded.keys() & live.keys() - {"pose.source"}
+    assert {name: recorded[name] for name in common} == {name: live[name] for name in common}
+    streams = {name for name in live if name.split(".")[0] in {"pose", "sync", "depth"}}
+    assert streams | {"map_frame"} == recorded.keys() & live.keys()
