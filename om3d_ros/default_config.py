@@ -52,8 +52,8 @@ def _indent(depth: int) -> str:
 
 def _allowed(leaf: FlatSetting) -> str:
     c = leaf.constraint
-    if c.choices:
-        return f"; one of {', '.join(c.choices)}"
+    if c.allowed:
+        return f"; {c.allowed}"
     if c.low is None and c.high is None:
         return ""
     low, high = ("" if bound is None else f"{bound:g}" for bound in (c.low, c.high))

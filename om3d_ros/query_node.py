@@ -17,7 +17,6 @@ from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from om3d_core.encoders.settings import EncoderSettings
-from om3d_core.mapping.build import create_query_encoder
 from om3d_core.query.scene_query import QuerySettings
 from om3d_ros.node import qos
 from om3d_ros.node.diagnostics import Health
@@ -31,7 +30,8 @@ PARAMETERS = ParameterSet(
     (QueryNodeSettings, QuerySettings, EncoderSettings),
     live=frozenset({
         "top_k", "aggregation", "image_aggregation", "include_structure", "present_threshold",
-        "answer.thumbnails", "answer.max_text_bytes", "markers.max_points",
+        "answer.thumbnails", "answer.max_text_bytes", "answer.encoder_wait_s",
+        "markers.max_points",
         "markers.point_size_m", "markers.line_width_m", "markers.text_height_m",
         "diagnostics.period_s",
     }),
@@ -51,13 +51,12 @@ class QueryNode(ManagedNode):
         self.serve(ListInstances, "~/list_instances", self._list, questions)
 
     def set_up(self) -> None:
-        """Load the encoder."""
-        settings = self.parameters.get(QueryNodeSettings)
+        """Make ready; encoders are loaded when a map says which."""
         self._markers = self.publisher(MarkerArray, "~/markers", qos.latched())
         self._answering = Answering(
-            settings,
+            self.parameters.get(QueryNodeSettings),
             self.parameters.get(QuerySettings),
-            create_query_encoder(settings.encoder, self.parameters.get(EncoderSettings)),
+            self.parameters.get(EncoderSettings),
             self.get_logger(),
         )
 
@@ -74,8 +73,10 @@ class QueryNode(ManagedNode):
         self.subscribe(PointCloud2, "instance_cloud", answering.take_cloud, qos.latched())
 
     def tear_down(self) -> None:
-        """Free the encoder and the map."""
-        self._answering = None
+        """Free the encoders and the map."""
+        if self._answering is not None:
+            self._answering.close()
+            self._answering = None
 
     def apply(self, names: Collection[str]) -> None:
         """Use changed parameters."""

@@ -12,7 +12,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from om3d_core.data.scene import Scene
-from om3d_core.encoders.base import Encoder
+from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import InputError, Om3dError
 from om3d_core.query.answer import Answer
 from om3d_core.query.scene_query import AS_FOR_TEXT, QuerySettings, SceneQuery, TextMemory
@@ -23,16 +23,18 @@ from om3d_ros.conversions.matches import from_answer
 from om3d_ros.node.diagnostics import Health, Latencies
 from om3d_ros.node.outcomes import NoMapError
 from om3d_ros.node.settings import QueryNodeSettings
+from om3d_ros.query_encoders import QueryEncoders
 
 MAX_PREPARED = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Map:
-    """One revision of the map, ready to be asked."""
+    """One revision of the map, ready to be asked; texts puts questions into its spaces."""
 
     header: Header
     scene: Scene
+    texts: TextMemory
 
 
 class Answering:
@@ -42,11 +44,15 @@ class Answering:
     """
 
     def __init__(
-        self, node: QueryNodeSettings, query: QuerySettings, encoder: Encoder, logger: Any
+        self,
+        node: QueryNodeSettings,
+        query: QuerySettings,
+        encoders: EncoderSettings,
+        logger: Any,
     ):
         self._settings = node
         self._query_settings = query
-        self._encoder = TextMemory(encoder)
+        self._encoders = QueryEncoders(encoders, node.answer.encoder_wait_s, logger)
         self._logger = logger
         self._instances: InstanceArray | None = None
         self._cloud: PointCloud2 | None = None
@@ -71,6 +77,11 @@ class Answering:
     def apply(self, node: QueryNodeSettings, query: QuerySettings) -> None:
         """Take over the settings that can change while configured."""
         self._settings, self._query_settings = node, query
+        self._encoders.wait_s = node.answer.encoder_wait_s
+
+    def close(self) -> None:
+        """Free the encoders."""
+        self._encoders.close()
 
     def take_instances(self, message: InstanceArray) -> None:
         """Take the instances of a revision."""
@@ -130,6 +141,7 @@ class Answering:
             warnings.append("no map yet")
         elif active and self.stale:
             warnings.append("the map is stale: no mapper is heard from")
+        warnings += self._encoders.complaints()
         if self._rejected or self._failed:
             warnings.append(f"last error: {self._last_error}")
         values: dict[str, object] = {
@@ -158,7 +170,9 @@ class Answering:
             return
         try:
             with self.latencies.measure("map"):
-                self._map = Map(instances.header, to_scene(instances, cloud))
+                scene = to_scene(instances, cloud)
+                texts = self._encoders.for_map([table.space for table in scene.features])
+                self._map = Map(instances.header, scene, texts)
         except Om3dError as error:
             self._rejected += 1
             self._last_error = str(error)
@@ -203,5 +217,5 @@ class Answering:
         if settings not in prepared:
             if len(prepared) >= MAX_PREPARED:
                 prepared.clear()
-            prepared[settings] = SceneQuery(current.scene, self._encoder, settings)
+            prepared[settings] = SceneQuery(current.scene, current.texts, settings)
         return prepared[settings]

@@ -163,8 +163,8 @@ def _parse_bool(text: str) -> bool:
 def _help_of(leaf: FlatSetting) -> str:
     c = leaf.constraint
     allowed = ""
-    if c.choices:
-        allowed = f"; one of {', '.join(c.choices)}"
+    if c.allowed:
+        allowed = f"; {c.allowed}"
     elif c.low is not None or c.high is not None:
         allowed = f"; {c.low} .. {c.high}"
     return f"{c.description} (default {leaf.default}{allowed})".replace("%", "%%")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,24 +14,27 @@ from om3d_core.encoders.base import create_encoder
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import ModelError
 from om3d_core.mapping.settings import MapSettings
-from om3d_core.models.catalog import find, require
+from om3d_core.models.catalog import CATALOG, find, require
 from om3d_core.models.pretrained import read_config
-from om3d_core.segmenters.base import SegmenterSettings, create_segmenter
-from om3d_core.settings import Value, build, flatten
+from om3d_core.proposals import REGISTRY as PROPOSERS
+from om3d_core.proposals.settings import ProposerSettings
+from om3d_core.registry import PluginSettings, Registry
+from om3d_core.segmenters import REGISTRY as SEGMENTERS
+from om3d_core.segmenters.settings import SegmenterSettings
+from om3d_core.settings import Value, build, flatten, split_names, values_of
 
-FAMILY_OF_TYPE = {
-    "clip": "clip", "siglip": "siglip", "dinov2": "dinov2", "dinov2_with_registers": "dinov2",
-    "sam": "sam",
-}  # fmt: skip
-PUBLISHED = {"mask3d": "scannet200_model.ckpt", "segment3d": "segment3d.ckpt"}
 SIDE_PX = 64
 
 
 @dataclass(frozen=True)
 class Need:
-    """A model that is used: as what (empty: as what it is), and the value of its setting."""
+    """A plug-in that is used (empty: the one that reads the model), and with which model.
 
-    family: str
+    reference: the value of the plug-in's setting that names its model; the plug-in's own name
+    where it has none.
+    """
+
+    plugin: str
     reference: str
 
 
@@ -38,51 +42,71 @@ def needs_of(values: Mapping[str, Value]) -> Iterator[Need]:
     """The models that a map with these settings needs; absent ones have their defaults."""
     names = {leaf.name for leaf in flatten(MapSettings)}
     settings = build(MapSettings, {n: v for n, v in values.items() if n in names})
-    method = settings.proposals.method
-    if method in PUBLISHED:
-        yield Need(method, getattr(settings, method).checkpoint or PUBLISHED[method])
-    if settings.segmenter.method == "sam":
-        yield Need("sam", settings.segmenter.model)
-    for name in settings.features.encoders.split(","):
-        encoder = getattr(settings.encoders, name.strip(), None)
-        yield Need(name.strip(), name.strip() if encoder is None else encoder.model)
+    given = values_of(settings)
+    for registry, name in (
+        (PROPOSERS, settings.proposals.method), (SEGMENTERS, settings.segmenter.method)
+    ):
+        if registry.plugin(name).weights:
+            yield _need(registry, name, given)
+    for name in split_names(settings.features.encoders):
+        yield _need(ENCODERS, name, given)
 
 
 def check_model(need: Need) -> str:
     """Load a model, run it once, and say what it is. Raises :class:`ModelError` if it does not."""
-    family = need.family or _family(need.reference)
-    if family == "sam":
-        segmenter = create_segmenter(SegmenterSettings(method="sam", model=need.reference))
+    name = need.plugin or _reader_of(need.reference)
+    if name in SEGMENTERS:
+        segmenter = SEGMENTERS.create(name, _with_model(SEGMENTERS, SegmenterSettings, name, need))
         blank = np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
         if segmenter is not None:
             segmenter.segment(blank, [np.arange(SIDE_PX, dtype=np.int32)], [0])
         return "loads; a segmenter"
-    if family in PUBLISHED:
-        from om3d_core.proposals.mask3d.checkpoint import load_network
-
-        settings = getattr(MapSettings(), family)
-        network = load_network(
-            require(need.reference, f"{family}.checkpoint"), settings.num_heads
-        )
-        n_weights = sum(weight.numel() for weight in network.parameters())
-        return f"loads; proposals, {n_weights / 1e6:.1f} million weights"
-    if family not in ENCODERS:
+    if name in PROPOSERS:
+        PROPOSERS.create(name, _with_model(PROPOSERS, ProposerSettings, name, need))
+        return "loads; a proposer"
+    if name not in ENCODERS:
         raise ModelError(f"expected a model that om3d can use, got {need.reference!r}")
-    settings = EncoderSettings()
-    if (group := getattr(settings, family, None)) is not None:
-        settings = replace(settings, **{family: replace(group, model=need.reference)})
-    encoder = create_encoder(family, settings)
+    encoder = create_encoder(name, _with_model(ENCODERS, EncoderSettings, name, need))
     encoder.encode_images([np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)])
     encoder.encode_texts(["a mug"])
     return "loads; " + ", ".join(f"{space.name}, {space.dim}-d" for space in encoder.spaces)
 
 
-def _family(reference: str) -> str:
-    """What a model is, by the catalog, by its file's suffix or by its config.json."""
+def _need(registry: Registry[Any], name: str, given: Mapping[str, Value]) -> Need:
+    """What a plug-in needs; where no model is set, the first of the catalog that is for it."""
+    weights = registry.plugin(name).weights
+    reference = str(given[f"{name}.{weights}"]) if weights else ""
+    if not reference:
+        published = (model.reference for model in CATALOG if model.family == name)
+        reference = next(published, name)
+    return Need(name, reference)
+
+
+def _with_model(
+    registry: Registry[Any], tree: type[PluginSettings], name: str, need: Need
+) -> Any:
+    """The settings of the plug-ins with the needed model for one; those of others are default."""
+    weights = registry.plugin(name).weights
+    if not weights:
+        return tree()
+    return build(tree, {f"{name}.{weights}": need.reference})
+
+
+def _reader_of(reference: str) -> str:
+    """The plug-in that reads a model, by name, the catalog, the file's suffix or config.json."""
+    registries: tuple[Registry[Any], ...] = (ENCODERS, SEGMENTERS, PROPOSERS)
+    if any(reference in registry for registry in registries):
+        return reference
     known = find(reference)
     if known is not None:
         return known.family
+    readers: dict[str, str] = {}
+    for registry in registries:
+        for name in registry:
+            for kind in getattr(registry.implementation(name), "types", ()):
+                readers.setdefault(kind, name)
     path = require(reference, "model")
     if path.is_file():
-        return "sam" if path.suffix == ".pth" else "mask3d"
-    return FAMILY_OF_TYPE[str(read_config(Path(path), tuple(FAMILY_OF_TYPE))["model_type"])]
+        return readers.get(path.suffix, "")
+    kinds = tuple(kind for kind in readers if not kind.startswith("."))
+    return readers[str(read_config(Path(path), kinds)["model_type"])]

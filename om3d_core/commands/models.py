@@ -115,5 +115,5 @@ def _check(args: argparse.Namespace) -> int:
             print(f"{need.reference}: {check_model(need)}")
         except Om3dError as error:
             failed += 1
-            print(f"{need.reference or need.family}: {error}")
+            print(f"{need.reference or need.plugin}: {error}")
     return EXIT_MISSING if failed else 0

@@ -30,7 +30,8 @@ from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job, Report
 from om3d_core.settings import Settings, Value, build, flatten, values_of
-from om3d_core.sources.datasets.base import SETTINGS, open_dataset_scene, settings_type
+from om3d_core.sources.datasets import REGISTRY as DATASETS
+from om3d_core.sources.datasets.base import open_dataset_scene, settings_type
 from om3d_core.sources.datasets.label_sets import GROUPS, LabelSet, load_label_set, paper_scenes
 
 AP_NAMES = ("AP", "AP50", "AP25")
@@ -232,6 +233,6 @@ def _parser() -> argparse.ArgumentParser:
                         "the original's for the data set; flags win over it")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_setting_flags(parser, MapSettings)
-    for dataset in SETTINGS:
+    for dataset in DATASETS:
         add_setting_flags(parser, settings_type(dataset), f"{dataset}.")
     return parser

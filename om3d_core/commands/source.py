@@ -6,28 +6,23 @@ import argparse
 from pathlib import Path
 
 from om3d_core.commands.console import add_setting_flags, settings_from
-from om3d_core.sources.bag.source import RosbagSettings
 from om3d_core.sources.base import Source
-from om3d_core.sources.folder import FolderSettings
-from om3d_core.sources.open import open_source
+from om3d_core.sources.open import layouts, open_source
+from om3d_core.sources.settings import SourceSettings
 from om3d_core.streams.settings import RecordedStreamSettings
-
-FOLDER, BAG = "folder.", "bag."
 
 
 def add_source_flags(parser: argparse.ArgumentParser) -> None:
     """Give ``parser`` the argument ``scene`` and the settings of its formats."""
-    parser.add_argument("scene", type=Path, help="a scene folder, or a bag (.mcap, .db3, folder)")
+    parser.add_argument("scene", type=Path, help=", or ".join(layouts()))
     add_setting_flags(parser, RecordedStreamSettings)
-    add_setting_flags(parser, FolderSettings, FOLDER)
-    add_setting_flags(parser, RosbagSettings, BAG)
+    add_setting_flags(parser, SourceSettings)
 
 
 def source_from(args: argparse.Namespace) -> Source:
     """Open the scene that the arguments name."""
     return open_source(
         args.scene,
-        settings_from(args, FolderSettings, FOLDER),
-        settings_from(args, RosbagSettings, BAG),
+        settings_from(args, SourceSettings),
         settings_from(args, RecordedStreamSettings),
     )

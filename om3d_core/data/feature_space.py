@@ -12,9 +12,11 @@ from om3d_core.errors import expect
 class FeatureSpace:
     """A vector space in which features are compared by cosine.
 
-    name: model and version, for example ``lite-text@1``; features of two names never mix.
-    dim: length of a vector. text, image: the kinds of query that can be encoded into it.
-    source: the value of the encoder's setting ``model`` that loads it again; empty if it has none.
+    name: model and version, for example ``lite-text@1``; features of two names never mix, and a
+    name has no other meaning. dim: length of a vector. text, image: the kinds of query that can
+    be encoded into it. encoder: the registered name of the encoder that fills it; empty if it is
+    none. source, preprocessing: the values of the encoder's settings ``model`` and
+    ``preprocessing`` with which it fills it again; empty where it has none.
     """
 
     name: str
@@ -22,6 +24,8 @@ class FeatureSpace:
     text: bool
     image: bool
     source: str = ""
+    encoder: str = ""
+    preprocessing: str = ""
 
     def __post_init__(self) -> None:
         expect(bool(self.name) and "@" in self.name, "a space name like model@version", self.name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 from pathlib import Path
@@ -29,7 +30,8 @@ from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.errors import MapFormatError
 from om3d_core.files import sync_folder, write_atomically, write_durably
 
-FORMAT, VERSION = "om3d-map", 1
+FORMAT, VERSION = "om3d-map", 2
+READABLE = (1, 2)
 MANIFEST, ARRAYS, THUMBNAILS = "map.json", "arrays.safetensors", "thumbnails"
 MAX_MANIFEST_BYTES = 16_000_000
 MAX_FILE_BYTES = 8_000_000_000
@@ -139,9 +141,10 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise MapFormatError(f"{path}: cannot be read: {error}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise MapFormatError(f"{path}: expected format {FORMAT!r}")
-    if manifest.get("version") != VERSION:
+    if manifest.get("version") not in READABLE:
         raise MapFormatError(
-            f"{path}: expected version {VERSION}, got {manifest.get('version')!r}"
+            f"{path}: expected version {' or '.join(map(str, READABLE))}, got"
+            f" {manifest.get('version')!r}"
         )
     return manifest
 
@@ -177,9 +180,10 @@ def _assemble(
         arrays["mask_structure"], len(cloud),
     )
     views = ViewTable(arrays["view_stamps"], arrays["view_pixels"], arrays["view_boxes"])
+    read_space = _space_of_version_1 if manifest["version"] == 1 else _space
     features = tuple(
         FeatureTable(
-            FeatureSpace(**space), arrays[f"features_{i}"], arrays[f"features_{i}_valid"],
+            read_space(space), arrays[f"features_{i}"], arrays[f"features_{i}_valid"],
             arrays[f"features_{i}_lengths"],
         )
         for i, space in enumerate(manifest["spaces"])
@@ -195,4 +199,18 @@ def _assemble(
         int(manifest["revision"]), cloud, masks, arrays["ids"],
         np.array(manifest["up"], np.float64), views, features, thumbnails,
         tuple(map(str, manifest["labels"])), int(manifest["next_id"]),
+    )
+
+
+def _space(fields: dict[str, Any]) -> FeatureSpace:
+    return FeatureSpace(**fields)
+
+
+def _space_of_version_1(fields: dict[str, Any]) -> FeatureSpace:
+    """Version 1 told the encoder and the preprocessing by the name of the space alone."""
+    name = str(fields["name"])
+    encoder = re.split(r"[-/@]", name, maxsplit=1)[0]
+    whole = "whole-crop" if name.endswith("+whole-crop") else "original"
+    return FeatureSpace(
+        **fields, encoder=encoder, preprocessing=whole if fields.get("source") else ""
     )

@@ -1,8 +1,17 @@
 """Image and text encoders, one file a model family."""
 
-REGISTRY = {
-    "clip": "om3d_core.encoders.clip:ClipEncoder",
-    "dinov2": "om3d_core.encoders.dinov2:Dinov2Encoder",
-    "lite": "om3d_core.encoders.lite:LiteEncoder",
-    "siglip": "om3d_core.encoders.siglip:SiglipEncoder",
-}
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from om3d_core.registry import Plugin, Registry
+
+if TYPE_CHECKING:
+    from om3d_core.encoders.base import Encoder
+
+REGISTRY: Registry[Encoder] = Registry("encoder", {
+    "lite": Plugin("om3d_core.encoders.lite:LiteEncoder"),
+    "clip": Plugin("om3d_core.encoders.clip:ClipEncoder", "ClipSettings", "model"),
+    "siglip": Plugin("om3d_core.encoders.siglip:SiglipEncoder", "SiglipSettings", "model"),
+    "dinov2": Plugin("om3d_core.encoders.dinov2:Dinov2Encoder", "Dinov2Settings", "model"),
+})

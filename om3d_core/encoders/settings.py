@@ -1,12 +1,14 @@
-"""The settings of the encoders that run a network of the transformers library."""
+"""The settings of encoders: those that run a network of the transformers library, and of all."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from om3d_core.encoders import REGISTRY
 from om3d_core.errors import SettingsError
 from om3d_core.models.catalog import CLIP_LARGE_336, DINOV2_LARGE, SIGLIP_SO400M
 from om3d_core.models.devices import DEVICES, DTYPES
+from om3d_core.registry import PluginSettings
 from om3d_core.settings import Settings, setting
 
 MODEL_HELP = "folder of a model, or its name on the Hugging Face hub as NAME@REVISION"
@@ -94,10 +96,7 @@ class Dinov2Settings(NetworkSettings):
     )
 
 
-@dataclass(frozen=True)
-class EncoderSettings:
+class EncoderSettings(PluginSettings):
     """The settings of every encoder that has some, by its registered name."""
 
-    clip: ClipSettings = field(default_factory=ClipSettings)
-    siglip: SiglipSettings = field(default_factory=SiglipSettings)
-    dinov2: Dinov2Settings = field(default_factory=Dinov2Settings)
+    registry = REGISTRY

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 class VisionEncoder(ABC):
     """Encodes crops with the vision network of a family; a subclass says how.
 
-    The space is named ``<family>/<model>@<revision>``, with ``+whole-crop`` where crops are
-    padded: features of two models, two revisions or two preprocessings never mix.
+    family: the name under which the encoder is registered. types: the ``model_type`` of the
+    models that it reads. The space is named ``<family>/<model>@<revision>``, with ``+whole-crop``
+    where crops are padded: features of two models, two revisions or two preprocessings never mix.
     """
 
     family: ClassVar[str]
@@ -48,6 +49,8 @@ class VisionEncoder(ABC):
             text=isinstance(settings, TextSettings),
             image=True,
             source=self._model.source,
+            encoder=self.family,
+            preprocessing=settings.preprocessing,
         )
 
     @property

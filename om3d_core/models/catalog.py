@@ -26,10 +26,10 @@ HUB, FILE, PACKAGE, MANUAL = "hub", "file", "package", "manual"
 class Model:
     """A published model.
 
-    family: what loads it. kind: ``hub`` (a folder on the Hugging Face hub), ``file`` (one file
-    behind ``url``), ``package`` (Python packages that pip installs) or ``manual`` (``url`` is a
-    page to get it from). revision: a commit of the hub. sha256: checksum of a file. size_bytes:
-    what a download takes, about; 0 where it is not known.
+    family: the registered name of the plug-in that loads it. kind: ``hub`` (a folder on the
+    Hugging Face hub), ``file`` (one file behind ``url``), ``package`` (Python packages that pip
+    installs) or ``manual`` (``url`` is a page to get it from). revision: a commit of the hub.
+    sha256: checksum of a file. size_bytes: what a download takes, about; 0 where it is not known.
     """
 
     name: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,19 @@ import numpy.typing as npt
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.errors import InputError, ModelError, expect, reason_of
+from om3d_core.files import user_path
 from om3d_core.progress import Job
+from om3d_core.settings import Settings, setting
 
 MAX_BYTES = 2 * 1024**3
 DENSE_NAMES = ("masks", "pred_masks", "arr_0")
+
+
+@dataclass(frozen=True)
+class PrecomputedSettings(Settings):
+    """Which masks are read."""
+
+    path: str = setting("", "mask file (.npz or .pt)")
 
 
 class PrecomputedProposer:
@@ -28,11 +38,11 @@ class PrecomputedProposer:
     anything but arrays. Without scores every mask has score 1; none is structure.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, settings: PrecomputedSettings):
         """Raises :class:`ModelError` for a file that is missing, too large, damaged or strange."""
-        if not str(path):
-            raise ModelError("proposals.path: expected a mask file (.npz or .pt), got none")
-        self._path = Path(path)
+        if not settings.path:
+            raise ModelError("precomputed.path: expected a mask file (.npz or .pt), got none")
+        self._path = user_path(settings.path)
         self._masks = read_masks(self._path)
 
     def propose(self, cloud: Cloud, job: Job, up: npt.NDArray[np.float64]) -> InstanceMasks:

@@ -7,6 +7,7 @@ rounds of points of an instance are one batch, of which only the chosen mask is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,17 +15,46 @@ import numpy.typing as npt
 from PIL import Image
 
 from om3d_core.errors import expect
-from om3d_core.models.catalog import require
-from om3d_core.models.devices import choose_device, choose_dtype
-from om3d_core.segmenters.base import SegmenterSettings
+from om3d_core.models.catalog import SAM_HUGE, require
+from om3d_core.models.devices import DEVICES, DTYPES, choose_device, choose_dtype
 from om3d_core.segmenters.prompts import best_round, point_rounds
 from om3d_core.segmenters.sam_networks import SamNetwork, load_sam
+from om3d_core.settings import Settings, setting
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SamSettings(Settings):
+    """How SAM grows masks."""
+
+    model: str = setting(
+        SAM_HUGE.name, "checkpoint of the segment-anything package (a .pth file or its name), or"
+        " folder or name on the Hugging Face hub of a SAM of transformers",
+    )
+    rounds: int = setting(
+        10, "masks tried of a view, from other points each; the best is kept", low=1, high=100
+    )
+    points: int = setting(5, "visible points that a mask is grown from", low=1, high=100)
+    seed: int = setting(
+        0, "choice of the points; the same choice for the same visible points in the same view,"
+        " where OpenMask3D's is random",
+        low=0, high=2**31 - 1,
+    )
+    device: str = setting(
+        "auto", "where the network runs; auto takes a GPU if there is one", choices=DEVICES
+    )
+    dtype: str = setting(
+        "auto", "precision of the image encoder; auto: float16 on a GPU, float32 on a CPU",
+        choices=DTYPES,
+    )
+    batch_size: int = setting(
+        8, "views whose masks are grown in a pass on a GPU; on a CPU one", low=1, high=256
+    )
 
 
 class SamSegmenter:
@@ -34,11 +64,13 @@ class SamSegmenter:
     An empty mask, or none predicted to be better than nothing, is no answer.
     """
 
-    def __init__(self, settings: SegmenterSettings, network: SamNetwork | None = None):
+    types = ("sam", ".pth")
+
+    def __init__(self, settings: SamSettings | None = None, network: SamNetwork | None = None):
         """``network``: use this one instead of the one that the settings name."""
-        self._settings = settings
+        self._settings = settings = settings or SamSettings()
         self._device = choose_device(settings.device)
-        self._network = network or load_sam(require(settings.model, "segmenter.model"))
+        self._network = network or load_sam(require(settings.model, "sam.model"))
         self._network.place(self._device, choose_dtype(settings.dtype, self._device))
         self._batch_size = 1 if self._device.type == "cpu" else settings.batch_size
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
+from om3d_core.streams.settings import RecordedStreamSettings
 
 
 @dataclass
@@ -43,3 +45,21 @@ class Source(Frames, Protocol):
 
     def cloud(self) -> Cloud | None:
         """The reconstruction that came with the scene, or None."""
+
+
+class SourceType(Protocol):
+    """The class of a registered source."""
+
+    layout: str
+    """The files that make up a scene, as a noun phrase for help and messages."""
+
+    def recognizes(self, path: Path) -> bool:
+        """Whether ``path`` looks like a scene of this kind; reads no more than names."""
+
+    def __call__(
+        self, path: Path, *settings: Any, streams: RecordedStreamSettings | None
+    ) -> Source:
+        """Open it, with the source's settings if it has some; SourceError if it is damaged.
+
+        streams: units, poses and pairing, as every source reads them; None for the defaults.
+        """

@@ -92,6 +92,13 @@ class FolderSource:
     projected onto exact rotations. Raises SourceError where no frame could ever be read.
     """
 
+    layout = f"a scene folder ({LAYOUT})"
+
+    @staticmethod
+    def recognizes(path: Path) -> bool:
+        """Whether there is a folder of color, depth or poses."""
+        return any((path / name).is_dir() for names in FOLDERS.values() for name in names)
+
     def __init__(
         self,
         path: Path,

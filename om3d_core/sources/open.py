@@ -1,34 +1,59 @@
-"""Opening a recorded scene of any supported format."""
+"""Opening a recorded scene of any registered format."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from om3d_core.errors import SourceError
-from om3d_core.sources.bag.reader import STORAGES
-from om3d_core.sources.bag.source import RosbagSettings, RosbagSource
-from om3d_core.sources.base import Source
-from om3d_core.sources.folder import LAYOUT, FolderSettings, FolderSource
+from om3d_core.sources import REGISTRY
+from om3d_core.sources.base import Source, SourceType
+from om3d_core.sources.settings import SourceSettings
 from om3d_core.streams.settings import RecordedStreamSettings
+
+MAX_SHOWN = 5
 
 
 def open_source(
     path: Path,
-    folder: FolderSettings | None = None,
-    rosbag: RosbagSettings | None = None,
+    settings: SourceSettings | None = None,
     streams: RecordedStreamSettings | None = None,
 ) -> Source:
-    """A bag where ``path`` is one, else a scene folder. Raises SourceError for anything else."""
+    """The scene at ``path``, by the first registered source that recognizes it.
+
+    settings: the groups of all sources, streams: what a recording shares with the live node; by
+    default their defaults. Raises SourceError that names every layout for what none recognizes,
+    and what the source raises.
+    """
     path = Path(path)
-    if path.is_dir():
-        is_bag = (path / "metadata.yaml").exists()
-        return (
-            RosbagSource(path, rosbag, streams) if is_bag else FolderSource(path, folder, streams)
-        )
-    if path.suffix in STORAGES and path.exists():
-        return RosbagSource(path, rosbag, streams)
-    found = "another file" if path.exists() else "nothing"
-    raise SourceError(
-        f"{path}: expected a rosbag2 folder, a .mcap or .db3 file, or a scene folder ({LAYOUT}), "
-        f"found {found}"
-    )
+    for name, kind in _kinds():
+        if kind.recognizes(path):
+            group_type = REGISTRY.settings_type(name)
+            if group_type is None:
+                return kind(path, streams=streams)
+            group = group_type() if settings is None else settings[name]
+            return kind(path, group, streams=streams)
+    expected = ", or ".join(layouts())
+    raise SourceError(f"{path}: expected {expected}; found {_found(path)}")
+
+
+def layouts() -> list[str]:
+    """What each registered source reads, for people."""
+    return [kind.layout for _, kind in _kinds()]
+
+
+def _kinds() -> Iterator[tuple[str, SourceType]]:
+    for name in REGISTRY:
+        kind: SourceType = REGISTRY.implementation(name)
+        yield name, kind
+
+
+def _found(path: Path) -> str:
+    if not path.is_dir():
+        return "another file" if path.exists() else "nothing"
+    try:
+        names = sorted(entry.name for entry in path.iterdir())
+    except OSError as error:
+        return f"a folder that cannot be read: {error.strerror}"
+    shown = ", ".join(names[:MAX_SHOWN]) + (", ..." if len(names) > MAX_SHOWN else "")
+    return f"a folder with {shown}" if names else "an empty folder"

@@ -142,6 +142,9 @@ def _table_message(table: FeatureTable, i: int) -> FeatureTableMsg:
     rows = np.flatnonzero(table.valid[i])
     return FeatureTableMsg(
         space=table.space.name,
+        encoder=table.space.encoder,
+        source=table.space.source,
+        preprocessing=table.space.preprocessing,
         text=table.space.text,
         image=table.space.image,
         views=len(rows),
@@ -190,7 +193,10 @@ def _views(instances: Sequence[Instance], k: int) -> ViewTable:
 def _tables(instances: Sequence[Instance], k: int) -> tuple[FeatureTable, ...]:
     spaces: dict[str, FeatureSpace] = {}
     for table in (table for instance in instances for table in instance.features):
-        space = FeatureSpace(table.space, table.dim, table.text, table.image)
+        space = FeatureSpace(
+            table.space, table.dim, table.text, table.image, table.source, table.encoder,
+            table.preprocessing,
+        )
         expect(spaces.setdefault(table.space, space) == space, f"one space {space}", "another")
     return tuple(_table(instances, k, space) for space in spaces.values())
 

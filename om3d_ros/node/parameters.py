@@ -125,9 +125,7 @@ def describe(leaf: FlatSetting, parameters: ParameterSet) -> ParameterDescriptor
         name=leaf.name,
         description=f"{constraint.description}; changes {parameters.change(leaf.name)}",
         read_only=leaf.name in parameters.read_only,
-        additional_constraints=(
-            f"one of {', '.join(constraint.choices)}" if constraint.choices else ""
-        ),
+        additional_constraints=constraint.allowed,
     )
     bounded = constraint.low is not None or constraint.high is not None
     if bounded and leaf.kind is float:

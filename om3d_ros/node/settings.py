@@ -98,6 +98,10 @@ class AnswerSettings(Settings):
     """The answers to queries."""
 
     thumbnails: int = setting(5, "most view pictures sent with a match", low=0, high=100)
+    encoder_wait_s: float = setting(
+        30.0, "longest wait for an encoder that loads, from when a map asked for it (s); after"
+        " that questions are answered BUSY until it is there", low=0.0, high=3600.0,
+    )
     max_text_bytes: int = setting(
         4096, "longest text that is accepted (bytes of UTF-8)", low=1, high=1_000_000
     )
@@ -107,8 +111,5 @@ class AnswerSettings(Settings):
 class QueryNodeSettings(LifecycleSettings):
     """The settings of the query node."""
 
-    encoder: str = setting(
-        "lite", "encoders of the queries, separated by commas; they must be the mapper's"
-    )
     answer: AnswerSettings = field(default_factory=AnswerSettings)
     markers: MarkerSettings = field(default_factory=MarkerSettings)

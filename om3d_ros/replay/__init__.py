@@ -118,7 +118,7 @@ def _domain(attach: bool) -> Iterator[int]:
 
 
 def _ask_text(client: Client, scene: Scene, text: str, top_k: int) -> Reply:
-    response = client.call(client.query_text, QueryText.Request(text=text, top_k=top_k))
+    response = client.ask(client.query_text, QueryText.Request(text=text, top_k=top_k))
     return Reply.of(text, "text", response, scene)
 
 
@@ -127,4 +127,4 @@ def _ask_image(
 ) -> Reply:
     picture = from_pixels(rgb, "rgb8", header("", 0))
     request = QueryImage.Request(image=picture, top_k=top_k)
-    return Reply.of(name, "image", client.call(client.query_image, request), scene)
+    return Reply.of(name, "image", client.ask(client.query_image, request), scene)

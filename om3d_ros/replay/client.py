@@ -27,6 +27,7 @@ from om3d_ros.node import qos
 SPIN_S = 0.02
 START_TIMEOUT_S = 600.0
 ANSWER_TIMEOUT_S = 60.0
+BUSY_PAUSE_S = 0.2
 REFRESH_TIMEOUT_S = 1800.0
 
 
@@ -107,6 +108,15 @@ class Client:
         future = client.call_async(request)
         self.spin_until(future.done, timeout_s, f"an answer from {client.srv_name}")
         return future.result()
+
+    def ask(self, client: Any, request: Any) -> Any:
+        """The answer to a question, asked again while an encoder loads (BUSY)."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            response = self.call(client, request)
+            if response.error_code != Error.BUSY or time.monotonic() > deadline:
+                return response
+            self.spin(BUSY_PAUSE_S)
 
     def refresh(self, report: Report = silent) -> Any:
         """Refresh the map and return the result; raises :class:`ReplayError` if it failed."""

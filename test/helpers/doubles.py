@@ -15,7 +15,7 @@ class ColorEncoder:
     """Encodes a crop as its mean color around gray, and color words as that color."""
 
     def __init__(self, version=1):
-        self.spaces = (FeatureSpace(f"color@{version}", 3, True, True),)
+        self.spaces = (FeatureSpace(f"color@{version}", 3, True, True, encoder="color"),)
         self.n_crops = 0
 
     def encode_images(self, crops):

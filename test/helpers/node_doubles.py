@@ -6,9 +6,10 @@ import sys
 import time
 from pathlib import Path
 
-import om3d_core.encoders
-import om3d_core.proposals
 from helpers import doubles
+from om3d_core.encoders import REGISTRY as ENCODERS
+from om3d_core.proposals import REGISTRY as PROPOSERS
+from om3d_core.registry import Plugin
 
 
 def box_proposer(settings):
@@ -19,9 +20,9 @@ def box_proposer(settings):
 class HeldBoxProposer(doubles.BoxProposer):
     """Waits for as long as a file is there, so that a refresh can be met at work."""
 
-    def __init__(self, hold):
+    def __init__(self, settings):
         super().__init__()
-        self._hold = Path(hold)
+        self._hold = Path(settings.path)
 
     def propose(self, cloud, job, up):
         while self._hold.exists():
@@ -30,9 +31,15 @@ class HeldBoxProposer(doubles.BoxProposer):
         return super().propose(cloud, job, up)
 
 
+def settings_path(name):
+    """Where the settings of the proposer are that a double takes the place of."""
+    kind = PROPOSERS.settings_type(name)
+    return f"{kind.__module__}:{kind.__name__}"
+
+
 def run(main):
     """Register the doubles, then run the node of ``main``."""
-    om3d_core.encoders.REGISTRY["color"] = "helpers.doubles:ColorEncoder"
-    om3d_core.proposals.REGISTRY["geometric"] = "helpers.node_doubles:box_proposer"
-    om3d_core.proposals.REGISTRY["precomputed"] = "helpers.node_doubles:HeldBoxProposer"
+    ENCODERS["color"] = Plugin("helpers.doubles:ColorEncoder")
+    for name, double in (("geometric", "box_proposer"), ("precomputed", "HeldBoxProposer")):
+        PROPOSERS[name] = Plugin(f"helpers.node_doubles:{double}", settings_path(name))
     sys.exit(main(sys.argv))

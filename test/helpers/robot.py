@@ -34,7 +34,7 @@ MAPPER = {
     "fusion.voxel_m": 0.03, "views.top_k": 3, "views.min_pixels": 10,
     "diagnostics.period_s": 0.2, **RELIABLE,
 }
-QUERY = {"autostart": True, "encoder": "color", "diagnostics.period_s": 0.2}
+QUERY = {"autostart": True, "diagnostics.period_s": 0.2}
 TIMEOUT_S, RESEND_S = 40.0, 3.0
 
 
@@ -46,7 +46,7 @@ class Robot:
         self._hold = folder / "hold"
         self._mapper_parameters = {
             **MAPPER, "map_root": str(folder / "maps"), "proposals.method": "precomputed",
-            "proposals.path": str(self._hold), **(mapper or {}),
+            "precomputed.path": str(self._hold), **(mapper or {}),
         }
         self._query_parameters = {**QUERY, **(query or {})}
         self._stack = ExitStack()

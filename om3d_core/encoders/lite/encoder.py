@@ -14,8 +14,8 @@ from om3d_core.encoders.lite.vocabulary import N_CLASSES, Vocabulary
 from om3d_core.encoders.phrases import clean_prompt
 from om3d_core.errors import expect
 
-TEXT_SPACE = FeatureSpace("lite-text@1", N_CLASSES, text=True, image=False)
-VISUAL_SPACE = FeatureSpace("lite-visual@1", 1280, text=False, image=True)
+TEXT_SPACE = FeatureSpace("lite-text@1", N_CLASSES, text=True, image=False, encoder="lite")
+VISUAL_SPACE = FeatureSpace("lite-visual@1", 1280, text=False, image=True, encoder="lite")
 
 
 class LiteEncoder:

@@ -11,6 +11,7 @@ from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks, suppress_duplicates
 from om3d_core.errors import InputError, ModelError
 from om3d_core.files import user_path
+from om3d_core.models.catalog import FILE_SUFFIXES, find, require
 from om3d_core.models.devices import choose_device
 from om3d_core.progress import Job
 from om3d_core.proposals.mask3d.inference import SceneLogits, run_network
@@ -42,6 +43,7 @@ class Mask3DProposer:
         " (trained on ScanNet200)"
     )
     settings_group = "mask3d"
+    types = FILE_SUFFIXES
 
     def __init__(self, settings: Mask3DSettings | None = None, network: Mask3D | None = None):
         """``network``: use this one instead of the checkpoint's."""
@@ -113,7 +115,8 @@ class Mask3DProposer:
                 f"{name}: expected the file of the network's weights, got no path; get"
                 f" {self.weights_hint} and set {name} to where it lies"
             )
-        path = user_path(s.checkpoint)
+        known = find(s.checkpoint) is not None
+        path = require(s.checkpoint, name) if known else user_path(s.checkpoint)
         if not path.is_file():
             raise ModelError(
                 f"{name}: expected the network's weights, got no file {path}; get"

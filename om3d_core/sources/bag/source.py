@@ -28,7 +28,7 @@ from om3d_core.formats.image_files import resize_color
 from om3d_core.settings import Settings, setting
 from om3d_core.sources.bag.plan import UNREADABLE, collect, plan_frames
 from om3d_core.sources.bag.poses import PoseRecorder, stamp_of
-from om3d_core.sources.bag.reader import BagReader
+from om3d_core.sources.bag.reader import STORAGES, BagReader
 from om3d_core.sources.bag.topics import ODOMETRY, TF, TopicNames, choose_topics
 from om3d_core.sources.base import SkipCount
 from om3d_core.streams.assembler import Posed
@@ -65,6 +65,15 @@ class RosbagSource:
     the depth images, to which color is resized. Images are taken as rectified. Raises SourceError
     for what is no bag, is damaged, or lacks a topic, then naming the topics that there are.
     """
+
+    layout = f"a rosbag2 folder, or a {' or '.join(STORAGES)} file"
+
+    @staticmethod
+    def recognizes(path: Path) -> bool:
+        """Whether there is a folder with a bag's metadata, or a file with a bag's suffix."""
+        if path.is_dir():
+            return (path / "metadata.yaml").exists()
+        return path.suffix in STORAGES and path.exists()
 
     def __init__(
         self,

@@ -13,20 +13,9 @@ import numpy.typing as npt
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
 from om3d_core.errors import SourceError
-from om3d_core.registry import lookup
 from om3d_core.settings import Settings
 from om3d_core.sources.base import Frames
-
-REGISTRY = {
-    "scannet200": "om3d_core.sources.datasets.scannet:ScanNetScene",
-    "scannetpp": "om3d_core.sources.datasets.scannetpp:ScanNetPPScene",
-    "replica": "om3d_core.sources.datasets.replica:ReplicaScene",
-}
-SETTINGS = {
-    "scannet200": "om3d_core.sources.datasets.scannet:ScanNetSettings",
-    "scannetpp": "om3d_core.sources.datasets.scannetpp:ScanNetPPSettings",
-    "replica": "om3d_core.sources.datasets.replica:ReplicaSettings",
-}
+from om3d_core.sources.datasets import REGISTRY
 
 
 class DatasetScene(ABC):
@@ -70,7 +59,7 @@ class Origin:
 
 def settings_type(dataset: str) -> type[Settings]:
     """The settings of a data set's scenes. Raises SettingsError for an unknown data set."""
-    return lookup(SETTINGS, dataset, "data set")  # type: ignore[no-any-return]
+    return REGISTRY.settings_type(dataset) or Settings
 
 
 def open_dataset_scene(
@@ -81,8 +70,7 @@ def open_dataset_scene(
     settings: of the type that :func:`settings_type` gives. Raises SettingsError for an unknown
     data set and SourceError for missing or damaged files.
     """
-    factory: Callable[[Path, str, Settings | None], DatasetScene]
-    factory = lookup(REGISTRY, dataset, "data set")
+    factory: Callable[[Path, str, Settings], DatasetScene] = REGISTRY.implementation(dataset)
     if not scene or Path(scene).name != scene or scene in {".", ".."}:
         raise SourceError(f"expected the name of a scene, got {scene!r}")
-    return factory(Path(root), scene, settings)
+    return factory(Path(root), scene, settings or settings_type(dataset)())

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from helpers.scenes import assert_equal, make_scene
 
+from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.scene_store import load_scene, save_scene
 from om3d_core.errors import MapFormatError
 
@@ -22,6 +23,29 @@ def test_load_gives_what_was_saved(tmp_path):
     scene = make_scene()
     save_scene(scene, tmp_path / "map")
     assert_equal(load_scene(tmp_path / "map"), scene)
+
+
+VERSION_1 = {
+    "lite-text@1": ("", "lite", ""),
+    "lite-visual@1": ("", "lite", ""),
+    "clip/openai/clip@01234567+whole-crop": ("openai/clip@0123456789", "clip", "whole-crop"),
+    "siglip/so400m@01234567": ("/models/so400m", "siglip", "original"),
+}
+
+
+@pytest.mark.parametrize("name", VERSION_1)
+def test_a_map_of_version_1_told_its_encoder_by_the_name_of_its_space(tmp_path, name):
+    source, encoder, preprocessing = VERSION_1[name]
+    scene = make_scene()
+    save_scene(scene, tmp_path)
+    data = json.loads((tmp_path / "map.json").read_text())
+    old = {"name": name, "dim": 8, "text": True, "image": False, "source": source}
+    (tmp_path / "map.json").write_text(json.dumps(data | {"version": 1, "spaces": [old]}))
+    space = load_scene(tmp_path).features[0].space
+    assert space == FeatureSpace(name, 8, True, False, source, encoder, preprocessing)
+    save_scene(load_scene(tmp_path), tmp_path)
+    assert json.loads((tmp_path / "map.json").read_text())["version"] == 2
+    assert load_scene(tmp_path).features[0].space == space
 
 
 def test_saving_again_replaces_and_leaves_one_content_folder(tmp_path):

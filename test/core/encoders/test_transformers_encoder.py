@@ -23,7 +23,7 @@ from om3d_core.encoders.settings import (
     SiglipSettings,
 )
 from om3d_core.errors import InputError, ModelError, SettingsError
-from om3d_core.mapping.build import create_query_encoder
+from om3d_core.mapping.build import create_encoders
 from om3d_core.models.pretrained import load_pretrained
 
 FAMILIES = ("clip", "siglip", "dinov2")
@@ -97,8 +97,8 @@ def test_images_equal_the_library_s(folders, crops, family):
 def test_texts_equal_the_library_s(folders, family):
     folder = folders[family]
     base = settings(folders)
-    group = replace(getattr(base, family), template="a {} in a scene", clean_prompts=False)
-    encoder = create_encoder(family, replace(base, **{family: group}))
+    group = replace(base[family], template="a {} in a scene", clean_prompts=False)
+    encoder = create_encoder(family, base.replaced(**{family: group}))
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)
     length = model.config.text_config.max_position_embeddings
     prompts = [f"a {text} in a scene" for text in TEXTS]
@@ -198,8 +198,8 @@ def test_an_absurdly_long_crop_costs_no_memory(folders):
 
 def test_templates_and_prompts_change_the_text_and_several_are_averaged(folders):
     def encode(text, **changes):
-        encoder = create_encoder("clip", replace(
-            settings(folders), clip=ClipSettings(model=str(folders["clip"]), **changes)))
+        encoder = create_encoder("clip", settings(folders).replaced(
+            clip=ClipSettings(model=str(folders["clip"]), **changes)))
         return encoder.encode_texts([text])[encoder.spaces[0].name][0]
 
     raw = encode("white mug", clean_prompts=False)
@@ -246,10 +246,15 @@ def test_an_encoder_comes_back_from_its_space(folders, crops):
     space = encoder.spaces[0]
     again = encoder_of_space(FeatureSpace(**vars(space)))
     assert np.array_equal(images_of(again, crops), images_of(encoder, crops))
+    assert (space.encoder, space.preprocessing) == ("siglip", "whole-crop")
     with pytest.raises(ModelError, match="expected the encoder of"):
         encoder_of_space(replace(space, name="siglip/other@00000000"))
     with pytest.raises(ModelError, match="om3d models pull"):
-        encoder_of_space(FeatureSpace("clip/a/b@1234", 4, True, True, "a/b@1234"))
+        encoder_of_space(FeatureSpace("any@1", 4, True, True, "a/b@1234", "clip"))
+    with pytest.raises(ModelError, match="one of the encoders lite, clip.* the map's was 'nope'"):
+        encoder_of_space(replace(space, encoder="nope"))
+    with pytest.raises(ModelError, match="siglip.preprocessing: expected one of original"):
+        encoder_of_space(replace(space, preprocessing="nope"))
     elsewhere = replace(space, source="/elsewhere/siglip")
     with pytest.raises(ModelError, match="siglip.model: .* got '/elsewhere/siglip'"):
         encoder_of_space(elsewhere)
@@ -258,16 +263,14 @@ def test_an_encoder_comes_back_from_its_space(folders, crops):
 
 
 def test_pictures_are_asked_of_the_encoder_of_pictures(folders, crops):
-    both = create_query_encoder("siglip,dinov2", settings(folders))
-    siglip, dinov2 = both.spaces
-    assert space_for(both.spaces, image=True) is dinov2
-    assert space_for(both.spaces, image=False) is siglip
+    both = create_encoders("siglip, dinov2,siglip", settings(folders))
+    siglip, dinov2 = (encoder.spaces[0] for encoder in both)
+    assert space_for([siglip, dinov2], image=True) is dinov2
+    assert space_for([siglip, dinov2], image=False) is siglip
     assert space_for([siglip], image=True) is siglip and space_for([dinov2], image=False) is None
-    images = both.encode_images(crops)
-    assert set(images) == {siglip.name, dinov2.name}
-    alone = create_query_encoder("dinov2", settings(folders))
-    assert np.array_equal(images[dinov2.name], images_of(alone, crops))
-    assert set(both.encode_texts(["mug"])) == {siglip.name}
+    again = encoder_of_space(space_for([siglip, dinov2], image=True), settings(folders))
+    assert np.array_equal(images_of(again, crops), images_of(both[1], crops))
+    assert not again.encode_texts(["mug"])
 
 
 def test_a_model_of_the_hub_is_read_from_its_cache(folders, tmp_path, monkeypatch):

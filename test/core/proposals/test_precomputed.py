@@ -12,7 +12,7 @@ from om3d_core.data.cloud import Cloud
 from om3d_core.errors import InputError, ModelError
 from om3d_core.progress import Job
 from om3d_core.proposals import precomputed
-from om3d_core.proposals.precomputed import PrecomputedProposer
+from om3d_core.proposals.precomputed import PrecomputedProposer, PrecomputedSettings
 
 UP = np.array([0.0, 0.0, 1.0])
 DENSE = np.array([[1, 0], [1, 0], [0, 0], [0, 1], [1, 1]])
@@ -23,8 +23,12 @@ def cloud_of(n: int) -> Cloud:
     return Cloud(points, np.zeros((n, 3), np.uint8), np.zeros((n, 3), np.float32))
 
 
+def proposer_of(path: Path | str) -> PrecomputedProposer:
+    return PrecomputedProposer(PrecomputedSettings(str(path)))
+
+
 def propose(path: Path):
-    return PrecomputedProposer(path).propose(cloud_of(5), Job(), UP)
+    return proposer_of(path).propose(cloud_of(5), Job(), UP)
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.float16, np.float64])
@@ -94,7 +98,7 @@ def test_pt_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
     torch.save(_Harm(), tmp_path / "m.pt")
     with pytest.raises(ModelError, match="array or tensor.* never loaded") as caught:
-        PrecomputedProposer(tmp_path / "m.pt")
+        proposer_of(tmp_path / "m.pt")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "harm").exists()
 
@@ -102,7 +106,7 @@ def test_pt_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_npz_with_objects_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "m.npz", masks=np.array([{}, {}], object))
     with pytest.raises(ModelError, match=r"\.npz"):
-        PrecomputedProposer(tmp_path / "m.npz")
+        proposer_of(tmp_path / "m.npz")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +129,7 @@ def test_npz_with_objects_is_refused(tmp_path: Path) -> None:
 def test_malformed_arrays(tmp_path: Path, arrays: dict[str, object]) -> None:
     np.savez(tmp_path / "m.npz", **arrays)
     with pytest.raises(ModelError, match="expected"):
-        PrecomputedProposer(tmp_path / "m.npz")
+        proposer_of(tmp_path / "m.npz")
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".pt"])
@@ -137,16 +141,16 @@ def test_truncated_file(tmp_path: Path, suffix: str) -> None:
         torch.save(DENSE, path)
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(ModelError):
-        PrecomputedProposer(path)
+        proposer_of(path)
 
 
 def test_missing_or_strange_file(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="proposals.path: expected a mask file"):
-        PrecomputedProposer("")
+    with pytest.raises(ModelError, match="precomputed.path: expected a mask file"):
+        proposer_of("")
     with pytest.raises(ModelError, match="found none"):
-        PrecomputedProposer(tmp_path / "none.npz")
+        proposer_of(tmp_path / "none.npz")
     with pytest.raises(ModelError, match=r"\.npz or \.pt"):
-        PrecomputedProposer(tmp_path / "masks.txt")
+        proposer_of(tmp_path / "masks.txt")
 
 
 def test_too_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +158,7 @@ def test_too_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert (tmp_path / "m.npz").stat().st_size < 50_000
     monkeypatch.setattr(precomputed, "MAX_BYTES", 50_000)
     with pytest.raises(ModelError, match="at most"):
-        PrecomputedProposer(tmp_path / "m.npz")
+        proposer_of(tmp_path / "m.npz")
 
 
 @pytest.mark.filterwarnings("ignore:Sparse invariant checks")
@@ -166,11 +170,11 @@ def test_a_small_file_of_a_huge_tensor(tmp_path: Path, layout: str) -> None:
     )
     torch.save(bomb, tmp_path / "m.pt")
     with pytest.raises(ModelError, match="at most .* values, got \\(1000000, 1000000\\)"):
-        PrecomputedProposer(tmp_path / "m.pt")
+        proposer_of(tmp_path / "m.pt")
 
 
 def test_masks_over_another_cloud(tmp_path: Path) -> None:
     np.savez(tmp_path / "m.npz", masks=DENSE)
-    proposer = PrecomputedProposer(tmp_path / "m.npz")
+    proposer = proposer_of(tmp_path / "m.npz")
     with pytest.raises(InputError, match="7 points"):
         proposer.propose(cloud_of(7), Job(), UP)

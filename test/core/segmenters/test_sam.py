@@ -17,9 +17,9 @@ from om3d_core.errors import ModelError
 from om3d_core.mapping.fusion import Fuser, FusionSettings
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
-from om3d_core.segmenters.base import SegmenterSettings, create_segmenter
+from om3d_core.segmenters import REGISTRY as SEGMENTERS
 from om3d_core.segmenters.prompts import best_round, mask_box, point_rounds
-from om3d_core.segmenters.sam import SamSegmenter
+from om3d_core.segmenters.sam import SamSegmenter, SamSettings
 from om3d_core.settings import build
 
 WIDTH, HEIGHT = 100, 75
@@ -67,7 +67,7 @@ def predictor(models, monkeypatch):
         monkeypatch.setitem(sys.modules, name, module)
     from segment_anything import SamPredictor
 
-    segmenter = create_segmenter(SegmenterSettings(method="sam", model=str(models["package"])))
+    segmenter = SamSegmenter(SamSettings(model=str(models["package"])))
     yield SamPredictor(segmenter._network._network)
     for name in [name for name in sys.modules if name.startswith("segment_anything")]:
         del sys.modules[name]
@@ -86,9 +86,9 @@ def originals_choice(predict, pixels, rounds, points, random):
 
 
 def test_the_package_s_predictor_gives_the_same_masks(models, predictor, rgb):
-    settings = SegmenterSettings(method="sam", model=str(models["package"]), rounds=2, seed=5)
+    settings = SamSettings(model=str(models["package"]), rounds=2, seed=5)
     pixels = np.arange(3000, 3060, dtype=np.int32)
-    (got,) = create_segmenter(settings).segment(rgb, [pixels], [11])
+    (got,) = SamSegmenter(settings).segment(rgb, [pixels], [11])
     predictor.set_image(rgb)
 
     def predict(points):
@@ -108,9 +108,9 @@ def test_transformers_gives_the_same_masks(models, rgb, n_pixels):
     from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
 
     folder = models["transformers"]
-    settings = SegmenterSettings(method="sam", model=str(folder), rounds=4)
+    settings = SamSettings(model=str(folder), rounds=4)
     pixels = np.arange(1200, 1200 + n_pixels, dtype=np.int32)
-    (got,) = create_segmenter(settings).segment(rgb, [pixels], [2])
+    (got,) = SamSegmenter(settings).segment(rgb, [pixels], [2])
     model = SamModel.from_pretrained(folder)
     processor = SamImageProcessorPil(
         size={"longest_edge": 64}, pad_size={"height": 64, "width": 64})
@@ -132,8 +132,7 @@ def test_transformers_gives_the_same_masks(models, rgb, n_pixels):
 
 
 def test_a_mask_depends_on_its_own_pixels_and_seed_bit_for_bit(models, rgb):
-    segmenter = create_segmenter(
-        SegmenterSettings(method="sam", model=str(models["transformers"]), rounds=3))
+    segmenter = SamSegmenter(SamSettings(model=str(models["transformers"]), rounds=3))
     pixels = [np.arange(start, start + n, dtype=np.int32)
               for start, n in ((100, 40), (900, 3), (2000, 60), (1500, 5))]
     together = segmenter.segment(rgb, pixels, [1, 2, 3, 4])
@@ -145,8 +144,7 @@ def test_a_mask_depends_on_its_own_pixels_and_seed_bit_for_bit(models, rgb):
 
 @pytest.mark.parametrize("kind", ["transformers", "package"])
 def test_batches_as_on_a_gpu_give_the_same_masks(models, rgb, kind):
-    segmenter = create_segmenter(
-        SegmenterSettings(method="sam", model=str(models[kind]), rounds=2))
+    segmenter = SamSegmenter(SamSettings(model=str(models[kind]), rounds=2))
     pixels = [np.arange(start, start + n, dtype=np.int32)
               for start, n in ((100, 40), (900, 3), (2000, 60), (1500, 5), (3000, 9))]
     alone = segmenter.segment(rgb, pixels, range(5))
@@ -211,7 +209,7 @@ class DiscSam:
 
 def mapper(network=None, encoder=None, **changes):
     settings = build(MapSettings, {**SETTINGS, **changes})
-    segmenter = SamSegmenter(settings.segmenter, network) if network is not None else None
+    segmenter = SamSegmenter(settings.segmenters["sam"], network) if network is not None else None
     return Mapper(settings, BoxProposer(), [encoder or ColorEncoder()], segmenter)
 
 
@@ -266,14 +264,14 @@ def crops_of(frames, cloud, network=None, **changes):
 
 def test_a_crop_is_the_box_of_the_mask(frames, cloud):
     plain = crops_of(frames, cloud)
-    tight = crops_of(frames, cloud, DiscSam(margin=0), **{"segmenter.points": 1})
+    tight = crops_of(frames, cloud, DiscSam(margin=0), **{"sam.points": 1})
     assert len(plain) == len(tight)
     assert {crop.shape[:2] for crop in tight} == {(1, 1)}
 
 
 def test_a_mask_is_what_stays_when_the_background_is_faded(frames, cloud):
     faded = crops_of(frames, cloud, DiscSam(margin=3),
-                     **{"segmenter.points": 1, "crops.fade": 1.0, "crops.levels": 2,
+                     **{"sam.points": 1, "crops.fade": 1.0, "crops.levels": 2,
                         "crops.expansion_ratio": 1.0})
     level, wider = faded[0], faded[1]
     assert not (level == 128).all(axis=2).any()
@@ -292,27 +290,27 @@ def test_an_empty_or_hopeless_mask_leaves_the_box_of_the_points(frames, cloud, n
 
 
 def test_without_a_segmenter_nothing_is_loaded():
-    assert create_segmenter(SegmenterSettings()) is None
+    assert SEGMENTERS.create("none") is None
 
 
 def test_a_missing_or_damaged_checkpoint_is_one_clear_line(models, tmp_path, monkeypatch):
     monkeypatch.setenv("OM3D_CACHE", str(tmp_path))
     with pytest.raises(ModelError, match="om3d models pull sam_vit_h_4b8939"):
-        create_segmenter(SegmenterSettings(method="sam"))
+        SamSegmenter(SamSettings())
     weights = torch.load(models["package"], weights_only=True)
     wide = {**weights, "image_encoder.patch_embed.proj.weight": torch.zeros(10**6, 1, 1, 1)}
     few = dict(list(weights.items())[:-1])
     for damage in ({}, {"x": torch.zeros(2)}, few, [1, 2], {**weights, 5: torch.zeros(1)}, wide):
         torch.save(damage, tmp_path / "bad.pth")
         with pytest.raises(ModelError, match="expected") as caught:
-            create_segmenter(SegmenterSettings(method="sam", model=str(tmp_path / "bad.pth")))
+            SamSegmenter(SamSettings(model=str(tmp_path / "bad.pth")))
         assert "\n" not in str(caught.value)
     whole = models["package"].read_bytes()
     torch.save(Bomb(str(tmp_path / "ran")), tmp_path / "bomb.pth")
     for content in (b"noise", whole[: len(whole) // 2], (tmp_path / "bomb.pth").read_bytes()):
         (tmp_path / "bad.pth").write_bytes(content)
         with pytest.raises(ModelError, match="expected a checkpoint of weights") as caught:
-            create_segmenter(SegmenterSettings(method="sam", model=str(tmp_path / "bad.pth")))
+            SamSegmenter(SamSettings(model=str(tmp_path / "bad.pth")))
         assert "\n" not in str(caught.value) and "weights_only" not in str(caught.value)
     assert not (tmp_path / "ran").exists()
 
@@ -322,7 +320,7 @@ def test_weights_stored_in_half_precision_run_in_full(models, rgb, tmp_path):
     torch.save({name: value.half() for name, value in weights.items()}, tmp_path / "half.pth")
     pixels = [np.arange(3000, 3060, dtype=np.int32)]
     exact, near = (
-        create_segmenter(SegmenterSettings(method="sam", model=str(path), rounds=2)).segment(
+        SamSegmenter(SamSettings(model=str(path), rounds=2)).segment(
             rgb, pixels, [3])[0]
         for path in (models["package"], tmp_path / "half.pth")
     )
@@ -344,8 +342,8 @@ class Bomb:
 def test_half_precision_gives_nearly_the_same_masks(models, rgb, kind, dtype):
     pixels = [np.arange(3000, 3060, dtype=np.int32)]
     exact, near = (
-        create_segmenter(SegmenterSettings(
-            method="sam", model=str(models[kind]), rounds=2, dtype=d)).segment(rgb, pixels, [3])[0]
+        SamSegmenter(SamSettings(
+            model=str(models[kind]), rounds=2, dtype=d)).segment(rgb, pixels, [3])[0]
         for d in ("float32", dtype)
     )
     assert 0 < exact.sum() < exact.size and (near != exact).mean() < 0.02

@@ -13,6 +13,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from om3d_core.data.cloud import Cloud
+from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import ViewTable
@@ -181,6 +182,13 @@ def test_overlapping_masks_survive():
     assert back.ids.tolist() == [4, 7, 9] and back.labels == ("b", "", "a")
     assert [back.masks[i].tolist() for i in range(3)] == [[1, 2, 3], [2], [0, 1, 2]]
     assert back.masks.structure.tolist() == [True, False, False]
+
+
+def test_a_space_says_how_its_encoder_is_made_again(scene):
+    (table,) = scene.features
+    space = FeatureSpace("any@1", 3, True, False, "a/b@1234", "clip", "whole-crop")
+    told = replace(scene, features=(replace(table, space=space),))
+    assert to_scene(*from_scene(told, 7, HEADER)).features[0].space == space
 
 
 def test_an_empty_map_survives():

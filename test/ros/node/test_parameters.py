@@ -157,7 +157,7 @@ def test_every_line_of_the_parameter_file_is_commented():
 
 def test_both_nodes_can_change_only_what_they_apply():
     assert "fusion.voxel_m" not in mapper_node.PARAMETERS.live
-    assert "encoder" not in query_node.PARAMETERS.live
+    assert "clip.model" not in query_node.PARAMETERS.live
     assert mapper_node.PARAMETERS.change("refresh.period_s") == "at any time"
 
 

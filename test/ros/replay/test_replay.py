@@ -34,7 +34,6 @@ PARAMETERS = """
     views: {top_k: 3, min_pixels: 10}
 /**/query:
   ros__parameters:
-    encoder: color
     top_k: 3
 """
 

@@ -98,7 +98,7 @@ def work_of(root, encoders, *flags, opened=None):
 
     values = {**plan.settings_values(), "segmenter.method": "none",
               "proposals.method": "precomputed",
-              "proposals.path": str(root / "{scene}_masks.npz"),
+              "precomputed.path": str(root / "{scene}_masks.npz"),
               "visibility.depth_tolerance_m": 0.05}  # fmt: skip
     return command.Work(plan, labels, scenes, noted, own, values, encoders, root / "records")
 
@@ -161,7 +161,7 @@ def test_the_command_prints_both_protocols_beside_the_paper(root, monkeypatch, c
     arguments = ["scannet200", str(root), "--scenes", ",".join(SCENES), "--limit", "1",
                  "--segmenter.method", "none", "--scannet200.step", "2",
                  "--proposals.method", "precomputed",
-                 "--proposals.path", str(root / "{scene}_masks.npz")]  # fmt: skip
+                 "--precomputed.path", str(root / "{scene}_masks.npz")]  # fmt: skip
     assert command.main(arguments) == 0
     printed = capsys.readouterr().out
     for text in ("one scene", "protocol paper", "protocol benchmark", "Base + max aggr.", "15.4",
@@ -232,7 +232,7 @@ def test_the_command_with_tiny_models(
     flags = flags_of({**tiny_network, "segmenter.method": "sam", "mask3d.num_queries": 4,
                       "clip.model": tiny_clip(tmp_path / "clip"),
                       "siglip.model": tiny_siglip(tmp_path / "siglip"),
-                      "segmenter.model": tiny_sam(tmp_path / "sam")})  # fmt: skip
+                      "sam.model": tiny_sam(tmp_path / "sam")})  # fmt: skip
     arguments = [dataset, str(tmp_path / "data"), "--scenes", scene, "--limit", "1", *flags]
     assert command.main([*arguments, "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)

@@ -39,7 +39,6 @@ from om3d_core.proposals.mask3d.postprocess import (
 )
 from om3d_core.proposals.mask3d.voxelize import COLOR_MEAN, network_colors, voxelize
 from om3d_core.proposals.segment3d import Segment3DProposer, Segment3DSettings
-from om3d_core.registry import lookup
 
 SMALL = BackboneConfig(
     stem=8, planes=(8, 8, 16, 16, 16, 16, 8, 8), depths=(1, 1, 1, 1, 1, 1, 1, 1), n_labels=20
@@ -435,7 +434,7 @@ def test_no_gpu() -> None:
 
 @pytest.mark.parametrize("name", ["mask3d", "segment3d"])
 def test_missing_weights_say_what_to_do(name: str, tmp_path: Path) -> None:
-    proposer: Callable[..., Any] = lookup(REGISTRY, name, "proposer")
+    proposer: Callable[..., Any] = REGISTRY.implementation(name)
     options = {"mask3d": Mask3DSettings, "segment3d": Segment3DSettings}[name]
     with pytest.raises(ModelError, match=f"{name}.checkpoint.*no path.*github.com"):
         proposer()
