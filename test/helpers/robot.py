@@ -42,7 +42,7 @@ class Robot:
     """Both nodes with doubles for models, and everything that talks to them."""
 
     def __init__(self, folder, domain, mapper=None, query=None):
-        self._folder, self._domain = folder, domain
+        self.folder, self._domain = folder, domain
         self._hold = folder / "hold"
         self._mapper_parameters = {
             **MAPPER, "map_root": str(folder / "maps"), "proposals.method": "precomputed",
@@ -77,7 +77,7 @@ class Robot:
         self._stack.close()
 
     def start_mapper(self):
-        log = self._folder / f"mapper-{len(list(self._folder.glob('*.log')))}.log"
+        log = self.folder / f"mapper-{len(list(self.folder.glob('*.log')))}.log"
         self.mapper = self.processes.add(NodeProcess(
             "helpers.doubled_mapper", log, self._domain, self._mapper_parameters
         ))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from rclpy.action import ActionClient
 from sensor_msgs.msg import CompressedImage, Image
 from visualization_msgs.msg import Marker, MarkerArray
 
+from om3d_core.data.feature_space import FeatureSpace
+from om3d_core.data.scene_store import load_scene, save_scene
 from om3d_core.mapping.fusion import cloud_from_frame
 from om3d_ros.conversions.images import from_jpeg, from_pixels
 from om3d_ros.conversions.stamps import header
@@ -211,6 +214,27 @@ def test_a_forced_refresh_without_news_publishes_the_same_revision(mapped):
     assert result.revision == revision and result.n_encoded == 0
     mapped.wait(lambda: mapped.client.instances is not published, "the map to be published again")
     assert mapped.client.instances.revision == revision
+
+
+def test_the_query_node_loads_the_encoder_that_the_map_names_or_says_what_is_missing(mapped):
+    log = mapped.folder / "query.log"
+    assert "loaded the encoder of color@1" in log.read_text()
+    saved = mapped.save("rooms/own")
+    scene = load_scene(Path(saved.path))
+    (table,) = scene.features
+    foreign = replace(table, space=FeatureSpace(
+        "clip/some/model@01234567", 3, True, True, "some/model@0123456789", "clip", "original"
+    ))
+    save_scene(replace(scene, features=(foreign,)), Path(saved.path).parent / "foreign")
+    mapped.client.wait_for_revision(mapped.load("rooms/foreign").revision)
+    for response in (mapped.text("red"), mapped.image(image=red_picture())):
+        assert code(response) == "UNSUPPORTED" and not response.matches
+        assert "some/model@0123456789 is not on this machine" in response.error_msg
+        assert "om3d models pull some/model" in response.error_msg
+    assert code(mapped.call(ListInstances, "query/list_instances")) == "NONE"
+    wait_for_health(mapped, "/query", "does not load: clip.model: some/model")
+    mapped.client.wait_for_revision(mapped.load("rooms/own").revision)
+    assert mapped.text("red").matches[0].id == NAMES.index("red") + 1
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../up", "a/../../up", "/tmp/abs", "a\\b", "\n"])
