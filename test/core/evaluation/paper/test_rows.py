@@ -49,7 +49,7 @@ def test_each_data_set_is_mapped_as_the_original_does(dataset, expected) -> None
     plan = PLANS[dataset]
     made = build(MapSettings, plan.settings_values())
     own = build(settings_type(dataset), plan.scene_values)
-    network = made.mask3d
+    network = made.proposers["mask3d"]
     assert (network.checkpoint, network.color_normalization, network.segments,
             network.num_queries, made.visibility.depth_tolerance_m, own.step) == expected
     assert (network.selection, network.min_voxels, network.max_overlap) == ("faithful", 1, 1.0)
