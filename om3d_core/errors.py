@@ -35,6 +35,10 @@ class MapFormatError(Om3dError):
     """A saved map is missing, truncated, of another version, or not a map."""
 
 
+class MapBusyError(Om3dError):
+    """A map folder stays locked by another save for longer than was to be waited."""
+
+
 class ModelError(Om3dError):
     """A model or its weights are missing, damaged or of the wrong kind."""
 

@@ -48,10 +48,12 @@ class InstanceMasks:
             "something else",
         )
         expect(
-            self.scores.dtype == np.float32 and bool(np.isfinite(self.scores).all()),
-            "finite scores of dtype float32",
-            self.scores.dtype,
+            self.scores.ndim == 1 and self.scores.dtype == np.float32,
+            "scores of shape (N,) and dtype float32",
+            (self.scores.shape, self.scores.dtype),
         )
+        expect(bool(((self.scores >= 0) & (self.scores <= 1)).all()), "scores in 0..1",
+               "others")
         expect(
             self.structure.shape == (n,) and self.structure.dtype == np.bool_,
             f"structure of shape {(n,)} and dtype bool",

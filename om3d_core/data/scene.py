@@ -14,6 +14,7 @@ from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.errors import expect
 
+MAX_ID = 2**32 - 1
 
 @dataclass(frozen=True, eq=False)
 class Scene:
@@ -40,7 +41,10 @@ class Scene:
 
     def __post_init__(self) -> None:
         n = len(self.ids)
-        expect(not n or int(self.ids.min()) >= 1, "ids of at least 1", self.ids)
+        expect(self.ids.shape == (n,) and self.ids.dtype == np.int64,
+               "ids of shape (N,) and dtype int64", (self.ids.shape, self.ids.dtype))
+        expect(not n or (int(self.ids.min()) >= 1 and int(self.ids.max()) <= MAX_ID),
+               f"ids in 1..{MAX_ID}", self.ids)
         object.__setattr__(self, "next_id", max(self.next_id, int(self.ids.max(initial=0)) + 1))
         expect(self.revision >= 0, "a revision of at least 0", self.revision)
         expect(self.masks.n_points == len(self.cloud), f"masks over {len(self.cloud)} points",
@@ -51,6 +55,12 @@ class Scene:
         lengths = {len(self.masks), len(self.views.stamps), len(self.thumbnails), len(self.labels)}
         lengths |= {len(table.vectors) for table in self.features}
         expect(lengths == {n}, f"{n} masks, views, thumbnails, labels and features", lengths)
+        expect(bool((self.masks.sizes > 0).all()), "a point in every mask", "an empty mask")
+        k = self.views.stamps.shape[1]
+        expect(all(table.valid.shape[1] == k for table in self.features),
+               f"features of {k} views", [table.valid.shape for table in self.features])
+        expect(max(map(len, self.thumbnails), default=0) <= k, f"at most {k} thumbnails",
+               "more")
 
     @classmethod
     def empty(cls, revision: int = 0) -> Scene:

@@ -1,216 +1,225 @@
-"""Save and load a Scene as a folder: JSON, safetensors and JPEG thumbnails; no pickle.
+"""Save and load a Scene as a folder: JSON and safetensors; no pickle.
 
-``map.json`` names the content folder that holds the rest, with sizes and SHA-256 sums. A save
-writes a new content folder beside the old one and then replaces ``map.json`` in one rename: a
-save killed at any moment leaves the previous map whole.
+``map.json`` names the content folder that holds the arrays, with size and SHA-256 sum. A save
+locks the folder, writes a new content folder beside the old one and then replaces ``map.json`` in
+one rename: one that is killed at any moment leaves the previous map whole, and the next one
+removes what it left. A load that meets a save reads again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
-import shutil
+import stat
 import uuid
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
-
-from om3d_core.data.cloud import Cloud
-from om3d_core.data.feature_space import FeatureSpace
-from om3d_core.data.masks import InstanceMasks
+from om3d_core.data.map_arrays import ARRAYS, bytes_of, read_arrays, scene_of
+from om3d_core.data.map_files import FileSum
+from om3d_core.data.map_lock import LOCK_TIMEOUT_S, map_lock
+from om3d_core.data.map_manifest import (
+    CONTENT_NAME,
+    MANIFEST,
+    MAX_CONTENT_BYTES,
+    MAX_MANIFEST_BYTES,
+    VERSION,
+    Manifest,
+    is_of_another_kind,
+    read_manifest,
+)
+from om3d_core.data.map_thumbnails import THUMBNAIL_NAME, THUMBNAILS, thumbnails_of
 from om3d_core.data.scene import Scene
-from om3d_core.data.tables import FeatureTable, ViewTable
-from om3d_core.errors import MapFormatError
-from om3d_core.files import sync_folder, write_atomically, write_durably
+from om3d_core.errors import InputError, MapFormatError, expect
+from om3d_core.files import (
+    KINDS,
+    read_regular,
+    sync_folder,
+    write_atomically,
+    write_durably,
+)
 
-FORMAT, VERSION = "om3d-map", 2
-READABLE = (1, 2)
-MANIFEST, ARRAYS, THUMBNAILS = "map.json", "arrays.safetensors", "thumbnails"
-MAX_MANIFEST_BYTES = 16_000_000
-MAX_FILE_BYTES = 8_000_000_000
-Arrays = dict[str, npt.NDArray[Any]]
+TEMPORARY_NAME = re.compile(rf"\.{re.escape(MANIFEST)}\.[a-z0-9_]{{8}}")
+READS = 5
 
 
-def save_scene(scene: Scene, folder: Path) -> None:
+def save_scene(scene: Scene, folder: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
     """Write ``scene`` into ``folder``, replacing a map that is there.
 
-    Raises :class:`MapFormatError` if the folder holds something else, OSError if it cannot be
-    written; either way what was there stays as it was.
+    Other maps may lie below the folder: only what saves of this map wrote is touched. Raises
+    :class:`MapFormatError` if the folder holds something else or the map is too large, OSError
+    that names the file if it cannot be written, :class:`MapBusyError` if another save takes
+    longer than ``lock_timeout_s``; whenever it fails, what was there stays as it was.
     """
     folder = Path(folder)
     check_writable(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    content = folder / f"content-{uuid.uuid4().hex[:12]}"
-    try:
-        files = _write_content(scene, content)
-        manifest = {
-            "format": FORMAT, "version": VERSION, "content": content.name, "files": files,
-            "revision": scene.revision, "next_id": scene.next_id, "up": scene.up.tolist(),
-            "n_points": len(scene.cloud), "labels": list(scene.labels),
-            "thumbnails": [len(images) for images in scene.thumbnails],
-            "spaces": [vars(table.space) for table in scene.features],
-        }
-        write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
-    except BaseException:
-        shutil.rmtree(content, ignore_errors=True)
-        raise
-    for old in folder.glob("content-*"):
-        if old != content:
-            shutil.rmtree(old, ignore_errors=True)
+    with map_lock(folder, lock_timeout_s) as locked:
+        replaced = _named(folder)
+        if locked:
+            _sweep(folder, None)
+        content = folder / f"content-{uuid.uuid4().hex[:12]}"
+        try:
+            manifest = _write_content(scene, content)
+        except BaseException:
+            _remove_content(content)
+            raise
+        try:
+            write_atomically(folder / MANIFEST, manifest)
+        finally:
+            _sweep(folder, None if locked else {content.name, str(replaced)})
 
 
-def load_scene(folder: Path) -> Scene:
-    """Read the map in ``folder``; every file is checked against its size and sum.
+def load_scene(folder: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Scene:
+    """Read the map in ``folder``; everything is checked before it is returned.
 
-    Raises :class:`MapFormatError` naming the file if the map is missing, damaged, or of another
-    version.
+    If the map is replaced meanwhile, the new one is read, which saves then wait for. Raises
+    :class:`MapFormatError` naming file and field if the map is missing, damaged, or of another
+    version, and :class:`MapBusyError` if a save holds it longer than ``lock_timeout_s``.
     """
     folder = Path(folder)
-    manifest = _read_manifest(folder / MANIFEST)
-    try:
-        content = folder / _plain_name(manifest["content"])
-        files = manifest["files"]
-        arrays = load_tensors(_read_checked(content, ARRAYS, files))
-        return _assemble(manifest, arrays, content, files)
-    except (KeyError, TypeError, AttributeError, ValueError, SafetensorError) as error:
-        raise MapFormatError(f"{folder}: the map is damaged: {error}") from error
+    manifest = read_manifest(folder)
+    for _ in range(READS):
+        try:
+            return _read_scene(folder, manifest)
+        except MapFormatError:
+            if read_manifest(folder) == manifest:
+                raise
+        try:
+            with map_lock(folder, lock_timeout_s, shared=True) as locked:
+                manifest = read_manifest(folder)
+                if locked:
+                    return _read_scene(folder, manifest)
+        except OSError as error:
+            raise MapFormatError(f"{folder}: cannot be locked: {error}") from error
+    return _read_scene(folder, manifest)
 
 
 def check_writable(folder: Path) -> None:
-    """Raise :class:`MapFormatError` if ``folder`` cannot hold a map, or holds something else."""
+    """Raise :class:`MapFormatError` if ``folder`` cannot hold a map, or holds something else.
+
+    Maps that lie below the folder are no hindrance.
+    """
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         at = "" if there == folder else f" at {there}"
         raise MapFormatError(f"{folder}: expected a folder for the map, got a file{at}")
-    if not os.access(there, os.W_OK):
+    if not os.access(there, os.W_OK | os.X_OK):
         raise MapFormatError(f"{folder}: expected a folder for the map, {there} is read-only")
-    if folder.is_dir() and not (folder / MANIFEST).exists():
-        others = [p.name for p in folder.iterdir() if not p.name.startswith(("content-", "."))]
-        if others:
-            raise MapFormatError(
-                f"{folder}: expected a map or an empty folder, found {min(others)}"
-            )
+    if not folder.is_dir():
+        return
+    path = folder / MANIFEST
+    if not os.path.lexists(path):
+        foreign = _foreign(folder)
+        if foreign:
+            raise MapFormatError(f"{folder}: expected a map or an empty folder, found {foreign}")
+    elif is_of_another_kind(read_manifest(folder)):
+        raise MapFormatError(f"{path}: expected a map to replace, found a file of another kind")
 
 
-def _write_content(scene: Scene, content: Path) -> dict[str, dict[str, Any]]:
-    """Write the content folder; return the size and sum of each file."""
-    (content / THUMBNAILS).mkdir(parents=True)
-    blobs = {ARRAYS: save_tensors(_arrays_of(scene))}
-    for instance, images in zip(scene.ids, scene.thumbnails, strict=True):
-        for rank, jpeg in enumerate(images):
-            blobs[f"{THUMBNAILS}/{instance}-{rank}.jpg"] = jpeg
-    for name, blob in blobs.items():
-        write_durably(content / name, blob)
-    for written in (content / THUMBNAILS, content):
-        sync_folder(written)
-    return {
-        name: {"bytes": len(blob), "sha256": hashlib.sha256(blob).hexdigest()}
-        for name, blob in blobs.items()
-    }
+def _foreign(folder: Path) -> str | None:
+    """The first thing in a folder that is no map, and neither belongs to one nor holds any."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_symlink() or not path.is_dir():
+            return path.name
+        ours = CONTENT_NAME.fullmatch(path.name) or os.path.lexists(path / MANIFEST)
+        below = None if ours else _foreign(path)
+        if below:
+            return f"{path.name}/{below}"
+    return None
 
 
-def _arrays_of(scene: Scene) -> Arrays:
-    arrays: Arrays = {
-        "points": scene.cloud.points, "colors": scene.cloud.colors, "normals": scene.cloud.normals,
-        "mask_indptr": scene.masks.indptr, "mask_indices": scene.masks.indices,
-        "mask_scores": scene.masks.scores, "mask_structure": scene.masks.structure,
-        "ids": scene.ids, "view_stamps": scene.views.stamps, "view_pixels": scene.views.pixels,
-        "view_boxes": scene.views.boxes,
-    }
-    for i, table in enumerate(scene.features):
-        arrays[f"features_{i}"], arrays[f"features_{i}_valid"] = table.vectors, table.valid
-        arrays[f"features_{i}_lengths"] = table.lengths
-    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
+def _write_content(scene: Scene, content: Path) -> bytes:
+    """Write the content folder to disk; return what ``map.json`` is to hold."""
+    blob = bytes_of(scene)
     try:
-        if path.stat().st_size > MAX_MANIFEST_BYTES:
-            raise MapFormatError(f"{path}: larger than {MAX_MANIFEST_BYTES} bytes")
-        manifest = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise MapFormatError(f"{path.parent}: expected a map, found no {MANIFEST}") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise MapFormatError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise MapFormatError(f"{path}: expected format {FORMAT!r}")
-    if manifest.get("version") not in READABLE:
-        raise MapFormatError(
-            f"{path}: expected version {' or '.join(map(str, READABLE))}, got"
-            f" {manifest.get('version')!r}"
-        )
+        expect(len(blob) <= MAX_CONTENT_BYTES, f"at most {MAX_CONTENT_BYTES} bytes", len(blob))
+        manifest = Manifest(
+            VERSION, content.name, {ARRAYS: FileSum.of(blob)},
+            int(scene.revision), int(scene.next_id), tuple(scene.up.tolist()), len(scene.cloud),
+            scene.labels, tuple(tuple(map(len, images)) for images in scene.thumbnails),
+            tuple(table.space for table in scene.features),
+        ).to_json()
+        Manifest.from_json(manifest)
+    except InputError as error:
+        raise MapFormatError(f"{content.parent}: the map cannot be saved: {error}") from error
+    content.mkdir()
+    write_durably(content / ARRAYS, blob)
+    sync_folder(content)
+    sync_folder(content.parent)
     return manifest
 
 
-def _plain_name(name: object) -> str:
-    if not isinstance(name, str) or not name.startswith("content-") or Path(name).name != name:
-        raise MapFormatError(f"expected the name of a content folder, got {name!r}")
-    return name
-
-
-def _read_checked(content: Path, name: str, files: dict[str, Any]) -> bytes:
-    path = content / name
+def _read_scene(folder: Path, content: bytes) -> Scene:
+    """The scene that a ``map.json`` of this content describes."""
+    path = folder / MANIFEST
     try:
-        size = path.stat().st_size
-        if size != files[name]["bytes"] or size > MAX_FILE_BYTES:
-            raise MapFormatError(
-                f"{path}: expected {files[name]['bytes']} bytes, found {size}"
-            )
-        blob = path.read_bytes()
+        manifest = Manifest.from_json(content)
+        path = at = folder / manifest.content
+        _expect_folder(at)
+        path = at / ARRAYS
+        arrays = read_arrays(path, manifest)
+        if manifest.version == 1:
+            _expect_folder(at / THUMBNAILS)
+        thumbnails = thumbnails_of(manifest, arrays, at)
+        return scene_of(manifest, arrays, thumbnails)
+    except InputError as error:
+        raise MapFormatError(f"{path}: the map is damaged: {error}") from error
     except OSError as error:
-        raise MapFormatError(f"{path}: cannot be read: {error}") from error
-    if hashlib.sha256(blob).hexdigest() != files[name]["sha256"]:
-        raise MapFormatError(f"{path}: the content does not match its SHA-256 sum")
-    return blob
+        raise MapFormatError(f"{error.filename or path}: cannot be read: {error.strerror}") from error
 
 
-def _assemble(
-    manifest: dict[str, Any], arrays: Arrays, content: Path, files: dict[str, Any]
-) -> Scene:
-    cloud = Cloud(arrays["points"], arrays["colors"], arrays["normals"])
-    masks = InstanceMasks(
-        arrays["mask_indptr"], arrays["mask_indices"], arrays["mask_scores"],
-        arrays["mask_structure"], len(cloud),
-    )
-    views = ViewTable(arrays["view_stamps"], arrays["view_pixels"], arrays["view_boxes"])
-    read_space = _space_of_version_1 if manifest["version"] == 1 else _space
-    features = tuple(
-        FeatureTable(
-            read_space(space), arrays[f"features_{i}"], arrays[f"features_{i}_valid"],
-            arrays[f"features_{i}_lengths"],
-        )
-        for i, space in enumerate(manifest["spaces"])
-    )
-    thumbnails = tuple(
-        tuple(
-            _read_checked(content, f"{THUMBNAILS}/{int(instance)}-{rank}.jpg", files)
-            for rank in range(int(count))
-        )
-        for instance, count in zip(arrays["ids"], manifest["thumbnails"], strict=True)
-    )
-    return Scene(
-        int(manifest["revision"]), cloud, masks, arrays["ids"],
-        np.array(manifest["up"], np.float64), views, features, thumbnails,
-        tuple(map(str, manifest["labels"])), int(manifest["next_id"]),
-    )
+def _expect_folder(path: Path) -> None:
+    mode = path.lstat().st_mode
+    expect(stat.S_ISDIR(mode), "a folder", KINDS.get(stat.S_IFMT(mode), "a file"))
 
 
-def _space(fields: dict[str, Any]) -> FeatureSpace:
-    return FeatureSpace(**fields)
+def _sweep(folder: Path, only: set[str] | None) -> None:
+    """Remove what ``map.json`` does not name of what saves left, or of that with these names.
+
+    Nothing is removed while ``map.json`` cannot be read.
+    """
+    named = _named(folder)
+    if named is None:
+        return
+    with suppress(OSError):
+        for path in list(folder.iterdir()):
+            if CONTENT_NAME.fullmatch(path.name) and path.name != named:
+                if only is None or path.name in only:
+                    _remove_content(path)
+            elif only is None and TEMPORARY_NAME.fullmatch(path.name):
+                _unlink(path)
 
 
-def _space_of_version_1(fields: dict[str, Any]) -> FeatureSpace:
-    """Version 1 told the encoder and the preprocessing by the name of the space alone."""
-    name = str(fields["name"])
-    encoder = re.split(r"[-/@]", name, maxsplit=1)[0]
-    whole = "whole-crop" if name.endswith("+whole-crop") else "original"
-    return FeatureSpace(
-        **fields, encoder=encoder, preprocessing=whole if fields.get("source") else ""
-    )
+def _named(folder: Path) -> str | None:
+    """The name of the map's content folder, empty without a map, None if it is not known."""
+    try:
+        content = read_regular(folder / MANIFEST, MAX_MANIFEST_BYTES, follow_links=False)
+        return Manifest.from_json(content).content
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError):
+        return None
+
+
+def _remove_content(content: Path) -> None:
+    """Remove what a save wrote there; whatever else lies there stays, and the folder with it."""
+    if not stat.S_ISDIR(content.lstat().st_mode):
+        return
+    _unlink(content / ARRAYS)
+    pictures = content / THUMBNAILS
+    with suppress(OSError):
+        if stat.S_ISDIR(pictures.lstat().st_mode):
+            for path in list(pictures.iterdir()):
+                if THUMBNAIL_NAME.fullmatch(path.name):
+                    _unlink(path)
+            pictures.rmdir()
+    with suppress(OSError):
+        content.rmdir()
+
+
+def _unlink(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()

@@ -10,6 +10,10 @@ import numpy.typing as npt
 from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.errors import expect
 
+MAX_STAMP_NS = 2**31 * 10**9 - 1
+"""The last time that a ROS message can hold."""
+TOLERANCE = 1e-3
+
 
 @dataclass(frozen=True, eq=False)
 class ViewTable:
@@ -31,6 +35,14 @@ class ViewTable:
             f"pixels {shape} and boxes {(*shape, 4)}",
             (self.pixels.shape, self.boxes.shape),
         )
+        dtypes = [self.stamps.dtype, self.pixels.dtype, self.boxes.dtype]
+        expect(dtypes == [np.int64, np.int32, np.int32],
+               "stamps of dtype int64, pixels and boxes of dtype int32", dtypes)
+        expect(bool(((self.stamps >= -1) & (self.stamps <= MAX_STAMP_NS)).all()),
+               f"stamps in -1..{MAX_STAMP_NS} ns", "others")
+        expect(bool((self.valid[:, 1:] <= self.valid[:, :-1]).all()),
+               "views packed to the front", "a gap")
+        expect(int(self.pixels.min(initial=0)) >= 0, "pixels of at least 0", "less")
 
     @property
     def valid(self) -> npt.NDArray[np.bool_]:
@@ -72,6 +84,15 @@ class FeatureTable:
             f"valid and lengths of shape {shape[:2]}",
             (self.valid.shape, self.lengths.shape),
         )
+        dtypes = [self.valid.dtype, self.lengths.dtype]
+        expect(dtypes == [np.bool_, np.float32],
+               "valid of dtype bool and lengths of dtype float32", dtypes)
+        high = 1 + TOLERANCE
+        expect(bool(((self.lengths >= 0) & (self.lengths <= high)).all()),
+               "lengths of features in 0..1", "others")
+        squares = np.einsum("nkd,nkd->nk", self.vectors, self.vectors)
+        expect(bool((np.abs(squares - self.valid) <= TOLERANCE).all()),
+               "finite vectors of length 1, 0 where not valid", "others")
 
     @classmethod
     def from_means(cls, space: FeatureSpace, means: npt.NDArray[np.float32]) -> FeatureTable:

@@ -27,7 +27,7 @@ def make_scene(seed=0, n=4, k=3, points=500):
         rng.integers(0, 1000, (n, k)).astype(np.int32),
         rng.integers(0, 600, (n, k, 4)).astype(np.int32),
     )
-    means = rng.normal(size=(n, k, 8)).astype(np.float32) * valid[:, :, None]
+    means = rng.uniform(-0.35, 0.35, (n, k, 8)).astype(np.float32) * valid[:, :, None]
     space = FeatureSpace("toy@1", 8, True, False, "a/b@1", "toy", "original")
     thumbnails = tuple(tuple(rng.bytes(20) for _ in range(int(v.sum()))) for v in valid)
     return Scene(

@@ -1,0 +1,214 @@
+"""``map.json``: what a saved map holds beside its arrays, and in which folder these are.
+
+Version 2 has a SHA-256 sum of itself. In version 1 there is none, and the pictures are files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import reprlib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from om3d_core.data.feature_space import FeatureSpace
+from om3d_core.data.map_files import FileSum
+from om3d_core.errors import InputError, MapFormatError, expect
+from om3d_core.files import read_regular
+
+FORMAT, VERSION, VERSIONS = "om3d-map", 2, (1, 2)
+MANIFEST = "map.json"
+MAX_MANIFEST_BYTES = 16_000_000
+MAX_CONTENT_BYTES = 4_000_000_000
+MAX_COUNT = 2**53
+CONTENT_NAME = re.compile(r"content-[0-9a-f]{12}")
+SUM = re.compile(r"[0-9a-f]{64}")
+SPACE_FIELDS = {
+    1: {"name", "dim", "text", "image", "source"},
+    2: {field.name for field in fields(FeatureSpace)},
+}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The fields of ``map.json``.
+
+    content: name of the folder with the files. thumbnails: in version 2 the bytes of each picture
+    of each instance, in version 1 the number of pictures of each instance.
+    """
+
+    version: int
+    content: str
+    files: dict[str, FileSum]
+    revision: int
+    next_id: int
+    up: tuple[float, ...]
+    n_points: int
+    labels: tuple[str, ...]
+    thumbnails: tuple[Any, ...]
+    spaces: tuple[FeatureSpace, ...]
+
+    def to_json(self) -> bytes:
+        """The content of ``map.json``. Raises :class:`InputError` if it is too large to load."""
+        values = {
+            "format": FORMAT, "version": self.version, "content": self.content,
+            "files": {name: vars(entry) for name, entry in self.files.items()},
+            "revision": self.revision, "next_id": self.next_id, "up": list(self.up),
+            "n_points": self.n_points, "labels": list(self.labels),
+            "thumbnails": [list(sizes) for sizes in self.thumbnails],
+            "spaces": [vars(space) for space in self.spaces],
+        }
+        content = json.dumps(values | {"sha256": _sum(values)}, indent=1).encode()
+        expect(len(content) <= MAX_MANIFEST_BYTES, f"at most {MAX_MANIFEST_BYTES} bytes of "
+               f"{MANIFEST}", len(content))
+        return content
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Manifest:
+        """Read and check every field; raises :class:`InputError` that names the field."""
+        values = _decoded(content)
+        expect(isinstance(values, dict) and values.get("format") == FORMAT,
+               f"format {FORMAT!r}", "something else")
+        version = values.get("version")
+        expect(type(version) is int and version in VERSIONS, f"version {VERSIONS[0]} or "
+               f"{VERSIONS[1]}", reprlib.repr(version))
+        wanted = {"format", *cls.__dataclass_fields__} | ({"sha256"} if version > 1 else set())
+        expect(set(values) == wanted, f"the fields {sorted(wanted)}",
+               reprlib.repr(sorted(set(values) ^ wanted)) + " too many or missing")
+        if version > 1:
+            told = values.pop("sha256")
+            expect(told == _sum(values), "the content to match its field sha256", "another sum")
+        content_name = _field(values, "content", str)
+        expect(CONTENT_NAME.fullmatch(content_name) is not None,
+               "content, the name of a content folder", reprlib.repr(content_name))
+        manifest = cls(
+            version, content_name, _files(_field(values, "files", dict)),
+            _count(values["revision"], "revision"), _count(values["next_id"], "next_id"),
+            _up(values["up"]), _count(values["n_points"], "n_points"),
+            tuple(_label(value) for value in _field(values, "labels", list)),
+            tuple(_pictures(value, version) for value in _field(values, "thumbnails", list)),
+            tuple(_space(value, version) for value in _field(values, "spaces", list)),
+        )
+        expect(len(manifest.thumbnails) == len(manifest.labels),
+               f"thumbnails of {len(manifest.labels)} instances", len(manifest.thumbnails))
+        return manifest
+
+
+def read_manifest(folder: Path) -> bytes:
+    """The content of the map's ``map.json``, not yet checked.
+
+    Raises :class:`MapFormatError` if there is none or it cannot be read.
+    """
+    path = folder / MANIFEST
+    try:
+        return read_regular(path, MAX_MANIFEST_BYTES, follow_links=False)
+    except FileNotFoundError as error:
+        raise MapFormatError(f"{folder}: expected a map, found no {MANIFEST}") from error
+    except OSError as error:
+        raise MapFormatError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise MapFormatError(f"{path}: cannot be read: {error}") from error
+
+
+def is_of_another_kind(content: bytes) -> bool:
+    """Whether this is JSON of something else than a map; not so of a damaged ``map.json``."""
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return not isinstance(values, dict) or values.get("format") != FORMAT
+
+
+def _decoded(content: bytes) -> Any:
+    try:
+        return json.loads(content, object_pairs_hook=_unique, parse_constant=_refused)
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"expected JSON, got {error}") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    expect(len(values) == len(pairs), "each field once", reprlib.repr([k for k, _ in pairs]))
+    return values
+
+
+def _refused(name: str) -> float:
+    raise InputError(f"expected finite numbers, got {name}")
+
+
+def _sum(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _field(values: dict[str, Any], name: str, kind: type) -> Any:
+    value = values.get(name)
+    expect(type(value) is kind, f"{name}, a JSON value like {kind()!r}", reprlib.repr(value))
+    return value
+
+
+def _count(value: object, name: str) -> int:
+    fits = type(value) is int and 0 <= value <= MAX_COUNT
+    expect(fits, f"{name}, an integer in 0..{MAX_COUNT}", reprlib.repr(value))
+    return value  # type: ignore[return-value]
+
+
+def _files(values: dict[str, Any]) -> dict[str, FileSum]:
+    result = {}
+    for name, entry in values.items():
+        at = f"files[{reprlib.repr(name)}]"
+        fits = type(entry) is dict and set(entry) == {"bytes", "sha256"}
+        expect(fits, f"{at} with bytes and sha256", reprlib.repr(entry))
+        digest = entry["sha256"]
+        expect(type(digest) is str and SUM.fullmatch(digest) is not None,
+               f"{at}.sha256, 64 hexadecimal digits", reprlib.repr(digest))
+        result[name] = FileSum(_count(entry["bytes"], f"{at}.bytes"), digest)
+    total = sum(entry.bytes for entry in result.values())
+    expect(total <= MAX_CONTENT_BYTES, f"files of at most {MAX_CONTENT_BYTES} bytes", total)
+    return result
+
+
+def _up(value: Any) -> tuple[float, ...]:
+    fits = type(value) is list and len(value) == 3 and all(type(v) is float for v in value)
+    expect(fits, "up, three decimal numbers", reprlib.repr(value))
+    return tuple(value)
+
+
+def _label(value: Any) -> str:
+    expect(type(value) is str, "labels, strings", reprlib.repr(value))
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"expected labels of Unicode text, got {value!a}") from error
+    return str(value)
+
+
+def _pictures(value: Any, version: int) -> Any:
+    if version == 1:
+        return _count(value, "thumbnails of an instance")
+    expect(type(value) is list, "thumbnails, a list for each instance", reprlib.repr(value))
+    return tuple(_count(size, "bytes of a thumbnail") for size in value)
+
+
+def _space(value: Any, version: int) -> FeatureSpace:
+    names = SPACE_FIELDS[version]
+    fits = type(value) is dict and set(value) - {"source"} == names - {"source"}
+    expect(fits, f"spaces with {', '.join(sorted(names))}", reprlib.repr(value))
+    values = {"source": ""} | value
+    for name in names - {"dim"}:
+        _field(values, name, bool if name in {"text", "image"} else str)
+    values |= {"dim": _count(values["dim"], "dim of a space")}
+    return FeatureSpace(**values) if version > 1 else _space_of_version_1(values)
+
+
+def _space_of_version_1(values: dict[str, Any]) -> FeatureSpace:
+    """Version 1 told the encoder and the preprocessing by the name of the space alone."""
+    name = values["name"]
+    encoder = re.split(r"[-/@]", name, maxsplit=1)[0]
+    whole = "whole-crop" if name.endswith("+whole-crop") else "original"
+    return FeatureSpace(
+        **values, encoder=encoder, preprocessing=whole if values["source"] else ""
+    )

@@ -1,0 +1,133 @@
+"""Real processes that are killed while they save: there is always one whole map."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from helpers.savers import Savers, scenes
+from helpers.scenes import assert_equal, make_scene
+
+from om3d_core.data.scene_store import load_scene, save_scene
+from om3d_core.errors import MapFormatError
+
+OWN = {".lock", ".turn", "map.json"}
+ROUNDS = [pytest.param(12), pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
+
+
+@pytest.fixture(scope="module")
+def savers():
+    with Savers() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return scenes()
+
+
+@pytest.fixture
+def delays(tmp_path_factory, expected):
+    """Draws moments within the first saves of a process, however fast the disk is."""
+    folder, start = tmp_path_factory.mktemp("timed"), time.monotonic()
+    for scene in expected * 2:
+        save_scene(scene, folder)
+    duration_s = (time.monotonic() - start) / 4
+    rng = np.random.default_rng(0)
+    return lambda n: rng.uniform(0.0, 2.5 * duration_s, n).tolist()
+
+
+def is_whole(scene, expected):
+    assert_equal(scene, expected[scene.revision - 1])
+    return True
+
+
+def is_tidy(folder):
+    return len(list(folder.iterdir())) == len(OWN) + 1
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_a_killed_first_save_leaves_the_map_or_none(tmp_path, savers, expected, delays, rounds):
+    n_maps = 0
+    for i in range(rounds):
+        folder = tmp_path / str(i)
+        savers.kill(folder, delays(1))
+        try:
+            n_maps += is_whole(load_scene(folder), expected)
+        except MapFormatError as error:
+            assert "found no map.json" in str(error)
+        save_scene(expected[1], folder, lock_timeout_s=1.0)
+        assert load_scene(folder).revision == 2 and is_tidy(folder)
+    assert 0 < n_maps < rounds
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_a_killed_save_leaves_the_old_or_the_new_map(tmp_path, savers, expected, delays, rounds):
+    save_scene(expected[0], tmp_path)
+    n_cut = 0
+    for _ in range(rounds):
+        savers.kill(tmp_path, delays(1), seed=1)
+        assert is_whole(load_scene(tmp_path), expected)
+        n_cut += not is_tidy(tmp_path)
+        assert len(list(tmp_path.iterdir())) <= len(OWN) + 3
+    assert n_cut > 0
+    save_scene(expected[0], tmp_path, lock_timeout_s=1.0)
+    assert is_tidy(tmp_path)
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_two_savers_of_one_name_are_killed(tmp_path, savers, expected, delays, rounds):
+    save_scene(expected[0], tmp_path)
+    for _ in range(rounds):
+        savers.kill(tmp_path, delays(2))
+        assert is_whole(load_scene(tmp_path), expected)
+        assert len(list(tmp_path.iterdir())) <= len(OWN) + 5
+    save_scene(expected[0], tmp_path, lock_timeout_s=1.0)
+    assert is_tidy(tmp_path)
+
+
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_a_reader_during_saves_that_are_killed(tmp_path, savers, expected, delays, rounds):
+    save_scene(expected[0], tmp_path)
+    n_loads, revisions = 0, set()
+    for i in range(rounds):
+        savers.start(tmp_path, delays(2), seed=i)
+        waiting = threading.Thread(target=savers.wait)
+        waiting.start()
+        while waiting.is_alive():
+            scene = load_scene(tmp_path)
+            n_loads += is_whole(scene, expected)
+            revisions.add(scene.revision)
+    assert n_loads >= rounds and revisions == {1, 2}
+
+
+SAVER = """
+import sys
+from pathlib import Path
+from helpers.scenes import make_scene
+from om3d_core.data.scene_store import save_scene
+scene = make_scene(int(sys.argv[2]))
+for _ in range(int(sys.argv[3])):
+    save_scene(scene, Path(sys.argv[1]))
+"""
+
+
+def test_two_savers_and_a_reader_none_fails(tmp_path, repository):
+    expected, n = [make_scene(seed) for seed in range(2)], 40
+    save_scene(expected[0], tmp_path)
+    paths = os.pathsep.join([str(repository), str(repository / "test")])
+    running = [
+        subprocess.Popen([sys.executable, "-c", SAVER, str(tmp_path), str(seed), str(n)],
+                         env=os.environ | {"PYTHONPATH": paths})
+        for seed in range(2)
+    ]
+    n_loads = 0
+    while any(process.poll() is None for process in running):
+        n_loads += is_whole(load_scene(tmp_path), expected)
+    assert [process.returncode for process in running] == [0, 0]
+    assert n_loads >= n and is_tidy(tmp_path)

@@ -1,0 +1,97 @@
+"""Saved maps as other versions wrote them, and with contents that no save writes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import time
+from contextlib import contextmanager
+
+import numpy as np
+from safetensors.numpy import load, save
+
+
+def arrays_path(folder):
+    return next(folder.glob("content-*")) / "arrays.safetensors"
+
+
+def sign(values):
+    """The fields of a map.json of version 2 with the sum of them."""
+    values = {name: value for name, value in values.items() if name != "sha256"}
+    text = json.dumps(values, sort_keys=True)
+    return values | {"sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def file_sum(blob):
+    return {"bytes": len(blob), "sha256": hashlib.sha256(blob).hexdigest()}
+
+
+def forge(folder, change):
+    """Let ``change`` edit the arrays and the fields of map.json; all sums are made to fit."""
+    path, manifest = arrays_path(folder), folder / "map.json"
+    arrays, values = load(path.read_bytes()), json.loads(manifest.read_text())
+    change(arrays, values)
+    forge_bytes(folder, save(arrays), values)
+
+
+def forge_bytes(folder, blob, values=None):
+    """Put another file of arrays into a map; all sums are made to fit."""
+    path, manifest = arrays_path(folder), folder / "map.json"
+    values = values or json.loads(manifest.read_text())
+    path.write_bytes(blob)
+    if "files" in values:
+        values["files"]["arrays.safetensors"] = file_sum(blob)
+    manifest.write_text(json.dumps(sign(values) if values.get("version") == 2 else values))
+
+
+def to_version_1(folder, scene):
+    """Turn a map into what version 1 wrote: a file for each picture, no sum of map.json, spaces
+    that told their encoder by their name alone."""
+    path, manifest = arrays_path(folder), folder / "map.json"
+    arrays, values = load(path.read_bytes()), json.loads(manifest.read_text())
+    del arrays["thumbnails"], values["sha256"]
+    blobs = {"arrays.safetensors": save(arrays)}
+    for instance, images in zip(scene.ids, scene.thumbnails, strict=True):
+        blobs |= {f"thumbnails/{instance}-{i}.jpg": jpeg for i, jpeg in enumerate(images)}
+    (path.parent / "thumbnails").mkdir()
+    for name, blob in blobs.items():
+        (path.parent / name).write_bytes(blob)
+    for space in values["spaces"]:
+        del space["encoder"], space["preprocessing"]
+    values |= {
+        "version": 1, "thumbnails": [len(images) for images in scene.thumbnails],
+        "files": {name: file_sum(blob) for name, blob in blobs.items()},
+    }
+    manifest.write_text(json.dumps(values, indent=1))
+
+
+@contextmanager
+def bounded(seconds=1.0, megabytes=500):
+    """Fail if what is done within takes longer, or more memory than was ever taken before."""
+    peak, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    yield
+    assert time.monotonic() - start < seconds
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < megabytes * 1000
+
+
+def mutations(blob, rng, n):
+    """``n`` variants of a file: bits flipped, stretches cut, doubled, overwritten or inserted."""
+    for _ in range(n):
+        data = bytearray(blob)
+        for _ in range(int(rng.integers(1, 4))):
+            at, size = int(rng.integers(len(data) or 1)), int(rng.integers(1, 9))
+            kind = rng.integers(6)
+            if kind == 0 and data:
+                data[at] ^= 1 << int(rng.integers(8))
+            elif kind == 1:
+                del data[at : at + size]
+            elif kind == 2:
+                data[at:at] = data[at : at + size]
+            elif kind == 3:
+                data[at : at + size] = rng.bytes(size)
+            elif kind == 4 and data:
+                data[at] = int(rng.choice(np.frombuffer(b'09-+.eE"{}[],: nIN\\', np.uint8)))
+            else:
+                del data[int(rng.integers(len(data) + 1)) :]
+        yield bytes(data)
