@@ -20,8 +20,9 @@ from om3d_core.files import read_regular
 
 FORMAT, VERSION, VERSIONS = "om3d-map", 2, (1, 2)
 MANIFEST = "map.json"
-MAX_MANIFEST_BYTES = 16_000_000
+MAX_MANIFEST_BYTES = 4_000_000
 MAX_CONTENT_BYTES = 4_000_000_000
+MAX_GROUPS = 100_000
 MAX_COUNT = 2**53
 CONTENT_NAME = re.compile(r"content-[0-9a-f]{12}")
 SUM = re.compile(r"[0-9a-f]{64}")
@@ -114,6 +115,8 @@ def read_manifest(folder: Path) -> bytes:
 
 def is_of_another_kind(content: bytes) -> bool:
     """Whether this is JSON of something else than a map; not so of a damaged ``map.json``."""
+    if _n_groups(content) > MAX_GROUPS:
+        return True
     try:
         values = json.loads(content)
     except (ValueError, RecursionError):
@@ -121,7 +124,12 @@ def is_of_another_kind(content: bytes) -> bool:
     return not isinstance(values, dict) or values.get("format") != FORMAT
 
 
+def _n_groups(content: bytes) -> int:
+    return content.count(b"[") + content.count(b"{")
+
+
 def _decoded(content: bytes) -> Any:
+    expect(_n_groups(content) <= MAX_GROUPS, f"at most {MAX_GROUPS} lists and objects", "more")
     try:
         return json.loads(content, object_pairs_hook=_unique, parse_constant=_refused)
     except InputError:

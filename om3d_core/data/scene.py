@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -50,7 +51,7 @@ class Scene:
         expect(self.masks.n_points == len(self.cloud), f"masks over {len(self.cloud)} points",
                self.masks.n_points)
         expect(len(np.unique(self.ids)) == n, "unique ids", "duplicates")
-        expect(self.up.shape == (3,) and abs(float(np.linalg.norm(self.up)) - 1) < 1e-6,
+        expect(self.up.shape == (3,) and abs(math.hypot(*self.up.tolist()) - 1) < 1e-6,
                "a unit up vector (3,)", self.up)
         lengths = {len(self.masks), len(self.views.stamps), len(self.thumbnails), len(self.labels)}
         lengths |= {len(table.vectors) for table in self.features}

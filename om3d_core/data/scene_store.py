@@ -157,18 +157,19 @@ def _read_scene(folder: Path, content: bytes) -> Scene:
     path = folder / MANIFEST
     try:
         manifest = Manifest.from_json(content)
-        path = at = folder / manifest.content
-        _expect_folder(at)
-        path = at / ARRAYS
+        path = content_folder = folder / manifest.content
+        _expect_folder(content_folder)
+        path = content_folder / ARRAYS
         arrays = read_arrays(path, manifest)
         if manifest.version == 1:
-            _expect_folder(at / THUMBNAILS)
-        thumbnails = thumbnails_of(manifest, arrays, at)
+            _expect_folder(content_folder / THUMBNAILS)
+        thumbnails = thumbnails_of(manifest, arrays, content_folder)
         return scene_of(manifest, arrays, thumbnails)
     except InputError as error:
         raise MapFormatError(f"{path}: the map is damaged: {error}") from error
     except OSError as error:
-        raise MapFormatError(f"{error.filename or path}: cannot be read: {error.strerror}") from error
+        at = error.filename or path
+        raise MapFormatError(f"{at}: cannot be read: {error.strerror}") from error
 
 
 def _expect_folder(path: Path) -> None:

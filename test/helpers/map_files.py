@@ -70,9 +70,11 @@ def to_version_1(folder, scene):
 def bounded(seconds=1.0, megabytes=500):
     """Fail if what is done within takes longer, or more memory than was ever taken before."""
     peak, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
-    yield
-    assert time.monotonic() - start < seconds
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < megabytes * 1000
+    try:
+        yield
+    finally:
+        assert time.monotonic() - start < seconds
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < megabytes * 1000
 
 
 def mutations(blob, rng, n):

@@ -18,7 +18,7 @@ def test_plain_names(tmp_path):
 @pytest.mark.parametrize(
     "name",
     ["", " ", ".", "..", "../x", "a/../../x", "/etc", "~", "~/x", ".hidden", "a/.hidden", "a\\..",
-     "a\0b", "a\nb", "x" * 201],
+     "a\0b", "a\nb", "x" * 201, "家" * 86],
 )
 def test_names_that_climb_or_hide_are_refused(tmp_path, name):
     with pytest.raises(InputError, match="name"):
@@ -32,6 +32,11 @@ def test_symbolic_links_do_not_lead_out(tmp_path):
     (root / "link").symlink_to(outside)
     with pytest.raises(InputError, match="below"):
         map_folder(str(root), "link/map")
+
+
+def test_links_in_a_circle_lead_nowhere(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert map_folder(str(tmp_path), "loop/map") == tmp_path / "loop" / "map"
 
 
 @given(st.text(max_size=30))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from helpers.map_files import forge
 from helpers.robot import Robot, code_name
 from helpers.worlds import BOXES, tabletop
 from om3d.action import Refresh
@@ -248,6 +249,18 @@ def test_a_missing_map_is_an_error_and_changes_nothing(mapped):
     response = mapped.load("not/there")
     assert code(response) == "IO" and "not/there" in response.error_msg
     assert mapped.client.status.revision == revision
+
+
+def test_a_damaged_map_is_an_error_and_changes_nothing(mapped):
+    def halve(arrays, _):
+        arrays["features_0_lengths"] = arrays["features_0_lengths"].astype(np.float16)
+
+    forge(Path(mapped.save("damaged").path), halve)
+    revision, before = mapped.client.status.revision, mapped.text("blue").matches[0]
+    response = mapped.load("damaged")
+    assert code(response) == "IO" and "features_0_lengths" in response.error_msg
+    assert mapped.client.status.revision == revision
+    assert mapped.text("blue").matches[0] == before
 
 
 def test_parameters(mapped):

@@ -167,7 +167,7 @@ CHANGES = {
     "view_stamps of dtype I64": lambda a, m: a.update(
         view_stamps=a["view_stamps"].astype(np.float32)),
     "stamps in -1": lambda a, m: a["view_stamps"].put(0, 2**62),
-    "views packed": lambda a, m: a["view_stamps"].put([0, 1], [-1, 5]),
+    "pixels of at least 0": lambda a, m: a["view_pixels"].put(0, -1),
     "view_boxes of": lambda a, m: a.update(view_boxes=a["view_boxes"][:, :-1]),
     "arrays": lambda a, m: a.update(more=a["ids"]),
     "thumbnails of dtype U8": lambda a, m: a.update(thumbnails=a["thumbnails"][:-1]),
@@ -222,6 +222,9 @@ def damage(folder, how):
         manifest.write_text(manifest.read_text().replace("{", '{"revision": 1,', 1))
     elif how == "deep":
         manifest.write_text("[" * 1_000_000)
+    elif how in {"many lists", "many objects"}:
+        item = {"many lists": b"[],", "many objects": b"{},"}[how]
+        manifest.write_bytes(b"[" + item * 1_333_000 + b"0]")
     elif how == "large":
         os.truncate(manifest, 10**12)
     elif how == "a header of 2^60 bytes":
@@ -239,8 +242,8 @@ def damage(folder, how):
 @pytest.mark.parametrize(
     "how",
     ["truncated arrays", "longer arrays", "flipped bit", "truncated manifest", "another revision",
-     "missing key", "a key twice", "deep", "large", "a header of 2^60 bytes", "no header",
-     "a hole of 3 GB", "missing manifest"],
+     "missing key", "a key twice", "deep", "many lists", "many objects", "large",
+     "a header of 2^60 bytes", "no header", "a hole of 3 GB", "missing manifest"],
 )
 def test_a_damaged_map_is_refused_with_a_reason(tmp_path, how):
     save_scene(make_scene(), tmp_path)

@@ -39,7 +39,7 @@ def delays(tmp_path_factory, expected):
         save_scene(scene, folder)
     duration_s = (time.monotonic() - start) / 4
     rng = np.random.default_rng(0)
-    return lambda n: rng.uniform(0.0, 2.5 * duration_s, n).tolist()
+    return lambda n, saves=2.5: rng.uniform(0.0, saves * duration_s, n).tolist()
 
 
 def is_whole(scene, expected):
@@ -96,7 +96,7 @@ def test_a_reader_during_saves_that_are_killed(tmp_path, savers, expected, delay
     save_scene(expected[0], tmp_path)
     n_loads, revisions = 0, set()
     for i in range(rounds):
-        savers.start(tmp_path, delays(2), seed=i)
+        savers.start(tmp_path, delays(2, saves=10.0), seed=i)
         waiting = threading.Thread(target=savers.wait)
         waiting.start()
         while waiting.is_alive():

@@ -27,7 +27,7 @@ def table_of(vectors, valid=None) -> FeatureTable:
     unit = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
     valid = vectors.any(axis=2) if valid is None else np.asarray(valid)
     space = FeatureSpace("t@1", vectors.shape[2], True, True)
-    return FeatureTable(space, unit, valid, length[:, :, 0] * valid)
+    return FeatureTable(space, unit, valid, length[:, :, 0] * valid / length.max(initial=1))
 
 
 @given(n=st.integers(1, 12), spread=st.sampled_from([0.05, 0.15, 0.3, 1.0]),
