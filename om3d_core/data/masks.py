@@ -157,6 +157,11 @@ class InstanceMasks:
             members, self.n_points, self.scores[chosen], self.structure[chosen]
         )
 
+    def without_empty(self) -> InstanceMasks:
+        """The masks that hold a point."""
+        held = self.sizes > 0
+        return self if bool(held.all()) else self.select(held)
+
     def labels(self) -> npt.NDArray[np.int32]:
         """(P,) index of the smallest mask that holds each point, -1 where there is none."""
         result = np.full(self.n_points, -1, np.int32)

@@ -204,7 +204,7 @@ class Mapper:
             up = old.up if old is not None and known else self._up(cloud)
             masks = (
                 old.masks if old is not None and known
-                else self._proposer.propose(cloud, job, up)
+                else self._proposer.propose(cloud, job, up).without_empty()
             )
         observations = dict(self._observations) if known else {}
         views = self._views(stamps, cloud, masks, observations, job)

@@ -62,6 +62,7 @@ def test_labels_give_the_smallest_mask():
         {"indices": np.array([0, 9, 1], np.int32)},
         {"indices": np.array([1, 0, 1], np.int32)},
         {"scores": np.array([1, np.nan], np.float32)},
+        {"scores": np.array([1, 1.5], np.float32)},
         {"structure": np.zeros(3, bool)},
         {"indices": np.array([0, 1, 1], np.int64)},
     ],

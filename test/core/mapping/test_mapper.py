@@ -220,6 +220,24 @@ def test_the_features_tell_the_boxes_apart(frames):
     assert (vectors @ texts.T).argmax(axis=0).tolist() == [1, 2, 3]
 
 
+class WithEmpty(BoxProposer):
+    def propose(self, cloud, job, up=None):
+        masks = super().propose(cloud, job, up)
+        members = [masks[0], np.zeros(0, np.int64), *(masks[i] for i in range(1, len(masks)))]
+        return InstanceMasks.from_lists(members, masks.n_points)
+
+
+def test_a_proposed_mask_without_points_is_no_instance(frames, cloud):
+    """Its box and center could not be told, so that nothing could be published."""
+    scenes = []
+    for proposer in (WithEmpty(), BoxProposer()):
+        mapper = Mapper(SETTINGS, proposer, [ColorEncoder()])
+        mapper.set_cloud(cloud)
+        mapper.add_frame(frames[0])
+        scenes.append(mapper.refresh())
+    assert len(scenes[0]) == len(scenes[1]) == len(scenes[0].boxes) > 0
+
+
 def test_all_crops_of_an_instance_can_be_pooled(frames):
     """As OpenMask3D pools them; worked out here from the frames and the boxes of the views."""
     m = mapper()
