@@ -41,6 +41,7 @@ from om3d_core.files import (
 
 TEMPORARY_NAME = re.compile(rf"\.{re.escape(MANIFEST)}\.[a-z0-9_]{{8}}")
 READS = 5
+MAX_DEPTH = 100
 
 
 def save_scene(scene: Scene, folder: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
@@ -49,7 +50,8 @@ def save_scene(scene: Scene, folder: Path, lock_timeout_s: float = LOCK_TIMEOUT_
     Other maps may lie below the folder: only what saves of this map wrote is touched. Raises
     :class:`MapFormatError` if the folder holds something else or the map is too large, OSError
     that names the file if it cannot be written, :class:`MapBusyError` if another save takes
-    longer than ``lock_timeout_s``; whenever it fails, what was there stays as it was.
+    longer than ``lock_timeout_s``. Whenever it fails there is one whole map: that which was there,
+    or the new one if no more than the last flush to disk failed.
     """
     folder = Path(folder)
     check_writable(folder)
@@ -117,15 +119,15 @@ def check_writable(folder: Path) -> None:
         raise MapFormatError(f"{path}: expected a map to replace, found a file of another kind")
 
 
-def _foreign(folder: Path) -> str | None:
+def _foreign(folder: Path, depth: int = MAX_DEPTH) -> str | None:
     """The first thing in a folder that is no map, and neither belongs to one nor holds any."""
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
-        if path.is_symlink() or not path.is_dir():
+        if depth == 0 or path.is_symlink() or not path.is_dir():
             return path.name
         ours = CONTENT_NAME.fullmatch(path.name) or os.path.lexists(path / MANIFEST)
-        below = None if ours else _foreign(path)
+        below = None if ours else _foreign(path, depth - 1)
         if below:
             return f"{path.name}/{below}"
     return None
@@ -207,15 +209,15 @@ def _named(folder: Path) -> str | None:
 
 def _remove_content(content: Path) -> None:
     """Remove what a save wrote there; whatever else lies there stays, and the folder with it."""
-    if not stat.S_ISDIR(content.lstat().st_mode):
+    if content.is_symlink() or not content.is_dir():
         return
     _unlink(content / ARRAYS)
     pictures = content / THUMBNAILS
-    with suppress(OSError):
-        if stat.S_ISDIR(pictures.lstat().st_mode):
-            for path in list(pictures.iterdir()):
-                if THUMBNAIL_NAME.fullmatch(path.name):
-                    _unlink(path)
+    if not pictures.is_symlink() and pictures.is_dir():
+        for path in list(pictures.iterdir()):
+            if THUMBNAIL_NAME.fullmatch(path.name):
+                _unlink(path)
+        with suppress(OSError):
             pictures.rmdir()
     with suppress(OSError):
         content.rmdir()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,26 @@ def test_a_folder_with_other_things_is_refused(tmp_path, name):
     with pytest.raises(MapFormatError, match=f"found {name}".replace(".", r"\.")):
         save_scene(make_scene(), tmp_path)
     assert names(tmp_path) == before
+
+
+def test_folders_without_end_are_refused(tmp_path):
+    deep = tmp_path
+    for _ in range(1500):
+        deep /= "a"
+        deep.mkdir()
+    with pytest.raises(MapFormatError, match="found a/a/a"):
+        save_scene(make_scene(), tmp_path)
+    for path in (deep, *deep.parents[:1499]):
+        path.rmdir()
+
+
+def test_a_scene_that_could_not_be_loaded_is_not_saved(tmp_path):
+    save_scene(make_scene(), tmp_path)
+    before = names(tmp_path)
+    with pytest.raises(MapFormatError, match="the map cannot be saved: expected labels"):
+        save_scene(replace(make_scene(1), labels=("\ud800", "", "", "")), tmp_path)
+    assert names(tmp_path) == before
+    assert_equal(load_scene(tmp_path), make_scene())
 
 
 def test_a_map_json_of_another_program_is_refused(tmp_path):
