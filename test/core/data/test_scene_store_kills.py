@@ -96,13 +96,14 @@ def test_a_reader_during_saves_that_are_killed(tmp_path, savers, expected, delay
     save_scene(expected[0], tmp_path)
     n_loads, revisions = 0, set()
     for i in range(rounds):
-        savers.start(tmp_path, delays(2, saves=10.0), seed=i)
+        savers.start(tmp_path, delays(2, saves=6.0), seed=i)
         waiting = threading.Thread(target=savers.wait)
         waiting.start()
         while waiting.is_alive():
             scene = load_scene(tmp_path)
             n_loads += is_whole(scene, expected)
             revisions.add(scene.revision)
+            time.sleep(0.002)
     assert n_loads >= rounds and revisions == {1, 2}
 
 
