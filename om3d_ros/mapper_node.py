@@ -13,7 +13,7 @@ from om3d.action import Refresh
 from om3d.msg import InstanceArray, MapperStatus
 from om3d.srv import ClearMap, LoadMap, SaveMap
 from rclpy.action import ActionServer, CancelResponse
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
@@ -25,6 +25,8 @@ from om3d_ros.conversions.instances import from_scene
 from om3d_ros.mapper_session import Mapping
 from om3d_ros.node import qos
 from om3d_ros.node.diagnostics import Health
+from om3d_ros.node.executor import OneAtATime
+from om3d_ros.node.inputs import Input
 from om3d_ros.node.lifecycle import ManagedNode, run
 from om3d_ros.node.outcomes import NotActiveError, carry_out
 from om3d_ros.node.parameters import ParameterSet
@@ -49,7 +51,7 @@ class MapperNode(ManagedNode):
         self._mapping: Mapping | None = None
         self._refresh_timer: Timer | None = None
         super().__init__("mapper", PARAMETERS, MapperNodeSettings)
-        requests = MutuallyExclusiveCallbackGroup()
+        requests = OneAtATime()
         self.serve(SaveMap, "~/save", self._save, requests)
         self.serve(LoadMap, "~/load", self._load, requests)
         self.serve(ClearMap, "~/clear", self._clear, requests)
@@ -60,6 +62,9 @@ class MapperNode(ManagedNode):
             RefreshGoals(self._running, self.get_logger()).carry_out,
             callback_group=ReentrantCallbackGroup(),
             cancel_callback=lambda _: CancelResponse.ACCEPT,
+            goal_service_qos_profile=qos.requests(),
+            result_service_qos_profile=qos.requests(),
+            cancel_service_qos_profile=qos.requests(),
         )
         self.steady_timer(STATUS_PERIOD_S, self._publish_status)
 
@@ -80,23 +85,27 @@ class MapperNode(ManagedNode):
         mapping, settings = self._require(), self.parameters.get(MapperNodeSettings)
         self._last_status: MapperStatus | None = None
         mapping.start()
-        camera = qos.sensor(settings.sensor.qos_depth)
+        sensor = settings.sensor
+        listen = partial(self.listen, reliability=sensor.reliability)
+        inputs: dict[str, Input] = {}
         for channel, kind, topic in (
             ("color", Image, "color/image_raw"),
             ("depth", Image, "depth/image_raw"),
             ("camera_info", CameraInfo, "color/camera_info"),
         ):
-            self.subscribe(kind, topic, partial(mapping.take_image, channel), camera)
-        self.subscribe(PointCloud2, "cloud_map", mapping.take_cloud, qos.latched())
+            take = partial(mapping.take_image, channel)
+            inputs[channel] = listen(kind, topic, take, sensor.qos_depth)
+        inputs["cloud"] = listen(PointCloud2, "cloud_map", mapping.take_cloud, 1)
         if settings.pose.source == "odometry":
-            self.subscribe(
+            inputs["pose"] = listen(
                 Odometry, "odometry", lambda m: mapping.take_pose(m.header, m.pose.pose),
-                qos.poses(),
+                qos.POSE_DEPTH,
             )
         else:
-            self.subscribe(
-                PoseStamped, "pose", lambda m: mapping.take_pose(m.header, m.pose), qos.poses()
+            inputs["pose"] = listen(
+                PoseStamped, "pose", lambda m: mapping.take_pose(m.header, m.pose), qos.POSE_DEPTH
             )
+        mapping.watch(inputs)
         self._set_refresh_period(settings.refresh.period_s)
 
     def stop(self) -> None:

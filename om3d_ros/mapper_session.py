@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import abc
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from om3d_ros.conversions import clouds, images, poses
 from om3d_ros.conversions.stamps import stamp_ns
 from om3d_ros.map_folder import map_folder
 from om3d_ros.node.diagnostics import Health, Latencies, Rate
+from om3d_ros.node.inputs import Input
+from om3d_ros.node.losses import Losses
 from om3d_ros.node.outcomes import FrameError, InsufficientDataError, NoMapError
 from om3d_ros.node.settings import MapperNodeSettings
 from om3d_ros.node.worker import Worker
@@ -90,10 +93,15 @@ class Mapping:
             self._frames: FrameAssembler[Any] = FrameAssembler(CHANNELS, sync, self._poses)
             self._counts = Counts(dropped=self._worker.state.dropped)
             self._color_rate = Rate()
+            self._losses = Losses({})
             self._last_error = ""
         self._interrupt.clear()
         if self._mapper.revision:
             self._worker.submit(self._show)
+
+    def watch(self, inputs: abc.Mapping[str, Input]) -> None:
+        """Tell in :meth:`health` how much of these inputs is used."""
+        self._losses = Losses(inputs)
 
     def pause(self) -> None:
         """Forget waiting inputs and cancel a refresh under way; the map stays."""
@@ -215,6 +223,7 @@ class Mapping:
         warnings = []
         if active:
             warnings += [f"no messages on {name}" for name, n in received.items() if not n]
+            warnings += self._losses.warnings(status.frames_paired, status.pending, misses)
         warnings += [f"{n} color images without {name}" for name, n in misses.items() if n]
         if status.frames_dropped:
             warnings.append(f"{status.frames_dropped} frames dropped from the full queue")
@@ -227,7 +236,7 @@ class Mapping:
         values |= {name: getattr(status, name) for name in fields}
         values |= {f"received {name}": n for name, n in received.items()}
         values |= {f"missing {name}": n for name, n in misses.items()}
-        values |= {"duplicates": duplicates, "jumps back": jumps}
+        values |= {"duplicates": duplicates, "jumps back": jumps} | self._losses.values
         values["color rate (Hz)"] = f"{self._color_rate.hz:.1f}"
         return Health((), tuple(warnings), values | self.latencies.values())
 

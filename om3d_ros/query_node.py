@@ -6,6 +6,7 @@ It needs nothing of the mapper but its topics and may run on another machine.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.query.scene_query import QuerySettings
 from om3d_ros.node import qos
 from om3d_ros.node.diagnostics import Health
+from om3d_ros.node.executor import OneAtATime
 from om3d_ros.node.lifecycle import ManagedNode, run
 from om3d_ros.node.outcomes import NotActiveError, carry_out
 from om3d_ros.node.parameters import ParameterSet
@@ -39,6 +41,10 @@ PARAMETERS = ParameterSet(
 )
 
 
+# Least time between two publications of markers; conversion of their points delays answers.
+SHOWN_S = 0.2
+
+
 class QueryNode(ManagedNode):
     """Wiring of :class:`~om3d_ros.query_session.Answering` to topics and services."""
 
@@ -49,6 +55,8 @@ class QueryNode(ManagedNode):
         self.serve(QueryText, "~/query_text", self._query_text, questions)
         self.serve(QueryImage, "~/query_image", self._query_image, questions)
         self.serve(ListInstances, "~/list_instances", self._list, questions)
+        self._unshown: MarkerArray | None = None
+        self._answered = self.create_guard_condition(self._publish_markers, OneAtATime())
 
     def set_up(self) -> None:
         """Make ready; encoders are loaded when a map says which."""
@@ -66,11 +74,15 @@ class QueryNode(ManagedNode):
         events = SubscriptionEventCallbacks(
             liveliness=lambda event: answering.set_alive(event.alive_count)
         )
+        maps = OneAtATime()
         self.subscribe(
             InstanceArray, "instances", answering.take_instances,
-            qos.latched_alive(publisher=False), event_callbacks=events,
+            qos.latched_alive(publisher=False), event_callbacks=events, callback_group=maps,
         )
-        self.subscribe(PointCloud2, "instance_cloud", answering.take_cloud, qos.latched())
+        self.subscribe(
+            PointCloud2, "instance_cloud", answering.take_cloud, qos.latched(),
+            callback_group=maps,
+        )
 
     def tear_down(self) -> None:
         """Free the encoders and the map."""
@@ -108,8 +120,16 @@ class QueryNode(ManagedNode):
 
     def _show(self, response: Any) -> Any:
         if response.error_code == Error.NONE:
-            self._markers.publish(response.markers)
+            self._unshown = response.markers
+            self._answered.trigger()
         return response
+
+    def _publish_markers(self) -> None:
+        """Show the newest answer, after it was sent; of many answers at once only some."""
+        markers, self._unshown = self._unshown, None
+        if markers is not None:
+            self._markers.publish(markers)
+            time.sleep(SHOWN_S)
 
     def _ready(self) -> Answering:
         self.require_active()

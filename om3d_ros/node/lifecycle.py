@@ -13,7 +13,7 @@ from rclpy.clock import Clock, JumpThreshold
 from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn as Transition
 from rclpy.qos import QoSProfile
@@ -23,12 +23,15 @@ from rclpy.timer import Timer
 from om3d_core.errors import Om3dError, SettingsError
 from om3d_ros.node import qos
 from om3d_ros.node.diagnostics import DiagnosticsPublisher, Health
+from om3d_ros.node.executor import NodeExecutor
+from om3d_ros.node.inputs import WATCH_PERIOD_S, Input
 from om3d_ros.node.outcomes import NotActiveError
 from om3d_ros.node.parameters import NodeParameters, ParameterSet
 from om3d_ros.node.settings import DiagnosticsSettings, LifecycleSettings
 
-THREADS = 4
 EXIT_ERROR = 1
+# How long a busy worker keeps the interpreter's lock from a callback (Python's default: 5 ms).
+SWITCH_S = 0.0005
 
 
 class ManagedNode(LifecycleNode):
@@ -46,6 +49,7 @@ class ManagedNode(LifecycleNode):
         self._active = False
         self._publishers_made: list[LifecyclePublisher[Any]] = []
         self._subscriptions_made: list[Subscription[Any]] = []
+        self._inputs_made: list[Input] = []
         self._timers_made: list[Timer] = []
         self.parameters = NodeParameters(self, parameters, lambda: self._configured, self._apply)
         diagnostics = self._diagnostics_settings(settings)
@@ -57,6 +61,7 @@ class ManagedNode(LifecycleNode):
             ),
             post_callback=lambda _: self.clock_went_back(),
         )
+        self.steady_timer(WATCH_PERIOD_S, self._watch_inputs)
         if self.parameters.get(settings).autostart:
             self._autostart = self.steady_timer(0.01, self._start_up)
         else:
@@ -119,9 +124,24 @@ class ManagedNode(LifecycleNode):
         self._subscriptions_made.append(made)
         return made
 
+    def listen(
+        self,
+        kind: type[Any],
+        topic: str,
+        callback: Callable[[Any], None],
+        depth: int,
+        reliability: str,
+    ) -> Input:
+        """A subscription that follows its publishers, until the next deactivation."""
+        made = Input(self, kind, topic, callback, depth, reliability)
+        self._inputs_made.append(made)
+        return made
+
     def serve(self, kind: type[Any], topic: str, callback: Any, group: CallbackGroup) -> None:
         """A service for the life of the node."""
-        self.create_service(kind, topic, callback, callback_group=group)
+        self.create_service(
+            kind, topic, callback, qos_profile=qos.requests(), callback_group=group
+        )
 
     def repeat(self, period_s: float, callback: Callable[[], None]) -> Timer:
         """A timer on the node's clock until the next deactivation."""
@@ -193,10 +213,17 @@ class ManagedNode(LifecycleNode):
     def _destroy_inputs(self) -> None:
         for subscription in self._subscriptions_made:
             self.destroy_subscription(subscription)
+        for made in self._inputs_made:
+            made.destroy()
         for timer in self._timers_made:
             self.destroy_timer(timer)
         self._subscriptions_made.clear()
+        self._inputs_made.clear()
         self._timers_made.clear()
+
+    def _watch_inputs(self) -> None:
+        for made in self._inputs_made:
+            made.watch()
 
     def _unconfigure(self) -> None:
         self.tear_down()
@@ -237,7 +264,8 @@ def run(make_node: Callable[[], ManagedNode], args: Sequence[str] | None = None)
         print(f"om3d: error: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         return EXIT_ERROR
-    executor = MultiThreadedExecutor(THREADS)
+    sys.setswitchinterval(SWITCH_S)
+    executor = NodeExecutor()
     executor.add_node(node)
     try:
         executor.spin()

@@ -11,6 +11,7 @@ from om3d_core.streams.settings import (
     PoseSettings,
     SyncSettings,
 )
+from om3d_ros.node import qos
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,15 @@ class LifecycleSettings(MapFrameSettings):
 class SensorSettings(Settings):
     """The camera topics."""
 
-    qos_depth: int = setting(5, "history of the camera subscriptions (messages)", low=1, high=1000)
+    reliability: str = setting(
+        qos.AS_OFFERED,
+        "delivery that all inputs ask for: auto is reliable where every publisher of a topic "
+        "offers it, else best effort",
+        choices=qos.RELIABILITIES,
+    )
+    qos_depth: int = setting(
+        30, "history of the camera subscriptions (messages)", low=1, high=1000
+    )
 
 
 @dataclass(frozen=True)

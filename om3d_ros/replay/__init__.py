@@ -17,7 +17,6 @@ from om3d_core.progress import Report, silent
 from om3d_core.settings import Value
 from om3d_ros.conversions.images import from_pixels
 from om3d_ros.conversions.stamps import header
-from om3d_ros.node import qos
 from om3d_ros.replay.answers import Reply, write_answers
 from om3d_ros.replay.client import START_TIMEOUT_S, Client
 from om3d_ros.replay.player import Player
@@ -26,9 +25,6 @@ from om3d_ros.replay.processes import NodeProcess, Processes, free_domain
 ATTACH_TIMEOUT_S = 60.0
 MAPPER_MODULE, QUERY_MODULE = "om3d_ros.mapper_node", "om3d_ros.query_node"
 QUERY_REMAPS = {"instances": "mapper/instances", "instance_cloud": "mapper/instance_cloud"}
-INPUT_TOPICS = (
-    "/color/image_raw", "/depth/image_raw", "/color/camera_info", "/odometry", "/pose"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +93,6 @@ def _start(
         "use_sim_time": True, "autostart": True, "map_frame": player.map_frame
     }
     mapper = {**common, "pose.source": player.pose_source, "refresh.period_s": 0.0}
-    for topic in INPUT_TOPICS:
-        mapper |= qos.receive_all(topic)
     nodes.add(NodeProcess(
         MAPPER_MODULE, out / "mapper.log", domain, mapper, params_file=params_file
     ))

@@ -25,14 +25,10 @@ from om3d_ros.replay import QUERY_REMAPS
 from om3d_ros.replay.client import Client
 from om3d_ros.replay.processes import NodeProcess, Processes
 
-RELIABLE = {
-    f"qos_overrides./{topic}.subscription.reliability": "reliable"
-    for topic in ("color/image_raw", "depth/image_raw", "color/camera_info", "odometry")
-}
 MAPPER = {
     "autostart": True, "features.encoders": "color", "refresh.period_s": 0.0,
     "fusion.voxel_m": 0.03, "views.top_k": 3, "views.min_pixels": 10,
-    "diagnostics.period_s": 0.2, **RELIABLE,
+    "diagnostics.period_s": 0.2,
 }
 QUERY = {"autostart": True, "diagnostics.period_s": 0.2}
 TIMEOUT_S, RESEND_S = 40.0, 3.0
