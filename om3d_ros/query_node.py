@@ -42,7 +42,7 @@ PARAMETERS = ParameterSet(
 
 
 # Least time between two publications of markers; conversion of their points delays answers.
-SHOWN_S = 0.2
+SHOWN_S = 0.5
 
 
 class QueryNode(ManagedNode):

@@ -73,8 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         "--top", type=int, default=0, metavar="K", help="matches an answer (default: the node's)"
     )
     parser.add_argument(
-        "--attach", action="store_true", help="use the nodes that run in ROS_DOMAIN_ID; with a "
-        "--rate, as their best-effort inputs lose images and each is waited for",
+        "--attach", action="store_true", help="use the nodes that run in ROS_DOMAIN_ID",
     )
     parser.add_argument(
         "--params-file", type=Path, metavar="FILE", help="ROS parameters of both nodes"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WATCH_PERIOD_S = 1.0
 HANDOVER_S = 1.5
 MEASURED = 1000
+LATE_NS = 500_000_000
 
 
 class Input:
@@ -45,6 +46,8 @@ class Input:
         self.topic = node.resolve_topic_name(topic)
         self._overrides = qos.Overrides(node, self.topic, depth)
         self._recent: deque[int] = deque(maxlen=2 * self._overrides.depth)
+        self._newest: dict[Hashable, int] = {}
+        self._floor: dict[Hashable, int] = {}
         self._former: deque[tuple[float, Subscription[Any]]] = deque()
         self._took_s: deque[float] = deque(maxlen=MEASURED)
         self.arrivals = Arrivals()
@@ -89,6 +92,7 @@ class Input:
         wanted, present = self._wanted(), self._subscription.qos_profile
         if self._offered and _delivery(wanted) != _delivery(present):
             self._former.append((now, self._subscription))
+            self._floor = {name: at - LATE_NS for name, at in self._newest.items()}
             self._subscription = self._subscribe(wanted)
         while self._former and now - self._former[0][0] > HANDOVER_S:
             self._node.destroy_subscription(self._former.popleft()[1])
@@ -117,13 +121,15 @@ class Input:
         )
 
     def _receive(self, message: Any, info: Mapping[str, Any]) -> None:
-        sent_ns = info["source_timestamp"]
-        if sent_ns in self._recent:
-            return
+        """Pass on what is new: not what came before, nor a history from before the change."""
+        began, sent_ns = time.perf_counter(), info["source_timestamp"]
+        publisher, number = _origin(info)
         if sent_ns:
+            if sent_ns in self._recent or sent_ns < self._floor.get(publisher, 0):
+                return
             self._recent.append(sent_ns)
-        self.arrivals.add(*_origin(info))
-        began = time.perf_counter()
+            self._newest[publisher] = max(self._newest.get(publisher, 0), sent_ns)
+        self.arrivals.add(publisher, number)
         self._take(message)
         self._took_s.append(time.perf_counter() - began)
 

@@ -82,7 +82,7 @@ class NodeProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=_environment(domain),
+                env=environment(domain),
                 start_new_session=True,
                 preexec_fn=_end_with_parent,
             )
@@ -157,7 +157,8 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _environment(domain: int) -> dict[str, str]:
+def environment(domain: int) -> dict[str, str]:
+    """The environment of a process that joins ``domain`` on this machine."""
     return {
         **os.environ,
         "ROS_DOMAIN_ID": str(domain),

@@ -53,19 +53,21 @@ def publish(node, args):
     for i in range(args.frames):
         view, stamp = views[i * args.stride % len(views)], START_NS + i * period_ns
         camera, world = header("camera", stamp), header("map", stamp)
+        shifted = header("camera", stamp + round(1e6 * args.depth_shift_ms))
         pose = Odometry(header=world, child_frame_id="camera")
         pose.pose.pose = from_matrix(view.map_from_camera)
         millimeters = np.rint(view.depth * 1000).astype(np.uint16)
         messages = (
             from_pixels(view.rgb, "rgb8", camera),
-            from_pixels(millimeters, "16UC1", camera) if args.depth == "16UC1"
-            else from_pixels(view.depth, "32FC1", camera),
+            from_pixels(millimeters, "16UC1", shifted) if args.depth == "16UC1"
+            else from_pixels(view.depth, "32FC1", shifted),
             from_intrinsics(view.intrinsics, camera),
             pose,
         )
         time.sleep(max(0.0, start + i / args.hz - time.monotonic()))
         for publisher, message in zip(outputs, messages, strict=True):
-            publisher.publish(message)
+            if publisher.topic_name != f"/{args.without}":
+                publisher.publish(message)
         stamps.append(stamp)
     took_s = time.monotonic() - start
     args.out.write_text(json.dumps({"stamps": stamps, "took_s": took_s}))
@@ -80,6 +82,8 @@ def main():
     parser.add_argument("--hz", type=float, default=10.0)
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--stride", type=int, default=1)
+    parser.add_argument("--depth-shift-ms", type=float, default=0.0)
+    parser.add_argument("--without", default="")
     parser.add_argument("--readers", type=int, default=1)
     args = parser.parse_args(rclpy.utilities.remove_ros_args()[1:])
     rclpy.init()

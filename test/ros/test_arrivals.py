@@ -1,0 +1,96 @@
+"""A camera beside the mapper, all as processes with what users run: how much of it is used."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+
+from om3d_ros.node import qos
+from om3d_ros.replay.client import Client
+from om3d_ros.replay.processes import NodeProcess, Processes, environment
+
+FRAMES, CALLBACK_P99_MS, IDLE_S = 100, 2.0, 120.0
+MISSED_BY_CHANCE = 3
+
+
+class Trial:
+    """The mapper, a bare subscriber and what came of the frames of one camera."""
+
+    def __init__(self, folder, domain, reliability, *options, parameters=None):
+        self._environment = environment(domain)
+        defaults = {"autostart": True, "map_root": str(folder / "maps")}
+        self._mapper = NodeProcess(
+            "om3d_ros.mapper_node", folder / "mapper.log", domain,
+            {**defaults, **(parameters or {})},
+        )
+        self.warnings: set[str] = set()
+        self.health: DiagnosticStatus | None = None
+        heard, sent = folder / "heard.json", folder / "sent.json"
+        with Processes([self._mapper]) as nodes, Client(domain, nodes.check) as client:
+            client.spin_until(lambda: client.status is not None, 60.0, "the mapper")
+            client.node.create_subscription(
+                DiagnosticArray, "/diagnostics", self._take_health, qos.results()
+            )
+            listener = self._start("helpers.listener", heard, reliability)
+            camera = self._start(
+                "helpers.camera", sent, "--reliability", reliability, "--readers", "2",
+                "--frames", str(FRAMES), *options,
+            )
+            while camera.poll() is None:
+                client.spin()
+            client.spin_until(
+                lambda: client.status.queue_depth == 0 and not client.status.busy, IDLE_S, "rest"
+            )
+            self.health = None
+            client.spin_until(lambda: self.health is not None, 30.0, "diagnostics")
+            listener.terminate()
+            assert listener.wait(20.0) == 0 and camera.returncode == 0
+            self.status = client.status
+        self.published = len(json.loads(sent.read_text())["stamps"])
+        got = json.loads(heard.read_text())
+        self.heard = len(set(got["color"]) & set(got["depth"]))
+
+    @property
+    def values(self):
+        return {value.key: value.value for value in self.health.values}
+
+    def _start(self, module, *arguments):
+        command = [sys.executable, "-m", module, *map(str, arguments)]
+        return subprocess.Popen(command, env=self._environment)
+
+    def _take_health(self, message):
+        for status in message.status:
+            if status.name == "/mapper":
+                self.health = status
+                self.warnings.add(status.message)
+
+
+def test_a_reliable_camera_at_10_hz_is_used_whole(tmp_path, ros_domain_id):
+    trial = Trial(tmp_path, ros_domain_id, "reliable")
+    assert trial.published == FRAMES
+    assert trial.status.frames_processed >= 0.98 * FRAMES
+    assert trial.status.frames_dropped == 0
+    assert trial.values["delivery color"] == trial.values["delivery depth"] == "reliable"
+    assert float(trial.values["callback p99 (ms)"]) <= CALLBACK_P99_MS
+
+
+def test_of_a_best_effort_camera_as_much_is_used_as_arrives(tmp_path, ros_domain_id):
+    trial = Trial(tmp_path, ros_domain_id, "best_effort")
+    assert trial.values["delivery color"] == "best effort"
+    assert trial.status.frames_processed >= 0.95 * trial.heard - MISSED_BY_CHANCE
+    if trial.status.frames_paired < 0.8 * FRAMES:
+        assert any("lost on the way (best effort" in text for text in trial.warnings)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [("--depth-shift-ms=40", "had no depth"), ("--without=odometry", "had no pose")],
+)
+def test_a_low_share_is_a_warning_with_its_cause(tmp_path, ros_domain_id, option, said):
+    trial = Trial(tmp_path, ros_domain_id, "reliable", option)
+    assert trial.status.frames_processed == 0
+    assert any("only 0% of the color images" in text and said in text for text in trial.warnings)
