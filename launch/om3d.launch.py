@@ -18,9 +18,6 @@ ARGUMENTS = {
         PathJoinSubstitution([SHARE, "config", "default.yaml"]), "file of all parameters"
     ),
     "autostart": ("true", "configure and activate the nodes without a lifecycle manager"),
-    "input_reliability": (
-        "auto", "what inputs ask for: auto (as published), reliable or best_effort"
-    ),
     "log_level": ("info", "debug, info, warn, error or fatal"),
     "rviz": ("false", "start RViz with config/om3d.rviz"),
     "rviz_config": (PathJoinSubstitution([SHARE, "config", "om3d.rviz"]), "RViz configuration"),
@@ -54,9 +51,7 @@ def generate_launch_description() -> LaunchDescription:
             executable="mapper_node",
             name="mapper",
             remappings=[(name, argument(topic)) for topic, (name, _) in INPUTS.items()],
-            **{**common, "parameters": [
-                *common["parameters"], {"sensor.reliability": argument("input_reliability")}
-            ]},
+            **common,
         ),
         Node(
             executable="query_node",

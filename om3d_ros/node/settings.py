@@ -49,7 +49,7 @@ class QueueSettings(Settings):
     """The queue before the worker."""
 
     capacity: int = setting(
-        30, "most frames that wait for the worker; the oldest is dropped for a new one",
+        100, "most frames that wait for the worker; the oldest is dropped for a new one",
         low=1, high=10_000,
     )
 

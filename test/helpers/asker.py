@@ -16,7 +16,7 @@ import rclpy
 from om3d.srv import QueryText
 from rclpy.executors import SingleThreadedExecutor
 
-ANSWER_S = 60.0
+ANSWER_S = 20.0
 
 
 class Asker:
