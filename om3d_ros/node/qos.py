@@ -103,7 +103,10 @@ def latched() -> QoSProfile:
 
 
 def requests() -> QoSProfile:
-    """Services: the questions of many clients at once wait, none is lost, and no answer."""
+    """Services: the questions of many clients at once wait, and none is lost.
+
+    Clients that ask beside many others should use it too: DDS brings each answer to all of them.
+    """
     return _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE, REQUEST_DEPTH)
 
 

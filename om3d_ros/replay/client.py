@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -57,9 +58,10 @@ class Client:
         subscribe(MapperStatus, "mapper/status", self._take_status, qos.latched())
         subscribe(InstanceArray, "mapper/instances", self._take_instances, qos.latched())
         subscribe(PointCloud2, "mapper/instance_cloud", self._take_cloud, qos.latched())
-        self.query_text = self.node.create_client(QueryText, "query/query_text")
-        self.query_image = self.node.create_client(QueryImage, "query/query_image")
-        self.list_instances = self.node.create_client(ListInstances, "query/list_instances")
+        ask = partial(self.node.create_client, qos_profile=qos.requests())
+        self.query_text = ask(QueryText, "query/query_text")
+        self.query_image = ask(QueryImage, "query/query_image")
+        self.list_instances = ask(ListInstances, "query/list_instances")
         self._refresh = ActionClient(self.node, Refresh, "mapper/refresh")
 
     def __enter__(self) -> Client:

@@ -20,10 +20,10 @@ ANSWER_S = 20.0
 
 
 class Asker:
-    """One client with a node and its default quality of service."""
+    """One client with a node of its own and the default quality of service."""
 
     def __init__(self, name, texts):
-        self.node = rclpy.create_node(name)
+        self.node = rclpy.create_node(name, start_parameter_services=False, enable_rosout=False)
         self._client = self.node.create_client(QueryText, "query/query_text")
         self._texts = texts
         self.answers = []
