@@ -10,9 +10,14 @@ from typing import Any
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.context import Context
 from rclpy.exceptions import InvalidHandle
-from rclpy.executors import Executor, ShutdownException, TimeoutException
+from rclpy.executors import (
+    ConditionReachedException,
+    Executor,
+    ShutdownException,
+    TimeoutException,
+)
 from rclpy.logging import get_logger
-from rclpy.task import Task
+from rclpy.task import Future, Task
 
 MAX_THREADS, START_S = 16, 5.0
 
@@ -36,9 +41,25 @@ class NodeExecutor(Executor):
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """Run or hand over one callback; raises what it raises if it ran here."""
+        self._work(timeout_sec)
+
+    def spin_once_until_future_complete(
+        self, future: Future[Any], timeout_sec: Any = None
+    ) -> None:
+        """As :meth:`spin_once`, but return as soon as ``future`` is done."""
+        future.add_done_callback(lambda _: self.wake())
+        self._spin_once_until_future_complete(future, timeout_sec)
+
+    def _spin_once_until_future_complete(
+        self, future: Future[Any], timeout_sec: Any = None
+    ) -> None:
+        self._work(timeout_sec, None, future.done)
+
+    def _work(self, *wait: Any) -> None:
+        """Take care of one callback that is ready; ``wait`` says how long to wait for one."""
         try:
-            handler, entity, _ = self.wait_for_ready_callbacks(timeout_sec)
-        except (ShutdownException, TimeoutException):
+            handler, entity, _ = self.wait_for_ready_callbacks(*wait)
+        except (ShutdownException, TimeoutException, ConditionReachedException):
             return
         if entity is None or isinstance(entity.callback_group, OneAtATime):
             self._hand_over(handler)

@@ -12,6 +12,7 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from om3d_core.errors import SettingsError
@@ -200,7 +201,8 @@ def test_a_long_request_does_not_keep_inputs_waiting(ros_domain_id):
         executor = NodeExecutor(context=world.context)
         executor.add_node(world.listener)
         source, publisher = world.listen(), world.publisher()
-        spinning = threading.Thread(target=executor.spin)
+        ended = Future(executor=executor)
+        spinning = threading.Thread(target=executor.spin_until_future_complete, args=(ended,))
         spinning.start()
         client = world.talker.create_client(Trigger, "slow")
         try:
@@ -215,6 +217,7 @@ def test_a_long_request_does_not_keep_inputs_waiting(ros_domain_id):
             world.until(lambda: all(future.done() for future in futures), "the answers")
         finally:
             release.set()
-            executor.shutdown()
+            ended.set_result(None)
             spinning.join(TIMEOUT_S)
+            executor.shutdown()
         assert not spinning.is_alive()
