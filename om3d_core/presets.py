@@ -2,7 +2,7 @@
 
 One file serves the nodes as ``params_file`` and the commands as ``--preset``::
 
-    /**/mapper:
+    mapper:
       ros__parameters:
         views:
           selection: diverse

@@ -15,7 +15,9 @@ from om3d_ros.query_node import PARAMETERS as QUERY
 WIDTH = 99
 HEADER = """\
 # Every parameter of the nodes with its default. Written by `python3 -m om3d_ros.default_config`.
-# Copy what you change into a file of your own and pass it as params_file.
+# Copy what you change into a file of your own and pass it as params_file, or to `ros2 param load`.
+# In the launch files `mapper` and `query` hold in every namespace. Where a node is started by
+# hand they are those outside of any namespace, and `/**/mapper` is that of every namespace.
 """
 
 
@@ -23,13 +25,16 @@ def default_config() -> str:
     """The text of config/default.yaml."""
     parts = [HEADER]
     for node, parameters in (("mapper", MAPPER), ("query", QUERY)):
-        parts.append(f"/**/{node}:\n  ros__parameters:\n")
+        parts.append(f"{node}:\n  ros__parameters:\n")
         parts += _lines(parameters)
     return "".join(parts)
 
 
 def _lines(parameters: ParameterSet) -> list[str]:
-    """Comment and value of each setting; a group opens with its first one."""
+    """Comment and value of each setting; a group opens with its first one.
+
+    What changes at start only is a comment as a whole, or a running node could not load the file.
+    """
     lines: list[str] = []
     open_groups: list[str] = []
     for leaf in parameters.leaves():
@@ -42,7 +47,8 @@ def _lines(parameters: ParameterSet) -> list[str]:
         comment = f"{leaf.constraint.description}{_allowed(leaf)}; changes "
         comment += parameters.change(leaf.name)
         lines += [f"{indent}# {row}\n" for row in textwrap.wrap(comment, WIDTH - len(indent) - 2)]
-        lines.append(f"{indent}{name}: {_yaml(leaf.default)}\n")
+        start_only = "# " if leaf.name in parameters.read_only else ""
+        lines.append(f"{indent}{start_only}{name}: {_yaml(leaf.default)}\n")
     return lines
 
 

@@ -27,9 +27,10 @@ from om3d_ros.node import qos
 from om3d_ros.node.diagnostics import Health
 from om3d_ros.node.executor import OneAtATime
 from om3d_ros.node.inputs import Input
-from om3d_ros.node.lifecycle import ManagedNode, run
+from om3d_ros.node.lifecycle import ManagedNode
 from om3d_ros.node.outcomes import NotActiveError, carry_out
 from om3d_ros.node.parameters import ParameterSet
+from om3d_ros.node.process import run
 from om3d_ros.node.settings import MapperNodeSettings
 from om3d_ros.refresh_goal import RefreshGoals
 
@@ -110,13 +111,14 @@ class MapperNode(ManagedNode):
 
     def stop(self) -> None:
         """Stop taking inputs; the map stays."""
+        self._refresh_timer = None
         self._require().pause()
 
     def tear_down(self) -> None:
         """Free the models and the map."""
-        if self._mapping is not None:
-            self._mapping.close()
-            self._mapping = None
+        mapping, self._mapping = self._mapping, None
+        if mapping is not None:
+            mapping.close()
 
     def apply(self, names: Collection[str]) -> None:
         """Use changed parameters."""
@@ -144,7 +146,7 @@ class MapperNode(ManagedNode):
 
     def _set_refresh_period(self, period_s: float) -> None:
         if self._refresh_timer is not None:
-            self._refresh_timer.cancel()
+            self.end_timer(self._refresh_timer)
         mapping = self._require()
         self._refresh_timer = (
             self.repeat(period_s, mapping.schedule_refresh) if period_s > 0 else None

@@ -77,6 +77,7 @@ class Mapping:
         self._mapper: Mapper = create_mapper(mapping)
         self._lock = threading.Lock()
         self._interrupt = threading.Event()
+        self._halted = threading.Event()
         self._scheduled: Future[Refreshed] | None = None
         self._newest_ns = 0
         self._distorted = False
@@ -95,7 +96,7 @@ class Mapping:
             self._color_rate = Rate()
             self._losses = Losses({})
             self._last_error = ""
-        self._interrupt.clear()
+        self._halted.clear()
         if self._mapper.revision:
             self._worker.submit(self._show)
 
@@ -105,12 +106,12 @@ class Mapping:
 
     def pause(self) -> None:
         """Forget waiting inputs and cancel a refresh under way; the map stays."""
-        self._interrupt.set()
+        self._halted.set()
         self._worker.discard_inputs()
 
     def close(self) -> None:
         """End the worker after what it is doing now; a refresh is canceled."""
-        self._interrupt.set()
+        self._halted.set()
         self._worker.stop()
 
     def apply(self, settings: MapperNodeSettings) -> None:
@@ -170,7 +171,9 @@ class Mapping:
         canceled: Callable[[], bool] = lambda: False,
     ) -> Future[Refreshed]:
         """Queue a refresh of everything taken so far; ``force`` publishes an unchanged map too."""
-        job = Job(report, lambda: canceled() or self._interrupt.is_set())
+        job = Job(
+            report, lambda: canceled() or self._interrupt.is_set() or self._halted.is_set()
+        )
         return self._worker.submit(partial(self._refresh, job, force))
 
     def save(self, name: str) -> tuple[str, int]:

@@ -22,9 +22,10 @@ from om3d_core.query.scene_query import QuerySettings
 from om3d_ros.node import qos
 from om3d_ros.node.diagnostics import Health
 from om3d_ros.node.executor import OneAtATime
-from om3d_ros.node.lifecycle import ManagedNode, run
+from om3d_ros.node.lifecycle import ManagedNode
 from om3d_ros.node.outcomes import NotActiveError, carry_out
 from om3d_ros.node.parameters import ParameterSet
+from om3d_ros.node.process import run
 from om3d_ros.node.settings import QueryNodeSettings
 from om3d_ros.query_session import Answering
 
@@ -128,7 +129,7 @@ class QueryNode(ManagedNode):
         """Show the newest answer, after it was sent; of many answers at once only some."""
         markers, self._unshown = self._unshown, None
         if markers is not None:
-            self._markers.publish(markers)
+            self.publish(self._markers, markers)
             time.sleep(SHOWN_S)
 
     def _ready(self) -> Answering:

@@ -14,6 +14,8 @@ from om3d_core.settings import Settings, setting
 MODEL_HELP = "folder of a model, or its name on the Hugging Face hub as NAME@REVISION"
 PREPROCESSING = ("original", "whole-crop")
 MAX_TEMPLATES = 100
+# The default is empty instead, as `ros2 param load` reads this text as a YAML map.
+QUERY_ALONE = "{}"
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class TextSettings(NetworkSettings):
     """How a query becomes the text that a network reads."""
 
     template: str = setting(
-        "{}", 'text with {} for the query, such as "a {} in a scene"; the features of several,'
-        " separated by |, are averaged",
+        "", 'text with {} for the query, such as "a {} in a scene"; the features of several,'
+        " separated by |, are averaged; empty: the query alone",
     )
     clean_prompts: bool = setting(
         True, "reduce a query to its noun phrase; OpenMask3D encodes it as it was typed"
@@ -58,7 +60,7 @@ class TextSettings(NetworkSettings):
     @property
     def templates(self) -> tuple[str, ...]:
         """The templates one by one."""
-        return tuple(text.strip() for text in self.template.split("|"))
+        return tuple(text.strip() for text in (self.template or QUERY_ALONE).split("|"))
 
 
 @dataclass(frozen=True)

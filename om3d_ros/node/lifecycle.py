@@ -1,37 +1,35 @@
-"""What the two nodes share: lifecycle, parameters, diagnostics, entities, and the process."""
+"""What the two nodes share: lifecycle, parameters, diagnostics and entities."""
 
 from __future__ import annotations
 
-import signal
-import sys
+import threading
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
-import rclpy
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock, JumpThreshold
 from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
+from rclpy.exceptions import InvalidHandle, ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn as Transition
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import InvalidQosOverridesError
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
-from om3d_core.errors import Om3dError, SettingsError
+from om3d_core.errors import Om3dError, SettingsError, reason_of
 from om3d_ros.node import qos
 from om3d_ros.node.diagnostics import DiagnosticsPublisher, Health
-from om3d_ros.node.executor import NodeExecutor
 from om3d_ros.node.inputs import WATCH_PERIOD_S, Input
 from om3d_ros.node.outcomes import NotActiveError
-from om3d_ros.node.parameters import NodeParameters, ParameterSet
+from om3d_ros.node.parameters import NodeParameters, ParameterSet, changes_among
 from om3d_ros.node.settings import DiagnosticsSettings, LifecycleSettings
 
-EXIT_ERROR = 1
-# How long a busy worker keeps the interpreter's lock from a callback (Python's default: 5 ms).
-SWITCH_S = 0.0005
+T = TypeVar("T")
 
 
 class ManagedNode(LifecycleNode):
@@ -40,13 +38,17 @@ class ManagedNode(LifecycleNode):
     Subscriptions and timers made in :meth:`start` end with the state active, publishers made in
     :meth:`set_up` with the state inactive. Services live as long as the node and answer
     NOT_ACTIVE outside of the state active. A hook that raises fails its transition, and what it
-    had made is undone.
+    had made is undone; what only stops and frees goes through in any case, so that every state
+    can be left. An autostart that fails calls ``on_failed_start``.
     """
 
     def __init__(self, name: str, parameters: ParameterSet, settings: type[LifecycleSettings]):
         super().__init__(name)
         self._configured = False
         self._active = False
+        self._closed = False
+        self._transition = threading.RLock()
+        self.on_failed_start: Callable[[], None] = lambda: None
         self._publishers_made: list[LifecyclePublisher[Any]] = []
         self._subscriptions_made: list[Subscription[Any]] = []
         self._inputs_made: list[Input] = []
@@ -103,9 +105,9 @@ class ManagedNode(LifecycleNode):
 
     def publisher(self, kind: type[Any], topic: str, profile: QoSProfile) -> Any:
         """A lifecycle publisher until the next cleanup."""
-        made = self.create_lifecycle_publisher(
+        made = self._overridden(topic, lambda: self.create_lifecycle_publisher(
             kind, topic, profile, qos_overriding_options=qos.overridable()
-        )
+        ))
         self._publishers_made.append(made)
         return made
 
@@ -118,9 +120,9 @@ class ManagedNode(LifecycleNode):
         **options: Any,
     ) -> Subscription[Any]:
         """A subscription until the next deactivation."""
-        made = self.create_subscription(
+        made = self._overridden(topic, lambda: self.create_subscription(
             kind, topic, callback, profile, qos_overriding_options=qos.overridable(), **options
-        )
+        ))
         self._subscriptions_made.append(made)
         return made
 
@@ -137,6 +139,11 @@ class ManagedNode(LifecycleNode):
         self._inputs_made.append(made)
         return made
 
+    def publish(self, publisher: LifecyclePublisher[Any], message: Any) -> None:
+        """Publish, unless a transition has taken the publisher away meanwhile."""
+        with suppress(InvalidHandle):
+            publisher.publish(message)
+
     def serve(self, kind: type[Any], topic: str, callback: Any, group: CallbackGroup) -> None:
         """A service for the life of the node."""
         self.create_service(
@@ -149,65 +156,93 @@ class ManagedNode(LifecycleNode):
         self._timers_made.append(made)
         return made
 
+    def end_timer(self, timer: Timer) -> None:
+        """Destroy a timer of :meth:`repeat` before its time."""
+        self._timers_made.remove(timer)
+        self.destroy_timer(timer)
+
     def steady_timer(self, period_s: float, callback: Callable[[], None]) -> Timer:
         """A timer on the steady clock for the life of the node."""
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         return self.create_timer(period_s, callback, clock=clock)
 
+    def set_parameters_atomically(
+        self, parameter_list: Sequence[Parameter[Any]]
+    ) -> SetParametersResult:
+        """As rclpy does, but what changes nothing is no change: it is never refused.
+
+        So a parameter file that was dumped can be loaded, read-only parameters and all.
+        """
+        changes = changes_among(parameter_list, self)
+        if parameter_list and not changes:
+            return SetParametersResult(successful=True)
+        return super().set_parameters_atomically(changes)
+
     def on_configure(self, state: LifecycleState) -> Transition:
         """Load models and make publishers."""
-        try:
-            self.set_up()
-        except Exception as error:
-            self._unconfigure()
-            return self._failure("configure", error)
-        self._configured = True
-        self.get_logger().info("configured")
-        return super().on_configure(state)
+        with self._transition:
+            if self._closed:
+                return Transition.FAILURE
+            self.get_logger().info("configuring")
+            try:
+                self.set_up()
+            except Exception as error:
+                self._unconfigure()
+                return self._failure("configure", error)
+            self._configured = True
+            self.get_logger().info("configured")
+            return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> Transition:
         """Begin to work."""
-        result = super().on_activate(state)
-        try:
-            self.start()
-        except Exception as error:
-            self._deactivate(state)
-            return self._failure("activate", error)
-        self._active = True
-        self.get_logger().info("active")
-        return result
+        with self._transition:
+            if self._closed:
+                return Transition.FAILURE
+            result = super().on_activate(state)
+            try:
+                self.start()
+            except Exception as error:
+                self._deactivate(state)
+                return self._failure("activate", error)
+            self._active = True
+            self.get_logger().info("active")
+            return result
 
     def on_deactivate(self, state: LifecycleState) -> Transition:
         """Stop working."""
-        return self._deactivate(state)
+        with self._transition:
+            return self._deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> Transition:
         """Free models and publishers."""
-        self._unconfigure()
-        return super().on_cleanup(state)
+        with self._transition:
+            self._unconfigure()
+            return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> Transition:
         """Stop and free, from whatever state."""
-        self._deactivate(state)
-        self._unconfigure()
-        return super().on_shutdown(state)
+        with self._transition:
+            self._deactivate(state)
+            self._unconfigure()
+            return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> Transition:
         """Recover to the state unconfigured."""
         return self.on_shutdown(state)
 
     def close(self) -> None:
-        """Free everything at the end of the process."""
-        self._active = False
-        self._destroy_inputs()
-        self._unconfigure()
-        self.destroy_node()
+        """Free everything for good, once a transition under way has ended."""
+        self._closed = True
+        with self._transition:
+            self._active = False
+            self._destroy_inputs()
+            self._unconfigure()
 
     def _deactivate(self, state: LifecycleState) -> Transition:
         self._active = False
         self._destroy_inputs()
         if self._configured:
-            self.stop()
+            self._surely("stop", self.stop)
         return super().on_deactivate(state)
 
     def _destroy_inputs(self) -> None:
@@ -226,11 +261,26 @@ class ManagedNode(LifecycleNode):
             made.watch()
 
     def _unconfigure(self) -> None:
-        self.tear_down()
+        self._surely("free what was loaded", self.tear_down)
         for publisher in self._publishers_made:
             self.destroy_lifecycle_publisher(publisher)
         self._publishers_made.clear()
         self._configured = False
+
+    def _surely(self, what: str, hook: Callable[[], None]) -> None:
+        """Run a hook that must not keep the node from leaving its state."""
+        try:
+            hook()
+        except Exception as error:
+            self._failure(what, error)
+
+    def _overridden(self, topic: str, make: Callable[[], T]) -> T:
+        """What ``make`` makes; an override of its quality of service that is wrong is an error."""
+        try:
+            return make()
+        except (RuntimeError, ParameterException, InvalidQosOverridesError) as error:
+            name = self.resolve_topic_name(topic)
+            raise SettingsError(f"{name}: cannot use qos_overrides: {reason_of(error)}") from error
 
     def _failure(self, transition: str, error: Exception) -> Transition:
         self.get_logger().error(f"cannot {transition}: {error}")
@@ -251,29 +301,9 @@ class ManagedNode(LifecycleNode):
 
     def _start_up(self) -> None:
         self._autostart.cancel()
-        if self.trigger_configure() == Transition.SUCCESS:
-            self.trigger_activate()
-
-
-def run(make_node: Callable[[], ManagedNode], args: Sequence[str] | None = None) -> int:
-    """Run one node until SIGINT or SIGTERM; return the exit status."""
-    rclpy.init(args=args)
-    try:
-        node = make_node()
-    except (SettingsError, ParameterException) as error:
-        print(f"om3d: error: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
-        return EXIT_ERROR
-    sys.setswitchinterval(SWITCH_S)
-    executor = NodeExecutor()
-    executor.add_node(node)
-    try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        node.close()
-        executor.shutdown(timeout_sec=2.0)
-        rclpy.try_shutdown()
-    return 0
+        started = self.trigger_configure() == Transition.SUCCESS
+        if started:
+            started = self.trigger_activate() == Transition.SUCCESS
+        if not started and not self._closed:
+            self.get_logger().fatal("autostart failed: the node ends")
+            self.on_failed_start()

@@ -1,16 +1,19 @@
 """ROS parameters of a node, made from settings trees: declare, validate, apply.
 
 A setting is changed at run time only if its name is among those the node can apply while it is
-configured; any other is refused until the node is unconfigured again. Validation has no side
-effects, application happens after the set.
+configured; any other is refused until the node is unconfigured again. To set a value again that a
+parameter has already is no change. Validation has no side effects, application happens after the
+set.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import yaml
 from rcl_interfaces.msg import (
     FloatingPointRange,
     IntegerRange,
@@ -108,14 +111,54 @@ class NodeParameters:
             leaf = self._leaves.get(parameter.name)
             if leaf is None:
                 continue
-            if self._is_configured() and leaf.name not in self._parameters.live:
+            value = leaf.constraint.check(leaf.name, leaf.kind, parameter.value)
+            fixed = self._is_configured() and leaf.name not in self._parameters.live
+            if fixed and value != self._values[leaf.name]:
                 raise SettingsError(f"{leaf.name} can change only while the node is unconfigured")
-            checked[leaf.name] = leaf.constraint.check(leaf.name, leaf.kind, parameter.value)
+            checked[leaf.name] = value
         return checked
 
     def _build_all(self, values: Mapping[str, Value]) -> None:
         for tree in self._parameters.trees:
             build(tree, {leaf.name: values[leaf.name] for leaf in flatten(tree)})
+
+
+def changes_among(parameters: Sequence[Parameter[Any]], node: Node) -> list[Parameter[Any]]:
+    """Those of ``parameters`` that differ from what ``node`` has, in the types of the node's.
+
+    `ros2 param` guesses types from text: what YAML reads as a number or a switch may be a string
+    of the node, and a whole number, or 1e-05, one of its floats.
+    """
+    changes = []
+    for parameter in parameters:
+        if not node.has_parameter(parameter.name):
+            changes.append(parameter)
+            continue
+        current = node.get_parameter(parameter.name)
+        wanted = _retyped(parameter, current)
+        if (wanted.type_, wanted.value) != (current.type_, current.value):
+            changes.append(wanted)
+    return changes
+
+
+def _retyped(parameter: Parameter[Any], current: Parameter[Any]) -> Parameter[Any]:
+    """``parameter`` in the type of ``current`` if it means such a value, else as it is."""
+    kinds, value = type(parameter).Type, parameter.value
+    if current.type_ == kinds.DOUBLE and parameter.type_ in {kinds.INTEGER, kinds.STRING}:
+        with suppress(ValueError, OverflowError):
+            return type(parameter)(parameter.name, kinds.DOUBLE, float(value))
+    if current.type_ == kinds.STRING and isinstance(value, (bool, int, float)):
+        read = _read_yaml(current.value)
+        if type(read) is type(value) and read == value:
+            return current
+    return parameter
+
+
+def _read_yaml(text: str) -> object:
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):
+        return text
 
 
 def describe(leaf: FlatSetting, parameters: ParameterSet) -> ParameterDescriptor:

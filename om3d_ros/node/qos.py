@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from rcl_interfaces.msg import ParameterDescriptor
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
 from rclpy.qos import (
@@ -29,6 +29,7 @@ REQUEST_DEPTH = 1000
 POSE_DEPTH = 200
 AS_OFFERED = "auto"
 RELIABILITIES = (AS_OFFERED, "reliable", "best_effort")
+MAX_DEPTH = 100_000
 
 
 def following(
@@ -83,6 +84,8 @@ class Overrides:
                 raise SettingsError(f"{name}: expected one of {allowed}, got {value!r}")
             self._chosen[policy] = kind[value.upper()]
         self.depth = int(_declared(node, f"{prefix}.depth", depth))
+        if not 1 <= self.depth <= MAX_DEPTH:
+            raise SettingsError(f"{prefix}.depth: expected 1 .. {MAX_DEPTH}, got {self.depth}")
 
     def apply(self, profile: QoSProfile) -> QoSProfile:
         """``profile`` with what the parameters say; returns it."""
@@ -131,7 +134,16 @@ def overridable() -> QoSOverridingOptions:
             QoSPolicyKind.DEPTH,
             QoSPolicyKind.RELIABILITY,
             QoSPolicyKind.DURABILITY,
-        )
+        ),
+        callback=_check,
+    )
+
+
+def _check(profile: QoSProfile) -> SetParametersResult:
+    if 1 <= profile.depth <= MAX_DEPTH:
+        return SetParametersResult(successful=True)
+    return SetParametersResult(
+        successful=False, reason=f"depth: expected 1 .. {MAX_DEPTH}, got {profile.depth}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from om3d_core.errors import SettingsError
 from om3d_core.settings import Settings, setting
 from om3d_core.streams.settings import (
     DepthSettings,
@@ -12,6 +13,8 @@ from om3d_core.streams.settings import (
     SyncSettings,
 )
 from om3d_ros.node import qos
+
+SHORTEST_PERIOD_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,17 @@ class RefreshSettings(Settings):
     """When the map is refreshed without being asked."""
 
     period_s: float = setting(
-        5.0, "time between two refreshes (s, node clock); 0 refreshes on demand only",
+        5.0, f"time between two refreshes (s, node clock), at least {SHORTEST_PERIOD_S:g};"
+        " 0 refreshes on demand only",
         low=0.0, high=86_400.0,
     )
     on_cloud: bool = setting(True, "refresh whenever a cloud arrives")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 0.0 < self.period_s < SHORTEST_PERIOD_S:
+            raise SettingsError(f"refresh.period_s: expected 0 or at least {SHORTEST_PERIOD_S:g},"
+                                f" got {self.period_s!r}")
 
 
 @dataclass(frozen=True)

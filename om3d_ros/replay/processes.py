@@ -103,6 +103,10 @@ class NodeProcess:
         """Wait for the process to end by itself; return its exit status."""
         return self._process.wait(timeout_s)
 
+    def send_signal(self, number: int) -> None:
+        """Send a signal if the process still runs."""
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """End the process at once, as a crash would."""
         self._process.kill()

@@ -11,8 +11,8 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from nav_msgs.msg import Odometry
 from om3d.msg import Error
 from om3d.srv import ClearMap, LoadMap, QueryImage, QueryText, SaveMap
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
@@ -34,7 +34,69 @@ QUERY = {"autostart": True, "diagnostics.period_s": 0.2}
 TIMEOUT_S, RESEND_S = 40.0, 3.0
 
 
-class Robot:
+class Talker:
+    """Who sends frames to nodes and calls their services, through ``client``."""
+
+    def __init__(self, client):
+        self.client, node = client, client.node
+        self._clients = {}
+        best_effort = qos_profile_sensor_data
+        self.publishers = {
+            "color": node.create_publisher(Image, "color/image_raw", qos.results()),
+            "depth": node.create_publisher(Image, "depth/image_raw", qos.results()),
+            "camera_info": node.create_publisher(CameraInfo, "color/camera_info", qos.results()),
+            "odometry": node.create_publisher(Odometry, "odometry", qos.results()),
+            "pose": node.create_publisher(PoseStamped, "pose", best_effort),
+            "cloud": node.create_publisher(PointCloud2, "cloud_map", qos.latched()),
+        }
+
+    def wait(self, done, what):
+        self.client.spin_until(done, TIMEOUT_S, what)
+
+    def call(self, kind, name, /, **fields):
+        return self.client.call(self.client_of(kind, name), kind.Request(**fields))
+
+    def client_of(self, kind, name):
+        """The client of a service that is there."""
+        key = (kind, name)
+        if key not in self._clients:
+            self._clients[key] = self.client.node.create_client(kind, name)
+        self.wait(self._clients[key].service_is_ready, f"service {name}")
+        return self._clients[key]
+
+    def transition(self, node, label):
+        """Ask ``node`` for a lifecycle transition; say whether it succeeded."""
+        wanted = Transition(id=getattr(Transition, f"TRANSITION_{label.upper()}"))
+        return self.call(ChangeState, f"{node}/change_state", transition=wanted).success
+
+    def state(self, node):
+        return self.call(GetState, f"{node}/get_state").current_state.label
+
+    def set_parameter(self, node, name, value):
+        message = Parameter(name, value=value).to_parameter_msg()
+        return self.call(SetParameters, f"{node}/set_parameters", parameters=[message]).results[0]
+
+    def send(self, frame, without=(), encoding="rgb8", shift_ns=0):
+        """Publish one frame, perhaps without some of its messages."""
+        stamp = frame.stamp_ns + shift_ns
+        camera, world = header("camera", stamp), header("map", stamp)
+        odometry = Odometry(header=world, child_frame_id="camera")
+        odometry.pose.pose = from_matrix(frame.map_from_camera)
+        color = from_pixels(frame.rgb, "rgb8", camera)
+        color.encoding = encoding
+        messages = {
+            "odometry": odometry,
+            "camera_info": from_intrinsics(frame.intrinsics, camera),
+            "depth": from_pixels(frame.depth, "32FC1", camera),
+            "color": color,
+        }
+        for name, message in messages.items():
+            if name not in without:
+                self.publishers[name].publish(message)
+        self.client.spin(0.01)
+
+
+class Robot(Talker):
     """Both nodes with doubles for models, and everything that talks to them."""
 
     def __init__(self, folder, domain, mapper=None, query=None):
@@ -52,19 +114,8 @@ class Robot:
             "helpers.doubled_query", folder / "query.log", domain, self._query_parameters,
             QUERY_REMAPS,
         ))
-        self.client = self._stack.enter_context(Client(domain, self.processes.check))
-        node = self.client.node
-        best_effort = qos_profile_sensor_data
-        self.publishers = {
-            "color": node.create_publisher(Image, "color/image_raw", qos.results()),
-            "depth": node.create_publisher(Image, "depth/image_raw", qos.results()),
-            "camera_info": node.create_publisher(CameraInfo, "color/camera_info", qos.results()),
-            "odometry": node.create_publisher(Odometry, "odometry", qos.results()),
-            "pose": node.create_publisher(PoseStamped, "pose", best_effort),
-            "cloud": node.create_publisher(PointCloud2, "cloud_map", qos.latched()),
-        }
+        super().__init__(self._stack.enter_context(Client(domain, self.processes.check)))
         self.diagnostics = {}
-        self._clients = {}
 
     def __enter__(self):
         return self
@@ -94,17 +145,6 @@ class Robot:
         self.wait(lambda: all(p.get_subscription_count() for p in subscribed), "subscriptions")
         return self
 
-    def wait(self, done, what):
-        self.client.spin_until(done, TIMEOUT_S, what)
-
-    def call(self, kind, name, /, **fields):
-        key = (kind, name)
-        if key not in self._clients:
-            self._clients[key] = self.client.node.create_client(kind, name)
-        client = self._clients[key]
-        self.wait(client.service_is_ready, f"service {name}")
-        return self.client.call(client, kind.Request(**fields))
-
     def text(self, text, **fields):
         return self.call(QueryText, "query/query_text", text=text, **fields)
 
@@ -119,25 +159,6 @@ class Robot:
 
     def clear(self):
         return self.call(ClearMap, "mapper/clear")
-
-    def send(self, frame, without=(), encoding="rgb8", shift_ns=0):
-        """Publish one frame, perhaps without some of its messages."""
-        stamp = frame.stamp_ns + shift_ns
-        camera, world = header("camera", stamp), header("map", stamp)
-        odometry = Odometry(header=world, child_frame_id="camera")
-        odometry.pose.pose = from_matrix(frame.map_from_camera)
-        color = from_pixels(frame.rgb, "rgb8", camera)
-        color.encoding = encoding
-        messages = {
-            "odometry": odometry,
-            "camera_info": from_intrinsics(frame.intrinsics, camera),
-            "depth": from_pixels(frame.depth, "32FC1", camera),
-            "color": color,
-        }
-        for name, message in messages.items():
-            if name not in without:
-                self.publishers[name].publish(message)
-        self.client.spin(0.01)
 
     def stream(self, frames, **options):
         """Publish frames one by one, each once the mapper is done with the one before.
@@ -167,25 +188,6 @@ class Robot:
         """Refresh and wait until the query node has the result."""
         result = self.client.refresh()
         return result, self.client.wait_for_revision(result.revision)
-
-    def transition(self, node, label):
-        """Ask ``node`` for a lifecycle transition; say whether it succeeded."""
-        wanted = Transition(id=getattr(Transition, f"TRANSITION_{label.upper()}"))
-        return self.call(ChangeState, f"{node}/change_state", transition=wanted).success
-
-    def state(self, node):
-        return self.call(GetState, f"{node}/get_state").current_state.label
-
-    def set_parameter(self, node, name, value):
-        kind = {
-            bool: ("BOOL", "bool_value"), int: ("INTEGER", "integer_value"),
-            float: ("DOUBLE", "double_value"), str: ("STRING", "string_value"),
-        }[type(value)]
-        content = ParameterValue(type=getattr(ParameterType, f"PARAMETER_{kind[0]}"))
-        setattr(content, kind[1], value)
-        parameter = Parameter(name=name, value=content)
-        response = self.call(SetParameters, f"{node}/set_parameters", parameters=[parameter])
-        return response.results[0]
 
 
 def code_name(code):

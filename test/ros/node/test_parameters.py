@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import pytest
@@ -18,7 +19,7 @@ from om3d_core.settings import Settings, build, flatten, setting
 from om3d_core.streams.settings import RecordedStreamSettings
 from om3d_ros import mapper_node, query_node
 from om3d_ros.default_config import default_config
-from om3d_ros.node.parameters import NodeParameters, ParameterSet
+from om3d_ros.node.parameters import NodeParameters, ParameterSet, changes_among
 from om3d_ros.node.settings import MapperNodeSettings, QueryNodeSettings
 
 
@@ -103,6 +104,29 @@ def test_what_is_live_is_applied_and_the_rest_refused_while_configured(context):
     assert probe.tree == Tree(group=Group(size=4))
 
 
+def test_what_a_parameter_has_already_is_taken_at_any_time(context):
+    probe = Probe(context)
+    probe.configured = True
+    assert probe.set(group__kind="a").successful and probe.set(group__speed_m=0.5).successful
+    assert not probe.set(group__kind="b").successful
+
+
+def test_a_change_is_told_from_what_a_text_may_mean(context):
+    """As `ros2 param load` guesses types from text."""
+    node = rclpy.create_node("texts", context=context)
+    texts = {"switch": "yes", "number": "0x10", "empty": "", "word": "a"}
+    for name, value in {**texts, "speed_m": 0.5, "size": 3}.items():
+        node.declare_parameter(name, value)
+    same = [Parameter(name, value=yaml.safe_load(text) or text) for name, text in texts.items()]
+    same += [Parameter("speed_m", value="5e-1"), Parameter("size", value=3)]
+    assert [p.value for p in same[:2]] == [True, 16]
+    assert changes_among(same, node) == []
+    given = {"switch": False, "number": 17, "word": "b", "speed_m": 2, "size": 3.0, "new": 1}
+    changes = changes_among([Parameter(n, value=v) for n, v in given.items()], node)
+    assert {p.name: p.value for p in changes} == given
+    assert changes[3].type_ == Parameter.Type.DOUBLE and changes[4].type_ == Parameter.Type.DOUBLE
+
+
 def test_a_refused_set_has_no_effect_at_all(context):
     probe = Probe(context)
     before = probe.tree
@@ -139,11 +163,13 @@ def test_the_parameter_file_is_that_of_the_settings(repository):
     ],
 )
 def test_the_parameter_file_holds_every_default(name, trees):
-    content = yaml.safe_load(default_config())[f"/**/{name}"]["ros__parameters"]
-    values = dict(flat(content))
+    text = re.sub(r"^( +)# (\w+: \S+)$", r"\1\2", default_config(), flags=re.MULTILINE)
+    values = dict(flat(yaml.safe_load(text)[name]["ros__parameters"]))
     assert list(values) == [leaf.name for tree in trees for leaf in flatten(tree)]
     for tree in trees:
         assert build(tree, {leaf.name: values[leaf.name] for leaf in flatten(tree)}) == tree()
+    loaded = dict(flat(yaml.safe_load(default_config())[name]["ros__parameters"]))
+    assert set(values) - set(loaded) == {"autostart"}
     kinds = {leaf.name: leaf.kind for tree in trees for leaf in flatten(tree)}
     assert all(type(value) is kinds[key] for key, value in values.items())
 
