@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -76,6 +75,8 @@ def visible_pixels(
 
     points: (P, 3) meters in the map frame. depth: (H, W) meters, 0 where there is none.
     """
+    from om3d_core.mapping.visibility_kernels import project
+
     height, width = depth.shape
     expect(
         (height, width) == (intrinsics.height, intrinsics.width),
@@ -86,7 +87,7 @@ def visible_pixels(
     camera_from_map = np.linalg.inv(map_from_camera)
     pixel_from_map = (intrinsics.matrix @ camera_from_map[:3]).astype(kind)
     out = np.empty(len(points), np.int32)
-    _project(
+    project(
         points.astype(kind, copy=False),
         depth.astype(kind, copy=False),
         pixel_from_map,
@@ -110,62 +111,12 @@ def observe(
 
     count: ``pixels``, each once however many points fall on it, or ``points``.
     """
+    from om3d_core.mapping.visibility_kernels import count as count_pixels
+
     n = len(masks)
     counts, boxes = np.zeros(n, np.int32), np.zeros((n, 4), np.int32)
     owner = np.full(width * height, -1, np.int32)
-    _count(pixels, masks.indptr, masks.indices, width, count == "pixels", owner, counts, boxes)
+    count_pixels(
+        pixels, masks.indptr, masks.indices, width, count == "pixels", owner, counts, boxes
+    )
     return Observation(counts, boxes)
-
-
-@numba.njit(cache=True, nogil=True)
-def _project(  # type: ignore[no-untyped-def]
-    points, depth, pixel_from_map, tolerance, truncate, require_front, require_depth, out
-):
-    height, width = depth.shape
-    m = pixel_from_map
-    zero, half = m.dtype.type(0.0), m.dtype.type(0.5)
-    for i in range(points.shape[0]):
-        x, y, z = points[i, 0], points[i, 1], points[i, 2]
-        out[i] = -1
-        w = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
-        if require_front and not w > zero:
-            continue
-        u, v = zero, zero
-        if w != zero:
-            u = (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]) / w
-            v = (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]) / w
-        if truncate:
-            inside = u > -1 and v > -1 and u < width and v < height
-        else:
-            u, v = u + half, v + half
-            inside = u >= 0 and v >= 0 and u < width and v < height
-        if not inside:
-            continue
-        column, row = np.int32(u), np.int32(v)
-        measured = depth[row, column]
-        if require_depth and not measured > zero:
-            continue
-        if abs(measured - w) <= tolerance:
-            out[i] = row * width + column
-
-
-@numba.njit(cache=True, nogil=True)
-def _count(  # type: ignore[no-untyped-def]
-    pixels, indptr, indices, width, distinct, owner, counts, boxes
-):
-    for i in range(len(counts)):
-        count = 0
-        x1, y1, x2, y2 = 1 << 30, 1 << 30, -1, -1
-        for j in range(indptr[i], indptr[i + 1]):
-            pixel = pixels[indices[j]]
-            if pixel < 0 or (distinct and owner[pixel] == i):
-                continue
-            owner[pixel] = i
-            count += 1
-            row = pixel // width
-            column = pixel - row * width
-            x1, x2 = min(x1, column), max(x2, column)
-            y1, y2 = min(y1, row), max(y2, row)
-        counts[i] = count
-        if count:
-            boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3] = x1, y1, x2 + 1, y2 + 1

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.errors import expect
-from om3d_core.proposals.mask3d.components import connected_components
 
 Float = npt.NDArray[np.float32]
 EPSILON = 1e-6
@@ -95,6 +94,8 @@ def _cluster(
     positions: npt.NDArray[np.floating], reach_m: float, min_samples: int
 ) -> npt.NDArray[np.int64]:
     if min_samples == 1:
+        from om3d_core.proposals.mask3d.components import connected_components
+
         return connected_components(positions, reach_m)
     from sklearn.cluster import DBSCAN
 
