@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, GroupAction
-from launch.conditions import IfCondition
+import re
+import tempfile
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node, PushRosNamespace, SetParameter
-from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare("om3d")
@@ -15,12 +18,22 @@ ARGUMENTS = {
     "namespace": ("", "namespace of both nodes"),
     "use_sim_time": ("false", "take the time from /clock"),
     "params_file": (
-        PathJoinSubstitution([SHARE, "config", "default.yaml"]), "file of all parameters"
+        PathJoinSubstitution([SHARE, "config", "default.yaml"]),
+        "file of all parameters; in it the keys `mapper` and `query` hold in every namespace",
     ),
     "autostart": ("true", "configure and activate the nodes without a lifecycle manager"),
+    "use_respawn": ("false", "start a node again two seconds after it ended"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
-    "rviz": ("false", "start RViz with config/om3d.rviz"),
+    "rviz": ("false", "start RViz with config/om3d.rviz, if it is installed"),
     "rviz_config": (PathJoinSubstitution([SHARE, "config", "om3d.rviz"]), "RViz configuration"),
+}
+# Where one of these is empty, the parameters file decides.
+OVERRIDES = {
+    "map_frame": ("", "frame of the poses, the cloud and all results"),
+    "pose_source": ("", "odometry or pose: where poses come from"),
+    "input_reliability": ("", "best_effort or reliable: quality of service of images and poses"),
+    "input_durability": ("", "volatile or transient_local: the same"),
+    "input_depth": ("", "history of images and poses (messages)"),
 }
 INPUTS = {
     "color_topic": ("color/image_raw", "color images, sensor_msgs/Image"),
@@ -30,47 +43,113 @@ INPUTS = {
     "odometry_topic": ("odometry", "camera poses if pose.source is odometry"),
     "pose_topic": ("pose", "camera poses if pose.source is pose"),
 }
+LATCHED = "cloud_topic"
+RESPAWN_DELAY_S = 2.0
 
 
 def generate_launch_description() -> LaunchDescription:
     """The arguments above, and the nodes in their namespace."""
-    argument = LaunchConfiguration
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in {**ARGUMENTS, **OVERRIDES, **INPUTS}.items()
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=_nodes)])
+
+
+def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
+    given = {
+        name: LaunchConfiguration(name).perform(context)
+        for name in (*ARGUMENTS, *OVERRIDES, *INPUTS)
+    }
     common = {
         "package": "om3d",
         "output": "screen",
-        "parameters": [
-            argument("params_file"),
-            {"autostart": ParameterValue(argument("autostart"), value_type=bool)},
-        ],
-        "arguments": ["--ros-args", "--log-level", argument("log_level")],
+        "ros_arguments": ["--log-level", given["log_level"]],
+        "respawn": _is_true(given["use_respawn"]),
+        "respawn_delay": RESPAWN_DELAY_S,
     }
-    nodes = GroupAction([
-        PushRosNamespace(argument("namespace")),
-        SetParameter("use_sim_time", ParameterValue(argument("use_sim_time"), value_type=bool)),
+    shared: dict[str, object] = {"autostart": _is_true(given["autostart"])}
+    if given["map_frame"]:
+        shared["map_frame"] = given["map_frame"]
+    own = _input_qos(given)
+    if given["pose_source"]:
+        own["pose.source"] = given["pose_source"]
+    file = _for_any_namespace(given["params_file"])
+    actions = [
+        PushRosNamespace(given["namespace"]),
+        SetParameter("use_sim_time", _is_true(given["use_sim_time"])),
         Node(
             executable="mapper_node",
             name="mapper",
-            remappings=[(name, argument(topic)) for topic, (name, _) in INPUTS.items()],
+            parameters=[file, {**shared, **own}],
+            remappings=[(name, given[topic]) for topic, (name, _) in INPUTS.items()],
             **common,
         ),
         Node(
             executable="query_node",
             name="query",
+            parameters=[file, shared],
             remappings=[
                 ("instances", "mapper/instances"),
                 ("instance_cloud", "mapper/instance_cloud"),
             ],
             **common,
         ),
-        Node(
-            package="rviz2",
-            executable="rviz2",
-            arguments=["-d", argument("rviz_config")],
-            condition=IfCondition(argument("rviz")),
-        ),
-    ])
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in {**ARGUMENTS, **INPUTS}.items()
     ]
-    return LaunchDescription([*declared, nodes])
+    return [GroupAction(actions), *_rviz(given)]
+
+
+def _rviz(given: dict[str, str]) -> list[Node | LogInfo]:
+    """RViz, or word of it where it is missing: the nodes go on without."""
+    if not _is_true(given["rviz"]):
+        return []
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        return [LogInfo(msg="rviz:=true, but the package rviz2 is not installed: no RViz")]
+    arguments = ["-d", given["rviz_config"]]
+    simulated = {"use_sim_time": _is_true(given["use_sim_time"])}
+    return [Node(
+        package="rviz2", executable="rviz2", namespace=given["namespace"], arguments=arguments,
+        parameters=[simulated],
+    )]
+
+
+def _input_qos(given: dict[str, str]) -> dict[str, object]:
+    """Parameters for what is asked of images and poses, by their topics as they are resolved."""
+    asked: dict[str, object] = {
+        policy: given[f"input_{policy}"]
+        for policy in ("reliability", "durability")
+        if given[f"input_{policy}"]
+    }
+    if given["input_depth"]:
+        asked["depth"] = int(given["input_depth"])
+    space = "/".join(["", *filter(None, given["namespace"].split("/")), ""])
+    topics = [given[argument] for argument in INPUTS if argument != LATCHED]
+    return {
+        f"qos_overrides.{topic if topic.startswith('/') else space + topic}.subscription.{policy}":
+            value
+        for topic in topics
+        for policy, value in asked.items()
+    }
+
+
+def _for_any_namespace(params_file: str) -> str:
+    """A copy of the file whose bare node names match in every namespace, for rcl.
+
+    `ros2 param load` knows bare names, which rcl takes for nodes outside of any namespace.
+    """
+    text = Path(params_file).read_text(encoding="utf-8")
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", prefix="om3d_params_", suffix=".yaml", delete=False
+    ) as copy:
+        copy.write(re.sub(r"^(mapper|query)(?=\s*:)", r"/**/\1", text, flags=re.MULTILINE))
+    return copy.name
+
+
+def _is_true(text: str) -> bool:
+    if text.lower() in {"true", "1"}:
+        return True
+    if text.lower() in {"false", "0"}:
+        return False
+    raise ValueError(f"expected true or false, got {text!r}")

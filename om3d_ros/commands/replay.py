@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
     with progress_report() as report:
         done = replay(
             args.bag, args.out, args.rate, args.query, args.image, args.attach, args.params_file,
-            args.top, report,
+            args.top, report, args.save,
         )
     _print(done, args.out)
     for reply in done.failed:
@@ -74,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--attach", action="store_true", help="use the nodes that run in ROS_DOMAIN_ID",
+    )
+    parser.add_argument(
+        "--save", default="", metavar="NAME", help="let the mapper save the map under this name"
     )
     parser.add_argument(
         "--params-file", type=Path, metavar="FILE", help="ROS parameters of both nodes"

@@ -54,12 +54,14 @@ def replay(
     params_file: Path | None = None,
     top_k: int = 0,
     report: Report = silent,
+    save: str = "",
 ) -> Replayed:
     """Play ``bag`` through both nodes, refresh, ask, and write everything into ``out``.
 
     The nodes run as processes on a DDS domain of their own (that of ROS_DOMAIN_ID if it is set)
     and are ended in any case; with ``attach`` the ones that run already are used. rate: speed
-    relative to the recording, 0 as fast as the mapper takes it. Raises SourceError for a bad bag,
+    relative to the recording, 0 as fast as the mapper takes it. save: the name under which the
+    mapper saves the map, not if empty. Raises SourceError for a bad bag,
     NodeDiedError if a node ends, ReplayError if the nodes do not do what they are asked.
     """
     pictures_asked = [(path.name, read_image(path)) for path in image_queries]
@@ -78,6 +80,8 @@ def replay(
         player.play(client, rate, report)
         refreshed = client.refresh(report)
         scene = client.wait_for_revision(refreshed.revision)
+        if save:
+            client.save(save)
         replies = [
             *(_ask_text(client, scene, text, top_k) for text in queries),
             *(_ask_image(client, scene, name, rgb, top_k) for name, rgb in pictures_asked),

@@ -13,7 +13,7 @@ from typing import Any
 import rclpy
 from om3d.action import Refresh
 from om3d.msg import Error, InstanceArray, MapperStatus
-from om3d.srv import ListInstances, QueryImage, QueryText
+from om3d.srv import ListInstances, QueryImage, QueryText, SaveMap
 from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -62,6 +62,7 @@ class Client:
         self.query_text = ask(QueryText, "query/query_text")
         self.query_image = ask(QueryImage, "query/query_image")
         self.list_instances = ask(ListInstances, "query/list_instances")
+        self._save = ask(SaveMap, "mapper/save")
         self._refresh = ActionClient(self.node, Refresh, "mapper/refresh")
 
     def __enter__(self) -> Client:
@@ -135,6 +136,13 @@ class Client:
         if result.error_code != Error.NONE:
             raise ReplayError(f"refresh failed: {result.error_msg} (code {result.error_code})")
         return result
+
+    def save(self, name: str) -> str:
+        """Save the map and return where; raises :class:`ReplayError` if it failed."""
+        response = self.call(self._save, SaveMap.Request(name=name))
+        if response.error_code != Error.NONE:
+            raise ReplayError(f"save failed: {response.error_msg} (code {response.error_code})")
+        return str(response.path)
 
     def wait_for_revision(self, revision: int) -> Scene:
         """Wait until the query node has a revision of the map, and return that map."""

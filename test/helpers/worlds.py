@@ -9,6 +9,7 @@ import numpy as np
 import open3d as o3d
 
 from om3d_core.data.frame import Frame, Intrinsics
+from om3d_core.sources.base import SkipCount
 
 BOXES = {
     "table": ((0.0, 0.0, 0.35), (1.2, 0.8, 0.7), (150, 110, 70)),
@@ -81,3 +82,20 @@ def write_folder(folder: Path, frames) -> Path:
         np.savetxt(folder / f"pose/{i}.txt", frame.map_from_camera)
     np.savetxt(folder / "intrinsics.txt", frames[0].intrinsics.matrix)
     return folder
+
+
+class Recording:
+    """Frames as a source."""
+
+    def __init__(self, frames):
+        self.skipped = SkipCount()
+        self._frames = frames
+
+    def __len__(self):
+        return len(self._frames)
+
+    def __iter__(self):
+        return iter(self._frames)
+
+    def cloud(self):
+        return None

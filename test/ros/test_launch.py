@@ -1,97 +1,259 @@
-"""Launch files and the RViz configuration fit the package."""
+"""The launch files, started, and the RViz configuration."""
 
 from __future__ import annotations
 
 import ast
 import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 import yaml
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from helpers.robot import Talker
+from helpers.worlds import Recording, tabletop
+from om3d.srv import QueryText
+from rcl_interfaces.srv import GetParameters
+from rclpy.parameter import parameter_value_to_python
 
+from om3d_core.sources.bag.writer import write_bag
+from om3d_ros.replay.client import Client
+
+START_S, END_S = 150.0, 40.0
+NODES = ("mapper", "query")
 ARGUMENTS = {
     "om3d.launch.py": {
-        "namespace", "use_sim_time", "params_file", "autostart", "log_level", "rviz",
+        "namespace", "use_sim_time", "params_file", "autostart", "use_respawn", "log_level",
+        "rviz", "rviz_config", "map_frame", "pose_source", "input_reliability",
+        "input_durability", "input_depth", "color_topic", "depth_topic", "camera_info_topic",
+        "cloud_topic", "odometry_topic", "pose_topic",
     },
-    "replay.launch.py": {"bag", "rate"},
+    "replay.launch.py": {
+        "bag", "rate", "out", "save", "shutdown_at_end", "params_file", "log_level", "rviz",
+        "map_frame", "pose_source",
+    },
 }
+PARAMETERS = """
+mapper:
+  ros__parameters:
+    map_root: "{root}"
+    fusion: {{voxel_m: 0.03}}
+    queue: {{capacity: 17}}
+query:
+  ros__parameters:
+    top_k: 3
+"""
 
 
-def tree_of(repository, name):
-    return ast.parse((repository / "launch" / name).read_text())
-
-
-def declared(tree):
-    """Names in the tables ARGUMENTS and INPUTS, and those declared one by one."""
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
-            if node.targets[0].id in {"ARGUMENTS", "INPUTS"}:
-                names |= {key.value for key in node.value.keys}
-        elif called(node) == "DeclareLaunchArgument" and isinstance(node.args[0], ast.Constant):
-            names.add(node.args[0].value)
-    return names
-
-
-def used(tree):
-    return {
-        node.args[0].value
-        for node in ast.walk(tree)
-        if called(node) in {"argument", "LaunchConfiguration"}
-        and isinstance(node.args[0], ast.Constant)
-    }
-
-
-def called(node):
-    return getattr(node.func, "id", None) if isinstance(node, ast.Call) else None
-
-
-@pytest.mark.parametrize("name", ARGUMENTS)
-def test_arguments_are_declared_and_used(repository, name):
-    tree = tree_of(repository, name)
-    assert ARGUMENTS[name] <= declared(tree)
-    assert used(tree) <= declared(tree)
-    tables = {
-        key.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "ARGUMENTS"
-        for key in node.value.keys
-    }
-    assert tables <= used(tree)
-
-
-def test_inputs_are_topics_that_the_mapper_subscribes_to(repository):
-    inputs = next(
-        ast.literal_eval(node.value)
-        for node in ast.walk(tree_of(repository, "om3d.launch.py"))
-        if isinstance(node, ast.Assign) and node.targets[0].id == "INPUTS"
-    )
-    source = (repository / "om3d_ros" / "mapper_node.py").read_text()
-    for topic, _ in inputs.values():
-        assert f'"{topic}"' in source
-
-
-@pytest.mark.parametrize("name", ARGUMENTS)
-def test_named_files_and_executables_exist(repository, name):
-    tree = tree_of(repository, name)
-    for node in ast.walk(tree):
-        if called(node) == "PathJoinSubstitution":
-            parts = [e.value for e in node.args[0].elts if isinstance(e, ast.Constant)]
-            assert repository.joinpath(*parts).is_file()
-        for keyword in getattr(node, "keywords", ()):
-            if keyword.arg == "executable" and keyword.value.value != "rviz2":
-                assert (repository / "om3d_ros" / f"{keyword.value.value}.py").is_file()
-
-
-@pytest.mark.parametrize("name", ARGUMENTS)
-def test_launch_files_can_be_loaded(repository, name):
+@pytest.fixture
+def launch_installed():
+    """Needed by the tests that start launch files."""
     for package in ("launch", "launch_ros"):
         spec = importlib.util.find_spec(package)
         if spec is None or spec.origin is None:
-            pytest.skip(f"needs {package} of an installed ROS 2")
-    spec = importlib.util.spec_from_file_location("launch_file", repository / "launch" / name)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.generate_launch_description().entities
+            pytest.skip(f"needs {package} of an installed ROS 2 to start launch files")
+
+
+@pytest.fixture
+def parameters(tmp_path):
+    path = tmp_path / "parameters.yaml"
+    path.write_text(PARAMETERS.format(root=tmp_path / "maps"))
+    return path
+
+
+class Launched:
+    """A launch file under way; its output goes to ``log``."""
+
+    def __init__(self, file, log, **arguments):
+        self.log = log
+        given = [f"{name}:={value}" for name, value in arguments.items()]
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "helpers.launched", str(file), *given],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                start_new_session=True, cwd=log.parent,
+            )
+
+    def check(self):
+        code = self._process.poll()
+        assert code is None, f"the launch ended with status {code}: {self.text[-3000:]}"
+
+    @property
+    def text(self):
+        return self.log.read_text(errors="replace")
+
+    def processes(self, program):
+        """Ids of the running processes of a program below this launch."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError, ValueError):
+                group = os.getpgid(int(entry.name))
+                command = (entry / "cmdline").read_bytes().decode(errors="replace")
+                if group == self._process.pid and program in command:
+                    found.append(int(entry.name))
+        return found
+
+    def wait_for_end(self, timeout_s=END_S):
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"the launch did not end: {self.text[-3000:]}")
+
+    def interrupt(self):
+        self._process.send_signal(signal.SIGINT)
+        self.wait_for_end()
+        assert not self.processes(""), "the launch left processes behind"
+        return self.text
+
+    def kill(self):
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+@contextmanager
+def launched(repository, name, log, **arguments):
+    made = Launched(repository / "launch" / name, log, **arguments)
+    try:
+        yield made
+    finally:
+        made.kill()
+
+
+def wait_until_active(robot, space=""):
+    """Wait until both nodes are active."""
+    for name in NODES:
+        end = time.monotonic() + START_S
+        while not robot.client_of_soon(f"{space}{name}") or (
+            robot.state(f"{space}{name}") != "active"
+        ):
+            assert time.monotonic() < end
+            robot.client.spin(0.1)
+
+
+class Watcher(Talker):
+    """Who asks nodes that may not be there yet."""
+
+    def client_of_soon(self, node):
+        names = self.client.node.get_node_names_and_namespaces()
+        return f"/{node}" in {f"{space.rstrip('/')}/{name}" for name, space in names}
+
+
+def values(robot, node, *names):
+    found = robot.call(GetParameters, f"{node}/get_parameters", names=list(names)).values
+    return list(map(parameter_value_to_python, found))
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_arguments_are_declared(repository, name):
+    """Also where launch is not installed."""
+    tree = ast.parse((repository / "launch" / name).read_text())
+    tables = {
+        key.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
+        and node.targets[0].id in {"ARGUMENTS", "OVERRIDES", "INPUTS", "PASSED_ON"}
+        for key in node.value.keys
+    }
+    alone = {
+        node.args[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DeclareLaunchArgument"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert tables | alone == ARGUMENTS[name]
+
+
+def test_nodes_in_a_namespace_with_overrides(
+    repository, parameters, tmp_path, ros_domain_id, launch_installed
+):
+    arguments = {
+        "namespace": "robot", "params_file": parameters, "map_frame": "world",
+        "pose_source": "pose", "input_reliability": "reliable", "input_depth": 9,
+        "color_topic": "/camera/color", "use_respawn": "true",
+    }
+    if not rviz_installed():
+        arguments["rviz"] = "true"
+    with (
+        launched(repository, "om3d.launch.py", tmp_path / "log", **arguments) as started,
+        Client(ros_domain_id, started.check) as client,
+    ):
+        robot = Watcher(client)
+        wait_until_active(robot, "robot/")
+        assert values(robot, "robot/mapper", "map_frame", "pose.source", "queue.capacity") == [
+            "world", "pose", 17
+        ]
+        assert values(robot, "robot/query", "map_frame", "top_k") == ["world", 3]
+        overrides = [
+            "qos_overrides./camera/color.subscription.reliability",
+            "qos_overrides./robot/depth/image_raw.subscription.depth",
+            "qos_overrides./robot/pose.subscription.reliability",
+        ]
+        assert values(robot, "robot/mapper", *overrides) == ["reliable", 9, "reliable"]
+        if "rviz" in arguments:
+            assert "rviz2 is not installed" in started.text
+
+        (first,) = started.processes("mapper_node")
+        os.kill(first, signal.SIGKILL)
+        robot.wait(lambda: first not in started.processes("mapper_node"), "the mapper's end")
+        end = time.monotonic() + START_S
+        while started.text.count("active") < 3:
+            assert time.monotonic() < end
+            client.spin(0.1)
+        assert "Traceback" not in started.interrupt()
+
+
+def rviz_installed():
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def test_a_replay_waits_for_the_nodes_refreshes_saves_and_leaves_them(
+    repository, parameters, tmp_path, ros_domain_id, launch_installed
+):
+    frames = tabletop(12, 160, 120)
+    write_bag(Recording(frames), tmp_path / "world.mcap")
+    arguments = {
+        "bag": tmp_path / "world.mcap", "rate": 2.0, "save": "played", "rviz": "false",
+        "params_file": parameters, "out": tmp_path / "out",
+    }
+    with (
+        launched(repository, "replay.launch.py", tmp_path / "log", **arguments) as started,
+        Client(ros_domain_id, started.check) as client,
+    ):
+        end = time.monotonic() + START_S
+        while "the nodes go on with the map" not in started.text:
+            assert time.monotonic() < end, started.text[-3000:]
+            started.check()
+            client.spin(0.1)
+        status = json.loads((tmp_path / "out" / "answers.json").read_text())["mapper"]
+        assert status["frames_processed"] == len(frames)
+        assert (tmp_path / "maps" / "played" / "map.json").is_file()
+        answer = Watcher(client).call(QueryText, "query/query_text", text="a red box")
+        assert answer.error_code == 0 and answer.matches
+        assert "Traceback" not in started.interrupt()
+
+
+def test_a_replay_that_fails_ends_the_nodes_if_it_was_to(
+    repository, parameters, tmp_path, ros_domain_id, launch_installed
+):
+    arguments = {
+        "bag": tmp_path / "nothing.mcap", "shutdown_at_end": "true", "rviz": "false",
+        "params_file": parameters,
+    }
+    with launched(repository, "replay.launch.py", tmp_path / "log", **arguments) as started:
+        started.wait_for_end(START_S)
+        assert "nothing.mcap" in started.text and not started.processes("")
 
 
 def test_rviz_shows_latched_topics_as_such(repository):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import time
 
 import cv2
 import numpy as np
 import pytest
 from helpers.doubles import BoxProposer, ColorEncoder
-from helpers.worlds import tabletop
+from helpers.worlds import Recording, tabletop
 
 import om3d_ros.replay
 from om3d_core.errors import SourceError
@@ -20,7 +19,6 @@ from om3d_core.query.scene_query import SceneQuery
 from om3d_core.settings import build
 from om3d_core.sources.bag.source import RosbagSource
 from om3d_core.sources.bag.writer import BagSettings, write_bag
-from om3d_core.sources.base import SkipCount
 from om3d_ros.replay import replay
 from om3d_ros.replay.client import Client, ReplayError
 from om3d_ros.replay.processes import NodeDiedError, NodeProcess, Processes, free_domain
@@ -36,23 +34,6 @@ PARAMETERS = """
   ros__parameters:
     top_k: 3
 """
-
-
-class Recording:
-    """The frames of the test world as a source."""
-
-    def __init__(self, frames):
-        self.skipped = SkipCount()
-        self._frames = frames
-
-    def __len__(self):
-        return len(self._frames)
-
-    def __iter__(self):
-        return iter(self._frames)
-
-    def cloud(self):
-        return None
 
 
 @pytest.fixture(scope="module")
@@ -173,16 +154,15 @@ def test_the_nodes_start_with_the_shipped_parameters(repository, tmp_path, ros_d
 
 def test_nodes_that_nobody_started_are_told(bag, tmp_path, monkeypatch, ros_domain_id):
     log = tmp_path / "mapper.log"
-    monkeypatch.setattr(om3d_ros.replay, "ATTACH_TIMEOUT_S", 5.0)
+    monkeypatch.setattr(om3d_ros.replay, "ATTACH_TIMEOUT_S", 2.0)
     monkeypatch.setenv("ROS_DOMAIN_ID", str(ros_domain_id))
     with Processes() as nodes:
         nodes.add(NodeProcess("om3d_ros.mapper_node", log, ros_domain_id))
-        deadline = time.monotonic() + 60
-        while "unconfigured" not in log.read_text() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        with pytest.raises(ReplayError, match="mapper and query to be active within 5 s"):
+        with Client(ros_domain_id, nodes.check) as client:
+            told = "unconfigured: a lifecycle manager, or autostart, starts it"
+            client.spin_until(lambda: told in log.read_text(), 90.0, "the node to tell its state")
+        with pytest.raises(ReplayError, match="mapper and query to be active within 2 s"):
             replay(bag, tmp_path / "out", attach=True)
-    assert "unconfigured: a lifecycle manager, or autostart, starts it" in log.read_text()
 
 
 def test_two_free_domains_differ():
