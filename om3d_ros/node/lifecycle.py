@@ -301,9 +301,9 @@ class ManagedNode(LifecycleNode):
 
     def _start_up(self) -> None:
         self._autostart.cancel()
-        started = self.trigger_configure() == Transition.SUCCESS
-        if started:
-            started = self.trigger_activate() == Transition.SUCCESS
-        if not started and not self._closed:
+        self.trigger_configure()
+        if self._configured:
+            self.trigger_activate()
+        if not self._active and not self._closed:
             self.get_logger().fatal("autostart failed: the node ends")
             self.on_failed_start()

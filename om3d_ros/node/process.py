@@ -16,6 +16,7 @@ from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.logging import LoggingSeverity
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 from om3d_core.errors import Om3dError, SettingsError
 from om3d_ros.node.executor import NodeExecutor
@@ -62,6 +63,7 @@ class _Process:
         self.status = 0
         self._node = node
         self._stop = stop
+        self._ended: Future[None] = Future()
         self._fault: BaseException | None = None
         self._executor = NodeExecutor()
         self._executor.add_node(node)
@@ -72,7 +74,7 @@ class _Process:
         spinner = threading.Thread(target=self._spin, name="executor", daemon=True)
         spinner.start()
         self._stop.wait()
-        self._executor.wake()
+        self._ended.set_result(None)
         spinner.join(END_S)
 
     def end(self) -> None:
@@ -94,8 +96,7 @@ class _Process:
 
     def _spin(self) -> None:
         try:
-            while not self._stop.is_set():
-                self._executor.spin_once()
+            self._executor.spin_until_future_complete(self._ended)
         except BaseException as error:
             self._fault = error
             self._fail()

@@ -197,6 +197,7 @@ def test_an_absurdly_long_crop_costs_no_memory(folders):
 
 
 def test_templates_and_prompts_change_the_text_and_several_are_averaged(folders):
+    assert ClipSettings().templates == ClipSettings(template="{}").templates == ("{}",)
     def encode(text, **changes):
         encoder = create_encoder("clip", settings(folders).replaced(
             clip=ClipSettings(model=str(folders["clip"]), **changes)))
