@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 
+from lifecycle_msgs.srv import ChangeState, GetState
 from om3d.action import Refresh
+from om3d.srv import ClearMap, ListInstances, LoadMap, QueryText, SaveMap
 from rcl_interfaces.srv import GetParameters, ListParameters, SetParameters
 from rclpy.action import ActionClient
 from rclpy.parameter import Parameter, parameter_value_to_python
 
-from helpers.robot import Talker
+from helpers.robot import RESEND_S, Talker
 from om3d_ros.replay import QUERY_REMAPS
 from om3d_ros.replay.client import Client
 from om3d_ros.replay.processes import NodeProcess, Processes
 
 NODES = ("mapper", "query")
+NODE_SERVICES = (
+    (ChangeState, "change_state"), (GetState, "get_state"), (GetParameters, "get_parameters"),
+    (ListParameters, "list_parameters"), (SetParameters, "set_parameters"),
+)
+OWN_SERVICES = (
+    (SaveMap, "mapper/save"), (LoadMap, "mapper/load"), (ClearMap, "mapper/clear"),
+    (QueryText, "query/query_text"), (ListInstances, "query/list_instances"),
+)
 EDGES = {
     ("unconfigured", "configure"): "inactive",
     ("inactive", "activate"): "active",
@@ -40,12 +51,34 @@ class PlainNodes(Talker):
         super().__init__(self._stack.enter_context(Client(domain, self.processes.check)))
         self._refresh = ActionClient(self.client.node, Refresh, "mapper/refresh")
         self._stack.callback(self._refresh.destroy)
+        self._connect()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
         self._stack.close()
+
+    def _connect(self):
+        """Find all services before the first is asked.
+
+        Fast DDS gives up an answer after 0.1 s if it does not know yet who asked, as may be on a
+        busy machine: the questions here may be lost, those that follow are not.
+        """
+        for name in NODES:
+            for kind, service in NODE_SERVICES:
+                self.client_of(kind, f"{name}/{service}")
+        for kind, service in OWN_SERVICES:
+            self.client_of(kind, service)
+        for name in NODES:
+            asked = []
+
+            def answered(name=name, asked=asked):
+                if not asked or time.monotonic() - asked[-1][0] > RESEND_S:
+                    asked.append((time.monotonic(), self.ask(GetState, f"{name}/get_state")))
+                return any(future.done() for _, future in asked)
+
+            self.wait(answered, f"an answer of {name}")
 
     def log(self, name):
         return self.logs[name].read_text(errors="replace")

@@ -78,7 +78,7 @@ class Launched:
                 [sys.executable, "-m", "helpers.launched", str(file), *given],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                start_new_session=True, cwd=log.parent,
+                start_new_session=True, cwd=log.parent, preexec_fn=heed_interrupts,
             )
 
     def check(self):
@@ -116,6 +116,11 @@ class Launched:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+
+def heed_interrupts():
+    """Undo what a job in the background inherits from its shell: launch keeps it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager

@@ -150,6 +150,11 @@ class Life(RuleBasedStateMachine):
         leaf = data.draw(st.sampled_from(leaves))
         self.set(name, leaf, data.draw(values_of(leaf)))
 
+    @rule(name=st.sampled_from(NODES), value=st.booleans())
+    def set_use_sim_time(self, name, value):
+        """Without a /clock: the node's time stands still."""
+        assert self.nodes.set_parameter(name, "use_sim_time", value).successful
+
     @rule(which=st.sampled_from(sorted(SERVICES)))
     def call(self, which):
         kind, service, fields = SERVICES[which]
@@ -191,6 +196,7 @@ class Life(RuleBasedStateMachine):
         """Cleanup recovers from whatever state, and default parameters bring a node up again."""
         for name in NODES:
             self.nodes.recover(name)
+            assert self.nodes.set_parameter(name, "use_sim_time", False).successful
             for leaf in LEAVES[name]:
                 if self.values[name][leaf.name] != leaf.default:
                     assert self.nodes.set_parameter(name, leaf.name, leaf.default).successful
