@@ -9,12 +9,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar
 
 from om3d_core.errors import SettingsError
 from om3d_core.settings import Groups, Settings
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,10 @@ class Plugin:
     weights: str = ""
 
 
-class Registry(dict[str, Plugin], Generic[T]):
+class Registry(dict[str, Plugin]):
     """The plug-ins of one kind by name; the group of a plug-in's settings has its name.
 
-    kind: what they are, for messages. ``T``: what their classes make.
+    kind: what they are, for messages.
     """
 
     def __init__(self, kind: str, plugins: Mapping[str, Plugin]):
@@ -66,7 +64,7 @@ class Registry(dict[str, Plugin], Generic[T]):
         found: type[Settings] = _import(path)
         return found
 
-    def create(self, name: str, settings: PluginSettings | None = None) -> T:
+    def create(self, name: str, settings: PluginSettings | None = None) -> Any:
         """The plug-in made with its group of ``settings``, by default with its defaults.
 
         Raises :class:`SettingsError` for an unknown name and what the class raises, such as
@@ -74,16 +72,14 @@ class Registry(dict[str, Plugin], Generic[T]):
         """
         factory, kind = self.implementation(name), self.settings_type(name)
         if kind is None:
-            made: T = factory()
-        else:
-            made = factory(kind() if settings is None else settings[name])
-        return made
+            return factory()
+        return factory(kind() if settings is None else settings[name])
 
 
 class PluginSettings(Groups):
     """The settings of every plug-in of a registry that has some, by its registered name."""
 
-    registry: ClassVar[Registry[Any]]
+    registry: ClassVar[Registry]
 
     @classmethod
     def kinds(cls) -> Mapping[str, type[Settings]]:

@@ -72,7 +72,7 @@ def check_model(need: Need) -> str:
     return "loads; " + ", ".join(f"{space.name}, {space.dim}-d" for space in encoder.spaces)
 
 
-def _need(registry: Registry[Any], name: str, given: Mapping[str, Value]) -> Need:
+def _need(registry: Registry, name: str, given: Mapping[str, Value]) -> Need:
     """What a plug-in needs; where no model is set, the first of the catalog that is for it."""
     weights = registry.plugin(name).weights
     reference = str(given[f"{name}.{weights}"]) if weights else ""
@@ -83,7 +83,7 @@ def _need(registry: Registry[Any], name: str, given: Mapping[str, Value]) -> Nee
 
 
 def _with_model(
-    registry: Registry[Any], tree: type[PluginSettings], name: str, need: Need
+    registry: Registry, tree: type[PluginSettings], name: str, need: Need
 ) -> Any:
     """The settings of the plug-ins with the needed model for one; those of others are default."""
     weights = registry.plugin(name).weights
@@ -94,7 +94,7 @@ def _with_model(
 
 def _reader_of(reference: str) -> str:
     """The plug-in that reads a model, by name, the catalog, the file's suffix or config.json."""
-    registries: tuple[Registry[Any], ...] = (ENCODERS, SEGMENTERS, PROPOSERS)
+    registries: tuple[Registry, ...] = (ENCODERS, SEGMENTERS, PROPOSERS)
     if any(reference in registry for registry in registries):
         return reference
     known = find(reference)

@@ -1,15 +1,8 @@
 """Image and text encoders, one file a model family."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from om3d_core.registry import Plugin, Registry
 
-if TYPE_CHECKING:
-    from om3d_core.encoders.base import Encoder
-
-REGISTRY: Registry[Encoder] = Registry("encoder", {
+REGISTRY = Registry("encoder", {
     "lite": Plugin("om3d_core.encoders.lite:LiteEncoder"),
     "clip": Plugin("om3d_core.encoders.clip:ClipEncoder", "ClipSettings", "model"),
     "siglip": Plugin("om3d_core.encoders.siglip:SiglipEncoder", "SiglipSettings", "model"),

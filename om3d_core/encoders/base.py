@@ -47,7 +47,7 @@ def create_encoder(name: str, settings: EncoderSettings | None = None) -> Encode
     Raises :class:`SettingsError` for an unknown name, and :class:`ModelError` if weights are
     missing or a space does not name this encoder.
     """
-    encoder = REGISTRY.create(name, settings)
+    encoder: Encoder = REGISTRY.create(name, settings)
     for space in encoder.spaces:
         if space.encoder != name:
             raise ModelError(

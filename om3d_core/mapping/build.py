@@ -27,7 +27,8 @@ def create_encoders(
 
 def create_proposer(settings: MapSettings) -> Proposer:
     """The proposer that ``settings.proposals`` names; its weights load here."""
-    return PROPOSERS.create(settings.proposals.method, settings.proposers)
+    proposer: Proposer = PROPOSERS.create(settings.proposals.method, settings.proposers)
+    return proposer
 
 
 def create_mapper(settings: MapSettings, encoders: Sequence[Encoder] | None = None) -> Mapper:
