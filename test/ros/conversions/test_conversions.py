@@ -188,7 +188,7 @@ def test_a_space_says_how_its_encoder_is_made_again(scene):
     (table,) = scene.features
     space = FeatureSpace("any@1", 3, True, False, "a/b@1234", "clip", "whole-crop")
     told = replace(scene, features=(replace(table, space=space),))
-    assert to_scene(*from_scene(told, 7, HEADER)).features[0].space == space
+    assert to_scene(*from_scene(told, HEADER)).features[0].space == space
 
 
 def test_an_empty_map_survives():

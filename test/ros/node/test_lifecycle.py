@@ -35,7 +35,7 @@ SERVICES = {
 }
 SECOND = 1_000_000_000
 # What these name is imported and loaded, or missing, only after seconds.
-HEAVY = {"proposals.method", "segmenter.method", "features.encoders", "encoder"}
+HEAVY = {"proposals.method", "segmenter.method", "features.encoders"}
 SHORT = settings(
     max_examples=5, stateful_step_count=40, deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
@@ -95,11 +95,9 @@ def test_the_shipped_parameters_are_loaded_active_and_unconfigured(active, name,
     assert active.set_parameter("mapper", "queue.capacity", 30).successful
 
 
-@pytest.mark.parametrize(("name", "parameter"),
-                         [("mapper", "features.encoders"), ("query", "encoder")])
-def test_an_unknown_encoder_is_refused_when_it_is_set(nodes, name, parameter):
-    nodes.recover(name)
-    result = nodes.set_parameter(name, parameter, "nope")
+def test_an_unknown_encoder_is_refused_when_it_is_set(nodes):
+    nodes.recover("mapper")
+    result = nodes.set_parameter("mapper", "features.encoders", "nope")
     assert not result.successful and "nope" in result.reason and "lite" in result.reason
 
 
