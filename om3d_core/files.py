@@ -12,7 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from om3d_core.errors import InputError, reason_of
+
 MAX_JSON_BYTES = 1 << 25
+MAX_JSON_VALUES = 8_000_000
+"""Of lists and numbers; an entry of an object counts as four."""
+
+MAX_YAML_BYTES = 1_000_000
+MAX_MARKS = 6_000
+"""Line ends and punctuation (``,:-[{?``) of one text; parsing takes a tenth of a millisecond each.
+"""
+MAX_NESTING = 64
+MARKS = ",:-[{?\n"
 KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
@@ -111,11 +122,74 @@ def sync_folder(folder: Path) -> None:
 def read_json(path: Path, max_bytes: int = MAX_JSON_BYTES) -> Any:
     """The content of a JSON file, whoever wrote it.
 
-    Raises OSError if it cannot be read, and ValueError if it is not JSON, nests too deeply or is
-    larger than ``max_bytes``.
+    Raises OSError if it cannot be read, and ValueError if it is not JSON, nests too deeply, is
+    larger than ``max_bytes`` or holds more values than fit in memory.
     """
-    content = read_regular(path, max_bytes)
+    return parse_json(read_regular(path, max_bytes))
+
+
+def parse_json(content: bytes | str) -> Any:
+    """The content of JSON from outside. Raises ValueError, before memory is taken if it is large.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    commas, groups, keys = data.count(b","), data.count(b"[") + data.count(b"{"), data.count(b":")
+    if commas + 2 * groups + 3 * keys > MAX_JSON_VALUES:
+        raise ValueError(f"more than {MAX_JSON_VALUES} values")
     try:
-        return json.loads(content)
+        return json.loads(data)
     except RecursionError as error:
         raise ValueError("JSON that nests too deeply") from error
+
+
+def read_yaml(path: Path, max_marks: int = MAX_MARKS) -> Any:
+    """The content of a YAML file: plain values, lists and tables, as JSON has them.
+
+    Raises OSError if the file cannot be read and InputError for anything else, such as tags,
+    aliases and merged keys.
+    """
+    try:
+        text = read_regular(path, MAX_YAML_BYTES).decode("utf-8")
+    except ValueError as error:
+        raise InputError(f"expected YAML in UTF-8, got {reason_of(error)}") from error
+    return parse_yaml(text, max_marks)
+
+
+def parse_yaml(text: str, max_marks: int = MAX_MARKS) -> Any:
+    """The content of a YAML text, as :func:`read_yaml`. Raises InputError."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.composer import Composer
+    from ruamel.yaml.events import AliasEvent
+
+    class PlainComposer(Composer):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.parser.check_event(AliasEvent):
+                line = self.parser.peek_event().start_mark.line + 1
+                raise InputError(f"expected plain values, got an alias (*name) in line {line}")
+            return super().compose_node(parent, index)
+
+    check_yaml(text, max_marks)
+    reader = YAML(typ="safe", pure=True)
+    reader.Composer = PlainComposer
+    try:
+        return reader.load(text)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"expected YAML, got {reason_of(error)}") from error
+
+
+def check_yaml(text: str, max_marks: int = MAX_MARKS) -> None:
+    """Raise InputError for a text that would take long to parse."""
+    marks = count_marks(text)
+    if marks > max_marks:
+        raise InputError(f"expected at most {max_marks} values and lines, got {marks}")
+    depth = 0
+    for letter in text:
+        depth += (letter in "[{") - (letter in "]}")
+        if depth > MAX_NESTING:
+            raise InputError(f"expected groups at most {MAX_NESTING} deep, got deeper ones")
+
+
+def count_marks(text: str) -> int:
+    """How much there is to parse, at most."""
+    return sum(text.count(mark) for mark in MARKS)

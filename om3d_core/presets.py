@@ -17,14 +17,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from om3d_core.errors import SettingsError, reason_of
-from om3d_core.files import user_path
+from om3d_core.errors import InputError, SettingsError
+from om3d_core.files import read_yaml, user_path
 from om3d_core.settings import Value
 
 PARAMETERS = "ros__parameters"
 DEFAULT_PRESET = "default"
 SUFFIX = ".yaml"
-MAX_BYTES = 1_000_000
 MAX_SETTINGS = 10_000
 MAX_DEPTH = 8
 
@@ -54,10 +53,10 @@ def read_preset(name: str, node: str = "mapper") -> dict[str, Value]:
     """
     path = _find(name)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise SettingsError(f"{path}: expected at most {MAX_BYTES} bytes")
-        content = _parse(path.read_text(encoding="utf-8"), path)
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_yaml(path)
+    except InputError as error:
+        raise SettingsError(f"{path}: {error}") from error
+    except OSError as error:
         raise SettingsError(f"{path}: expected a file of settings, got {error}") from error
     if not isinstance(content, Mapping):
         raise SettingsError(f"{path}: expected node names with {PARAMETERS}")
@@ -86,16 +85,6 @@ def _find(name: str) -> Path:
             f"preset: expected one of {', '.join(known)} or a {SUFFIX} file, got {name!r}"
         )
     return preset_folder() / f"{name}{SUFFIX}"
-
-
-def _parse(text: str, path: Path) -> Any:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{path}: expected YAML, got {reason_of(error)}") from error
 
 
 def _leaves(

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.errors import expect
+from om3d_core.errors import InputError, expect
+
+MAX_POINTS = 50_000_000
+MAX_COORDINATE_M = 16_384.0
+"""Beyond this float32 no longer tells millimeters apart."""
+MAX_NORMAL = 1.1
+UNIT_TOLERANCE = 1e-3
+MIN_JUDGED_POINTS = 50
+JUDGED_CELL_M = 1.0
+MIN_POINTS_A_CELL = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +51,18 @@ class Cloud:
                 f"segments of shape {shape[:1]} and dtype int64",
                 (self.segments.shape, self.segments.dtype),
             )
+        expect(len(self.points) <= MAX_POINTS, f"at most {MAX_POINTS} points", len(self.points))
         expect(bool(np.isfinite(self.points).all()), "finite points", "NaN or infinity")
         expect(bool(np.isfinite(self.normals).all()), "finite normals", "NaN or infinity")
+        farthest = _largest(self.points)
+        expect(
+            farthest <= MAX_COORDINATE_M,
+            f"points in meters within {MAX_COORDINATE_M:g} m of the origin (scale the cloud to"
+            " meters, or move its origin into the scene)",
+            f"a coordinate of {farthest:g}",
+        )
+        longest = _largest(self.normals)
+        expect(longest <= MAX_NORMAL, "normals of length 1 or 0", f"a component of {longest:g}")
 
     def __len__(self) -> int:
         return len(self.points)
@@ -65,3 +84,50 @@ class Cloud:
         if not len(self):
             return np.zeros(3, np.float32), np.zeros(3, np.float32)
         return self.points.min(axis=0), self.points.max(axis=0)
+
+    def check_density(self) -> None:
+        """Raise InputError if the points lie too far apart for surfaces, as of another unit.
+
+        Surfaces of points less than half a meter apart have at least four of them in a cubic
+        meter; a cloud in millimeters that is taken for meters has one.
+        """
+        if len(self) < MIN_JUDGED_POINTS:
+            return
+        keys = grid_keys(np.floor(self.points / np.float32(JUDGED_CELL_M)).astype(np.int64))
+        cells = len(np.unique(keys))
+        if len(self) < MIN_POINTS_A_CELL * cells:
+            low, high = self.bounds()
+            sides = " x ".join(f"{side:.4g}" for side in high - low)
+            raise InputError(
+                f"expected a cloud in meters with at least {MIN_POINTS_A_CELL:g} points in a cubic"
+                f" meter, got {len(self)} points in {cells} over {sides} m; if it is in"
+                " millimeters, scale it (of a scene folder: folder.cloud_units_per_m 1000)"
+            )
+
+
+def grid_keys(cells: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """(P,) one number a cell (P, 3), in the order of x, y, z; no grid is allocated."""
+    if not len(cells):
+        return np.zeros(0, np.int64)
+    low = cells.min(axis=0)
+    nx, ny, nz = (cells.max(axis=0) - low + 1).tolist()
+    x, y, z = (cells - low).T
+    column = x * ny + y
+    if nx * ny * nz >= 1 << 62:
+        column = np.unique(column, return_inverse=True)[1].reshape(-1)
+    keys: npt.NDArray[np.int64] = column * nz + z
+    return keys
+
+
+def unit_normals(normals: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """(P, 3) unit normals, zero where they are not finite or of no direction."""
+    result = normals.copy()
+    result[~np.isfinite(normals).all(axis=1)] = 0.0
+    length = np.linalg.norm(result.astype(np.float64), axis=1)
+    off = (length > 0) & (np.abs(length - 1.0) > UNIT_TOLERANCE)
+    result[off] = (result[off] / length[off, None]).astype(np.float32)
+    return result
+
+
+def _largest(array: npt.NDArray[np.float32]) -> float:
+    return max(float(array.max(initial=0.0)), -float(array.min(initial=0.0)))

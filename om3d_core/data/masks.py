@@ -10,7 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from om3d_core.data.cloud import MAX_POINTS
 from om3d_core.errors import expect
+
+MAX_MEMBERS = 1 << 24
+"""Of all masks of a dense array together: more would not fit in memory."""
+BLOCK_VALUES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +35,7 @@ class InstanceMasks:
 
     def __post_init__(self) -> None:
         n = len(self.scores)
+        expect(0 <= self.n_points <= MAX_POINTS, f"0..{MAX_POINTS} points", self.n_points)
         expect(
             self.indptr.shape == (n + 1,) and self.indptr.dtype == np.int64,
             f"indptr of shape {(n + 1,)} and dtype int64",
@@ -65,11 +71,10 @@ class InstanceMasks:
                 f"point indices in 0..{self.n_points - 1}",
                 (int(self.indices.min()), int(self.indices.max())),
             )
-            step = np.diff(self.indices.astype(np.int64))
+            ascends = self.indices[1:] > self.indices[:-1]
             starts = self.indptr[1:-1]
-            inside = np.ones(len(step), bool)
-            inside[starts[(starts > 0) & (starts < len(self.indices))] - 1] = False
-            expect(bool((step[inside] > 0).all()), "ascending, unique indices a mask", "disorder")
+            ascends[starts[(starts > 0) & (starts < len(self.indices))] - 1] = True
+            expect(bool(ascends.all()), "ascending, unique indices a mask", "disorder")
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -97,7 +102,7 @@ class InstanceMasks:
         structure: npt.ArrayLike | None = None,
     ) -> InstanceMasks:
         """Build from one array of point indices a mask, in any order, duplicates allowed."""
-        unique = [np.unique(np.asarray(m, dtype=np.int64)) for m in members]
+        unique = [np.unique(np.asarray(m, np.result_type(m, np.int32))) for m in members]
         n = len(unique)
         indptr = np.zeros(n + 1, np.int64)
         np.cumsum([len(m) for m in unique], out=indptr[1:])
@@ -109,7 +114,7 @@ class InstanceMasks:
         )
         return cls(
             indptr,
-            indices.astype(np.int32),
+            indices.astype(np.int32, copy=False),
             np.ones(n, np.float32) if scores is None else np.asarray(scores, np.float32),
             np.zeros(n, bool) if structure is None else np.asarray(structure, bool),
             n_points,
@@ -124,12 +129,23 @@ class InstanceMasks:
         if np.issubdtype(dense.dtype, np.floating):
             expect(bool(np.isfinite(dense).all()), "finite mask values", "NaN or infinity")
         n_points, n = dense.shape
-        point, mask = np.divmod(np.flatnonzero(dense), max(n, 1))
+        rows = max(BLOCK_VALUES // max(n, 1), 1)
+        blocks = [slice(start, start + rows) for start in range(0, n_points if n else 0, rows)]
         indptr = np.zeros(n + 1, np.int64)
-        np.cumsum(np.bincount(mask, minlength=n), out=indptr[1:])
+        for block in blocks:
+            indptr[1:] += np.count_nonzero(dense[block], axis=0)
+        np.cumsum(indptr, out=indptr)
+        expect(indptr[-1] <= MAX_MEMBERS, f"at most {MAX_MEMBERS} points in masks", indptr[-1])
+        indices, filled = np.empty(int(indptr[-1]), np.int32), indptr[:-1].copy()
+        for block in blocks:
+            mask, point = np.nonzero(np.ascontiguousarray(dense[block].T))
+            counts = np.bincount(mask, minlength=n)
+            first = np.cumsum(counts) - counts
+            indices[np.arange(len(mask)) + np.repeat(filled - first, counts)] = point + block.start
+            filled += counts
         return cls(
             indptr,
-            point[np.argsort(mask, kind="stable")].astype(np.int32),
+            indices,
             np.ones(n, np.float32) if scores is None else np.asarray(scores, np.float32),
             np.zeros(n, bool),
             n_points,

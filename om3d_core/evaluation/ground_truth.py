@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from scipy.spatial import cKDTree
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.errors import SourceError, expect
+from om3d_core.errors import InputError, SourceError, expect
 from om3d_core.files import read_json
+from om3d_core.formats.npz import read_npz
 
 POINTS_FILE = "ground_truth.npz"
 SCENE_FILE = "scene.json"
@@ -113,10 +113,10 @@ def _read_instances(path: Path) -> list[dict[str, Any]]:
 
 def _read_points(path: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            points, instance = arrays["points"], arrays["instance"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise SourceError(f"{path}: cannot read points and instance: {error!r}") from error
+        arrays = read_npz(path, ("points", "instance"))
+        points, instance = arrays["points"], arrays["instance"]
+    except (OSError, InputError, KeyError) as error:
+        raise SourceError(f"{path}: cannot read points and instance: {error}") from error
     if (
         points.ndim != 2
         or points.shape[1:] != (3,)

@@ -24,7 +24,8 @@ from om3d_core.evaluation.mask_quality import (
     count_overlaps,
     evaluate_overlaps,
 )
-from om3d_core.formats.image_files import decode_file
+from om3d_core.formats.image_files import read_image_file
+from om3d_core.formats.text_matrix import read_matrix
 from om3d_core.mapping.fusion import cloud_from_frame
 from om3d_core.mapping.gravity import GravitySettings, decide_up
 from om3d_core.progress import Job
@@ -112,15 +113,13 @@ def _read_intrinsics(path: Path) -> npt.NDArray[np.float64]:
     if not path.exists():
         return np.array(OSD_INTRINSICS)
     try:
-        matrix = np.loadtxt(path, ndmin=2)
-        expect(matrix.shape in {(3, 3), (4, 4)}, "a 3x3 or 4x4 camera matrix", matrix.shape)
-    except (OSError, ValueError) as error:
+        return read_matrix(path, {(3, 3), (4, 4)})
+    except InputError as error:
         raise SourceError(f"{path}: {error}") from error
-    return matrix
 
 
 def _read_image(path: Path, *, color: bool) -> npt.NDArray[Any]:
     try:
-        return decode_file(path.read_bytes(), color)
-    except (OSError, InputError) as error:
+        return read_image_file(path, color)
+    except InputError as error:
         raise SourceError(f"{path}: {error}") from error

@@ -9,12 +9,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.data.cloud import Cloud
+from om3d_core.data.cloud import MAX_POINTS, Cloud, unit_normals
 from om3d_core.errors import InputError, expect
 
-MAX_POINTS = 50_000_000
 MAX_POINT_STEP = 4096
-UNIT_TOLERANCE = 1e-3
 
 DATATYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 """PointField.datatype to NumPy's type code."""
@@ -183,9 +181,4 @@ def _normals(points: npt.NDArray[np.void]) -> npt.NDArray[np.float32]:
     """Unit normals, zero where they are missing, not finite or of no direction."""
     if not set(NORMALS) <= set(points.dtype.names or ()):
         return np.zeros((len(points), 3), np.float32)
-    normals = _stack(points, NORMALS)
-    normals[~np.isfinite(normals).all(axis=1)] = 0.0
-    length = np.linalg.norm(normals.astype(np.float64), axis=1)
-    off = (length > 0) & (np.abs(length - 1.0) > UNIT_TOLERANCE)
-    normals[off] = (normals[off] / length[off, None]).astype(np.float32)
-    return normals
+    return unit_normals(_stack(points, NORMALS))

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.frame import MAX_SIDE_PX
-from om3d_core.errors import InputError, expect
+from om3d_core.errors import InputError, expect, reason_of
+from om3d_core.files import read_regular
 
-MAX_ENCODED_BYTES = 256 * 1024 * 1024
+MAX_ENCODED_BYTES = 160 * 1024 * 1024
+MAX_PIXELS = 1 << 25
+"""Of 8192 x 4096 pixels: a panorama, or 8K video."""
+MAX_PIXEL_BYTES = 1 << 27
+"""Of an image while it is decoded, at the depth and the channels that its file has."""
+MAX_SCANNED_PIXELS = 1 << 28
+"""Pixels times passes over them, of which a progressive JPEG has many."""
 MAX_PNG_CHUNKS = 100_000
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 JPEG_MAGIC = b"\xff\xd8\xff"
 JPEG_END = b"\xff\xd9"
+JPEG_SCAN = b"\xff\xda"
+PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 TRAILING_BYTES = 4096
 
 Buffer = bytes | bytearray | memoryview | Sequence[int] | npt.NDArray[np.uint8]
@@ -27,23 +37,40 @@ def decode_file(data: Buffer, color: bool) -> npt.NDArray[Any]:
 
     ``color``: (H, W, 3) uint8 RGB; else the (H, W[, C]) pixels as stored (depth). Orientation
     tags are ignored, as the intrinsics belong to the stored pixels. Raises InputError for a file
-    that is truncated, oversized, or neither of the two.
+    that is truncated, neither of the two, or of more than 2 ** 25 pixels or 128 MiB of them.
     """
     import cv2
 
     flat = as_bytes(data)
     width, height = encoded_size(flat)
     check_sides(width, height)
-    whole = _is_whole_png(flat) if bytes(flat[:8]) == PNG_MAGIC else _is_whole_jpeg(flat)
-    expect(whole, "data of a whole image", "a truncated one")
+    if bytes(flat[:8]) == PNG_MAGIC:
+        _check_png(flat, width, height)
+    else:
+        _check_jpeg(flat, width, height)
     mode = cv2.IMREAD_COLOR if color else cv2.IMREAD_UNCHANGED
     try:
         pixels = cv2.imdecode(flat, mode | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
-        raise InputError(f"expected data of a readable image, got {error}") from error
+        raise InputError(
+            f"expected data of a readable image, got {reason_of(error)}"
+        ) from error
     if pixels is None or pixels.shape[:2] != (height, width):
         raise InputError("expected data of a readable image, got damaged pixels")
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if color else pixels
+
+
+def read_image_file(path: Path, color: bool) -> npt.NDArray[Any]:
+    """The pixels of a JPEG or PNG file on disk, as :func:`decode_file`. Raises InputError."""
+    return decode_file(read_encoded(path), color)
+
+
+def read_encoded(path: Path) -> bytes:
+    """The bytes of an image file. Raises InputError if it is missing, special or too large."""
+    try:
+        return read_regular(path, MAX_ENCODED_BYTES)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected an image file, got {reason_of(error)}") from error
 
 
 def resize_color(rgb: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
@@ -62,7 +89,7 @@ def encoded_size(data: Buffer) -> tuple[int, int]:
     flat = as_bytes(data)
     expect(len(flat) <= MAX_ENCODED_BYTES, f"at most {MAX_ENCODED_BYTES} bytes", len(flat))
     head = bytes(flat[:24])
-    if head.startswith(PNG_MAGIC) and len(head) == 24 and head[12:16] == b"IHDR":
+    if head.startswith(PNG_MAGIC) and len(flat) > 25 and head[12:16] == b"IHDR":
         width, height = struct.unpack(">II", head[16:24])
         return width, height
     if head.startswith(JPEG_MAGIC):
@@ -74,6 +101,10 @@ def check_sides(width: int, height: int) -> None:
     """Raise InputError unless an image of this size in pixels may be allocated."""
     for name, side in (("width", width), ("height", height)):
         expect(0 < side <= MAX_SIDE_PX, f"{name} of 1..{MAX_SIDE_PX} pixels", side)
+    expect(
+        width * height <= MAX_PIXELS, f"at most {MAX_PIXELS} pixels (such as 8192 x 4096)",
+        f"{width} x {height}",
+    )
 
 
 def as_bytes(data: Buffer) -> npt.NDArray[np.uint8]:
@@ -100,8 +131,28 @@ def _jpeg_size(flat: npt.NDArray[np.uint8]) -> tuple[int, int]:
     raise InputError("expected data of a whole JPEG image, got no frame header")
 
 
-def _is_whole_jpeg(flat: npt.NDArray[np.uint8]) -> bool:
-    return JPEG_END in flat[-TRAILING_BYTES:].tobytes()
+def _check_jpeg(flat: npt.NDArray[np.uint8], width: int, height: int) -> None:
+    """Raise InputError for a truncated JPEG file and for one of too many scans."""
+    whole = JPEG_END in flat[-TRAILING_BYTES:].tobytes()
+    expect(whole, "data of a whole image", "a truncated one")
+    scans = bytes(flat).count(JPEG_SCAN)
+    expect(
+        scans * width * height <= MAX_SCANNED_PIXELS or scans <= 1,
+        f"at most {MAX_SCANNED_PIXELS // (width * height)} scans of {width} x {height} pixels",
+        scans,
+    )
+
+
+def _check_png(flat: npt.NDArray[np.uint8], width: int, height: int) -> None:
+    """Raise InputError unless the chunks follow each other to the last and the pixels fit."""
+    depth, kind = int(flat[24]), int(flat[25])
+    expect(
+        depth in (1, 2, 4, 8, 16) and kind in PNG_CHANNELS, "data of a readable image",
+        f"color type {kind} of {depth} bits",
+    )
+    taken = width * height * PNG_CHANNELS[kind] * max(depth // 8, 1)
+    expect(taken <= MAX_PIXEL_BYTES, f"at most {MAX_PIXEL_BYTES} bytes of pixels", taken)
+    expect(_is_whole_png(flat), "data of a whole image", "a truncated one")
 
 
 def _is_whole_png(flat: npt.NDArray[np.uint8]) -> bool:

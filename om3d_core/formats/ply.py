@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.data.cloud import Cloud
-from om3d_core.errors import SourceError
+from om3d_core.data.cloud import MAX_POINTS, Cloud, unit_normals
+from om3d_core.errors import SourceError, reason_of
+from om3d_core.files import open_regular
 
 MAX_HEADER_LINES = 256
 MAX_LINE_BYTES = 4096
-MAX_VERTICES = 100_000_000
 
 TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),
@@ -28,63 +29,94 @@ TYPES = {
 BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": "="}
 
 
-def read_ply(path: Path) -> Cloud:
-    """The vertices of a PLY file (ASCII or binary) that have finite coordinates.
+class Element(NamedTuple):
+    """``number`` things of a kind (vertex, face) in a PLY file; properties: lines as they are."""
+
+    name: str
+    number: int
+    properties: list[str]
+
+
+class Header(NamedTuple):
+    """order: of the bytes as NumPy writes it, ``=`` for text. elements: in their order."""
+
+    order: str
+    elements: list[Element]
+
+
+def read_ply(path: Path, units_per_m: float = 1.0) -> Cloud:
+    """The vertices of a PLY file (ASCII or binary) that have finite coordinates, in meters.
 
     Colors come from red, green, blue (uint8, or floats in 0..1; black where there are none),
-    normals from nx, ny, nz (zero where there are none). Faces are ignored. Raises SourceError.
+    normals from nx, ny, nz (zero where there are none). Faces are ignored. units_per_m: of the
+    file. Raises SourceError.
     """
-    if not path.is_file():
-        raise SourceError(f"{path}: expected a PLY file, found none")
     try:
-        with path.open("rb") as file:
-            vertices = _vertices(file, path.stat().st_size)
-        return _cloud(vertices)
+        with open(open_regular(path), "rb") as file:
+            vertices = _vertices(file, os.fstat(file.fileno()).st_size)
+        return _cloud(vertices, units_per_m)
+    except FileNotFoundError as error:
+        raise SourceError(f"{path}: expected a PLY file, found none") from error
     except (OSError, ValueError, TypeError) as error:
-        raise SourceError(f"{path}: expected a readable PLY file, got {error}") from error
+        raise SourceError(
+            f"{path}: expected a readable PLY file, got {reason_of(error)}"
+        ) from error
 
 
 def _vertices(file: BinaryIO, size: int) -> npt.NDArray[np.void]:
-    lines = read_header(file)
-    encoding = lines[1].split()[1] if lines[1].startswith("format ") else ""
-    if encoding not in BYTE_ORDERS:
-        raise ValueError(f"format {encoding!r}, not one of {', '.join(BYTE_ORDERS)}")
-    elements = [i for i, line in enumerate(lines) if line.startswith("element ")]
-    if not elements or lines[elements[0]].split()[1] != "vertex":
+    header = read_header(file)
+    if not header.elements or header.elements[0].name != "vertex":
         raise ValueError("no vertex element in the first place")
-    count = int(lines[elements[0]].split()[2])
-    stop = elements[1] if len(elements) > 1 else len(lines)
-    dtype = vertex_dtype(lines[elements[0] + 1 : stop], BYTE_ORDERS[encoding])
+    _, count, properties = header.elements[0]
+    dtype = vertex_dtype(properties, header.order)
     names = dtype.names or ()
-    text = encoding == "ascii"
+    text = header.order == "="
     least = count * (2 * len(names) if text else dtype.itemsize)
-    if not 0 <= count <= MAX_VERTICES or least > size - file.tell() + 1:
-        raise ValueError(f"{count} vertices in a file of {size} bytes")
+    if count > MAX_POINTS or least > size - file.tell() + 1:
+        raise ValueError(f"{count} vertices in a file of {size} bytes (at most {MAX_POINTS})")
     if not text:
-        return np.frombuffer(file.read(least), dtype)
+        return np.frombuffer(file.read(least), dtype, count)
     rows = np.loadtxt(file, np.float64, max_rows=count, ndmin=2) if count else np.zeros((0, 0))
     if len(rows) != count or (count and rows.shape[1] != len(names)):
         raise ValueError(f"{rows.shape} numbers for {count} vertices of {len(names)} properties")
     vertices = np.zeros(count, dtype)
-    for column, name in enumerate(names):
-        if count:
+    with np.errstate(over="ignore", invalid="ignore"):
+        for column, name in enumerate(names if count else ()):
             vertices[name] = rows[:, column]
     return vertices
 
 
-def read_header(file: BinaryIO) -> list[str]:
-    """The lines of a header up to its end, comments left out. Raises ValueError."""
-    lines: list[str] = []
-    while len(lines) < MAX_HEADER_LINES:
-        line = file.readline(MAX_LINE_BYTES).decode("ascii").strip()
-        if line == "end_header":
-            if len(lines) < 2 or lines[0] != "ply":
-                break
-            return [kept for kept in lines if not kept.startswith(("comment", "obj_info"))]
-        if not line and not lines:
+def read_header(file: BinaryIO) -> Header:
+    """The header up to its end. Raises ValueError that names the line at fault."""
+    lines: list[list[str]] = []
+    for _ in range(MAX_HEADER_LINES):
+        words = file.readline(MAX_LINE_BYTES).decode("ascii").split()
+        if words == ["end_header"]:
+            return _header(lines)
+        if not words and not lines:
             break
-        lines.append(line)
+        if words and words[0] not in ("comment", "obj_info"):
+            lines.append(words)
     raise ValueError("no PLY header")
+
+
+def _header(lines: list[list[str]]) -> Header:
+    if lines[:1] != [["ply"]]:
+        raise ValueError("no PLY header")
+    encoding = lines[1][1] if len(lines) > 1 and lines[1][0] == "format" and lines[1][1:] else ""
+    if encoding not in BYTE_ORDERS:
+        raise ValueError(f"format {encoding!r}, not one of {', '.join(BYTE_ORDERS)}")
+    elements: list[Element] = []
+    for words in lines[2:]:
+        if words[0] == "element":
+            if len(words) != 3 or not words[2].isdecimal():
+                raise ValueError(f"header line {' '.join(words)!r} without a name and a count")
+            elements.append(Element(words[1], int(words[2]), []))
+        elif elements:
+            elements[-1].properties.append(" ".join(words))
+        else:
+            raise ValueError(f"header line {' '.join(words)!r} before the first element")
+    return Header(BYTE_ORDERS[encoding], elements)
 
 
 def vertex_dtype(lines: list[str], order: str) -> np.dtype[np.void]:
@@ -98,11 +130,11 @@ def vertex_dtype(lines: list[str], order: str) -> np.dtype[np.void]:
     return np.dtype(fields)
 
 
-def _cloud(vertices: npt.NDArray[np.void]) -> Cloud:
+def _cloud(vertices: npt.NDArray[np.void], units_per_m: float) -> Cloud:
     names = set(vertices.dtype.names or ())
     if not {"x", "y", "z"} <= names:
         raise ValueError(f"vertex properties {', '.join(sorted(names))} without x, y, z")
-    points = _columns(vertices, ("x", "y", "z"))
+    points = _columns(vertices, ("x", "y", "z"), units_per_m)
     colors = np.zeros((len(vertices), 3), np.uint8)
     if {"red", "green", "blue"} <= names:
         raw = np.stack([vertices[name] for name in ("red", "green", "blue")], axis=1)
@@ -111,12 +143,14 @@ def _cloud(vertices: npt.NDArray[np.void]) -> Cloud:
         colors = np.clip(np.rint(shades), 0, 255).astype(np.uint8)
     normals = np.zeros((len(vertices), 3), np.float32)
     if {"nx", "ny", "nz"} <= names:
-        normals = _columns(vertices, ("nx", "ny", "nz"))
-        normals[~np.isfinite(normals).all(axis=1)] = 0.0
+        normals = unit_normals(_columns(vertices, ("nx", "ny", "nz")))
     keep = np.isfinite(points).all(axis=1)
     return Cloud(points[keep], colors[keep], normals[keep])
 
 
-def _columns(vertices: npt.NDArray[np.void], names: tuple[str, ...]) -> npt.NDArray[np.float32]:
+def _columns(
+    vertices: npt.NDArray[np.void], names: tuple[str, ...], units: float = 1.0
+) -> npt.NDArray[np.float32]:
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.stack([vertices[name].astype(np.float32) for name in names], axis=1)
+        columns = [(vertices[name] / units).astype(np.float32) for name in names]
+        return np.stack(columns, axis=1)

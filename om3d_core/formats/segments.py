@@ -17,7 +17,7 @@ from om3d_core.formats.ply import read_ply
 
 SEGMENTS_SUFFIX = ".0.010000.segs.json"
 """Of ScanNet's segments, in place of the .ply of the mesh that they belong to."""
-MAX_JSON_BYTES = 1024 * 1024 * 1024
+MAX_JSON_BYTES = 256 * 1024 * 1024
 MOST_OF_A_LABEL = 999
 
 Ints = npt.NDArray[np.int64]
@@ -31,9 +31,12 @@ class LabeledGroup:
     segments: Ints
 
 
-def read_mesh(mesh: Path, segments: Path) -> Cloud:
-    """The vertices of a mesh, each with its segment from ``segIndices``. Raises SourceError."""
-    cloud = read_ply(mesh)
+def read_mesh(mesh: Path, segments: Path, units_per_m: float = 1.0) -> Cloud:
+    """The vertices of a mesh in meters, each with its segment from ``segIndices``.
+
+    units_per_m: of the mesh. Raises SourceError.
+    """
+    cloud = read_ply(mesh, units_per_m)
     ids = _integers(_read(segments, "segIndices"), f"{segments}: segIndices")
     if len(ids) != len(cloud):
         raise SourceError(

@@ -149,7 +149,11 @@ class Mapper:
         return kept
 
     def set_cloud(self, cloud: Cloud) -> None:
-        """Use ``cloud`` from the next refresh on instead of fusing the keyframes."""
+        """Use ``cloud`` from the next refresh on instead of fusing the keyframes.
+
+        Raises :class:`InputError` if its points lie too far apart, as if in another unit.
+        """
+        cloud.check_density()
         self._given = cloud
 
     def load(self, scene: Scene) -> Scene:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from om3d_core.data.cloud import Cloud
+from om3d_core.data.cloud import Cloud, grid_keys
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.settings import Settings, setting
 
@@ -30,8 +30,8 @@ def voxel_iou(
 ) -> npt.NDArray[np.float64]:
     """(N_a, N_b) IoU of the voxels that the masks of two clouds occupy."""
     points = np.concatenate([a[0].points, b[0].points])
-    keys = np.floor(points / voxel_m).astype(np.int64)
-    _, inverse = np.unique(keys, axis=0, return_inverse=True)
+    keys = grid_keys(np.floor(points / voxel_m).astype(np.int64))
+    _, inverse = np.unique(keys, return_inverse=True)
     inverse = inverse.reshape(-1)
     voxels = int(inverse.max(initial=-1)) + 1
     occupied = [

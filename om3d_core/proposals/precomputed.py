@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
-from om3d_core.data.masks import InstanceMasks
-from om3d_core.errors import InputError, ModelError, expect, reason_of
+from om3d_core.data.masks import MAX_MEMBERS, InstanceMasks
+from om3d_core.errors import InputError, ModelError, expect
 from om3d_core.files import user_path
+from om3d_core.formats.npz import read_npz
+from om3d_core.formats.torch_files import SparseEntries, read_array
 from om3d_core.progress import Job
 from om3d_core.settings import Settings, setting
 
 MAX_BYTES = 2 * 1024**3
+MAX_MASKS = 5000
 DENSE_NAMES = ("masks", "pred_masks", "arr_0")
+ROW_NAMES = ("indptr", "indices", "n_points")
+
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -74,42 +79,44 @@ def read_masks(path: Path) -> InstanceMasks:
 
 
 def _read_npz(path: Path) -> InstanceMasks:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            total = sum(entry.file_size for entry in archive.infolist())
-        if total > MAX_BYTES:
-            raise ModelError(f"{path}: expected at most {MAX_BYTES} bytes, unpacks to {total}")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: not a readable .npz file: {error}") from error
+    arrays = read_npz(path, (*DENSE_NAMES, *ROW_NAMES, "scores"))
     scores = _scores(arrays)
-    if {"indptr", "indices", "n_points"} <= set(arrays):
+    if set(ROW_NAMES) <= set(arrays):
         return _from_rows(arrays, scores)
     for name in DENSE_NAMES:
         if name in arrays:
-            return InstanceMasks.from_dense(_numbers(arrays[name], name), scores)
+            return _from_dense(arrays[name], name, scores)
     raise InputError(
         f"expected arrays masks, or indptr, indices and n_points, got {sorted(arrays)}"
     )
 
 
-def _from_rows(
-    arrays: Mapping[str, npt.NDArray[Any]], scores: npt.NDArray[np.float32] | None
+def _from_dense(
+    dense: Array, name: str, scores: npt.NDArray[np.float32] | None = None
 ) -> InstanceMasks:
-    for name in ("indptr", "indices", "n_points"):
+    expect(dense.ndim == 2, f"{name} of shape (P, N)", dense.shape)
+    _check_number(dense.shape[1])
+    return InstanceMasks.from_dense(dense, scores)
+
+
+def _from_rows(
+    arrays: Mapping[str, Array], scores: npt.NDArray[np.float32] | None
+) -> InstanceMasks:
+    for name in ROW_NAMES:
         expect(np.issubdtype(arrays[name].dtype, np.integer), f"integer {name}",
                arrays[name].dtype)
-    indptr, indices = arrays["indptr"].astype(np.int64), arrays["indices"].astype(np.int64)
+    indptr, indices = arrays["indptr"].astype(np.int64), arrays["indices"]
     expect(arrays["n_points"].size == 1, "one number n_points", arrays["n_points"].shape)
     expect(indptr.ndim == 1 and len(indptr) > 0 and indices.ndim == 1,
            "indptr (N + 1,) and indices (nnz,)", (indptr.shape, indices.shape))
     expect(
         int(indptr[0]) == 0 and int(indptr[-1]) == len(indices)
-        and bool((np.diff(indptr) >= 0).all()),
+        and bool((indptr[1:] >= indptr[:-1]).all()),
         "indptr ascending from 0 to nnz",
         "something else",
     )
+    _check_number(len(indptr) - 1)
+    expect(len(indices) <= MAX_MEMBERS, f"at most {MAX_MEMBERS} indices", len(indices))
     n_points = int(arrays["n_points"].item())
     expect(n_points >= 0, "n_points of at least 0", n_points)
     return InstanceMasks.from_lists(np.split(indices, indptr[1:-1]) if len(indptr) > 1 else [],
@@ -117,46 +124,32 @@ def _from_rows(
 
 
 def _read_pt(path: Path) -> InstanceMasks:
-    import torch
-
-    try:
-        with torch.serialization.safe_globals(_array_globals()):
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ModelError(
-            f"{path}: expected one saved array or tensor (P, N): {reason_of(error)}"
-        ) from error
-    if isinstance(loaded, tuple) and loaded:
-        loaded = loaded[0]
-    if isinstance(loaded, torch.Tensor):
-        expect(loaded.numel() <= MAX_BYTES, f"at most {MAX_BYTES} values", tuple(loaded.shape))
-        loaded = loaded.detach().to_dense().float().numpy()
-    expect(isinstance(loaded, np.ndarray), "an array or tensor (P, N)", type(loaded).__name__)
-    return InstanceMasks.from_dense(_numbers(loaded, "the array"))
+    array = read_array(path)
+    if not isinstance(array, SparseEntries):
+        return _from_dense(array, "the array")
+    shape, indices, values = array
+    expect(len(shape) == 2, "a sparse tensor of shape (P, N)", shape)
+    n_points, n = shape
+    _check_number(n)
+    expect(values.size <= MAX_MEMBERS, f"at most {MAX_MEMBERS} values", values.size)
+    point, mask = indices[:, values != 0]
+    order = np.argsort(mask, kind="stable")
+    bounds = np.searchsorted(mask[order], np.arange(1, n))
+    return InstanceMasks.from_lists(np.split(point[order], bounds) if n else [], n_points)
 
 
-def _array_globals() -> list[Any]:
-    """What a pickled NumPy array is made of, and nothing else, under its old and new names."""
-    reconstruct = np.zeros(0).__reduce__()[0]
-    kinds = [type(np.dtype(name)) for name in ("f2", "f4", "f8", "?", "u1", "i1", "i4", "i8")]
-    named = [(reconstruct, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
-    return [np.ndarray, np.dtype, *kinds, *named]
+def _check_number(n: int) -> None:
+    expect(n <= MAX_MASKS, f"at most {MAX_MASKS} masks", n)
 
 
-def _scores(arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32] | None:
+def _scores(arrays: Mapping[str, Array]) -> npt.NDArray[np.float32] | None:
     if "scores" not in arrays:
         return None
-    scores = _numbers(arrays["scores"], "scores").astype(np.float32)
+    with np.errstate(over="ignore"):
+        scores = arrays["scores"].astype(np.float32)
     expect(
         scores.ndim == 1 and bool(((scores >= 0) & (scores <= 1)).all()),
         "scores (N,) in 0..1",
         scores.shape if scores.ndim != 1 else "other values",
     )
     return scores
-
-
-def _numbers(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
-    kinds = (np.bool_, np.integer, np.floating)
-    expect(any(np.issubdtype(array.dtype, kind) for kind in kinds), f"numbers in {name}",
-           array.dtype)
-    return array

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from om3d_core.errors import ModelError, reason_of
+from om3d_core.formats.torch_files import read_tensors
 from om3d_core.models.pretrained import load_pretrained, read_config
 
 if TYPE_CHECKING:
@@ -141,20 +142,10 @@ def sam_modules() -> ModuleType:
 
 
 def _read_weights(checkpoint: Path) -> dict[str, Tensor]:
-    import torch
-
-    try:
-        weights = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ModelError(
-            f"{checkpoint}: expected a checkpoint of weights: {reason_of(error)}"
-        ) from error
-    named = isinstance(weights, dict) and all(
-        isinstance(name, str) and torch.is_tensor(value) for name, value in weights.items()
-    )
-    if not named:
-        raise ModelError(f"{checkpoint}: expected named weights, got something else")
-    return dict(weights)
+    weights = read_tensors(checkpoint)
+    if not weights:
+        raise ModelError(f"{checkpoint}: expected named weights, got none")
+    return weights
 
 
 def _build(modeling: Any, weights: dict[str, Tensor], checkpoint: Path) -> Any:

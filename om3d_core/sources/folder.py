@@ -8,22 +8,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame, Intrinsics, clean_depth
 from om3d_core.data.poses import NS_PER_S, nearest_rigid
 from om3d_core.errors import InputError, SourceError
 from om3d_core.files import read_json
 from om3d_core.formats.image_files import (
-    MAX_ENCODED_BYTES,
-    decode_file,
     encoded_size,
+    read_encoded,
+    read_image_file,
     resize_color,
 )
 from om3d_core.formats.ply import read_ply
 from om3d_core.formats.segments import SEGMENTS_SUFFIX, read_mesh
+from om3d_core.formats.text_matrix import MAX_TEXT_BYTES, read_matrix
 from om3d_core.settings import Settings, setting
 from om3d_core.sources.base import SkipCount
 from om3d_core.streams.settings import RecordedStreamSettings
@@ -53,7 +51,6 @@ FOLDERS = {
 """Where each kind may lie; the first that exists is read. OpenMask3D lays ScanNet200 out in the
 later ones."""
 MAX_DIGITS = 9
-MAX_TEXT_BYTES = 64 * 1024
 SIZE_SAMPLES = 32
 WORKERS = 2
 READ_AHEAD = 4
@@ -83,6 +80,10 @@ class FolderSettings(Settings):
         choices=("per_axis", "openmask3d"),
     )
     cloud_file: str = setting("", "reconstruction to use; empty: scene.ply or the only .ply")
+    cloud_units_per_m: float = setting(
+        1.0, "units per meter of the reconstruction (1: meters, 1000: millimeters)", low=1e-3,
+        high=1e6,
+    )
 
 
 class FolderSource:
@@ -150,13 +151,13 @@ class FolderSource:
             path = (self._path / name).resolve()
             if not path.is_relative_to(self._path.resolve()):
                 raise SourceError(f"cloud_file {name!r}: expected a file inside {self._path}")
-            return _read_cloud(path)
+            return self._read_cloud(path)
         found = sorted(self._path.glob("*.ply"))
         chosen = [path for path in found if path.name == "scene.ply"] or found
         if len(chosen) > 1:
             names = ", ".join(path.name for path in chosen)
             raise SourceError(f"{self._path}: set cloud_file to one of {names}")
-        return _read_cloud(chosen[0]) if chosen else None
+        return self._read_cloud(chosen[0]) if chosen else None
 
     def _usable(self, result: Future[Frame | str]) -> Iterator[Frame]:
         frame = result.result()
@@ -172,17 +173,17 @@ class FolderSource:
                 return f"{kind} missing"
         color, depth, pose = (files[number] for files in self._files.values())
         try:
-            map_from_camera = nearest_rigid(_read_matrix(pose, {(4, 4)}))
-        except (InputError, OSError):
+            map_from_camera = nearest_rigid(read_matrix(pose, {(4, 4)}))
+        except InputError:
             return "pose invalid"
         try:
-            rgb = decode_file(_read_bytes(color, MAX_ENCODED_BYTES), color=True)
-        except (InputError, OSError):
+            rgb = read_image_file(color, color=True)
+        except InputError:
             return "color unreadable"
         try:
-            stored = decode_file(_read_bytes(depth, MAX_ENCODED_BYTES), color=False)
+            stored = read_image_file(depth, color=False)
             depth_m = clean_depth(stored, self._depth.units_per_m)
-        except (InputError, OSError):
+        except InputError:
             return "depth unreadable"
         width, height = self._depth_size
         if rgb.shape[1::-1] != self._color_size or depth_m.shape != (height, width):
@@ -208,8 +209,8 @@ class FolderSource:
         sizes: Counter[Size] = Counter()
         for path in files[:: max(1, len(files) // SIZE_SAMPLES)]:
             try:
-                sizes[encoded_size(_read_bytes(path, MAX_ENCODED_BYTES))] += 1
-            except (InputError, OSError):
+                sizes[encoded_size(read_encoded(path))] += 1
+            except InputError:
                 continue
         if not sizes:
             raise SourceError(f"{self._path}: no readable image of {kind}; expected {LAYOUT}")
@@ -227,7 +228,7 @@ class FolderSource:
         width = self._settings.intrinsics_width or own[0]
         height = self._settings.intrinsics_height or own[1]
         try:
-            given = Intrinsics.from_matrix(_read_matrix(path, {(3, 3), (4, 4)}), width, height)
+            given = Intrinsics.from_matrix(read_matrix(path, {(3, 3), (4, 4)}), width, height)
             if not (0 < given.cx < width and 0 < given.cy < height):
                 raise InputError(
                     f"expected the principal point within {width}x{height}, got "
@@ -239,7 +240,7 @@ class FolderSource:
             if self._settings.intrinsics_scaling == "openmask3d":
                 return given.openmask3d_resized(*self._depth_size)
             return given.resized(*self._depth_size)
-        except (InputError, OSError) as error:
+        except InputError as error:
             raise SourceError(f"{path}: {error}") from error
 
     def _read_rate(self) -> float:
@@ -257,29 +258,8 @@ class FolderSource:
             raise SourceError(f"{path}: rate_hz not readable: {error}") from error
         return float(rate)
 
-
-def _read_cloud(path: Path) -> Cloud:
-    segments = path.with_suffix(SEGMENTS_SUFFIX)
-    return read_mesh(path, segments) if segments.is_file() else read_ply(path)
-
-
-def _read_bytes(path: Path, limit: int) -> bytes:
-    """A regular file whole, unless it is larger than ``limit`` bytes."""
-    if not path.is_file():
-        raise InputError(f"expected a file, got {path}")
-    size = path.stat().st_size
-    if size > limit:
-        raise InputError(f"expected at most {limit} bytes, got {size} in {path}")
-    return path.read_bytes()
-
-
-def _read_matrix(path: Path, shapes: set[tuple[int, int]]) -> npt.NDArray[np.float64]:
-    """A matrix of one of ``shapes`` from white-space or comma separated text."""
-    words = _read_bytes(path, MAX_TEXT_BYTES).decode("utf-8", "replace").replace(",", " ").split()
-    for rows, columns in shapes:
-        if len(words) == rows * columns:
-            try:
-                return np.array([float(word) for word in words]).reshape(rows, columns)
-            except ValueError as error:
-                raise InputError(f"expected numbers, got {error}") from error
-    raise InputError(f"expected {sorted(shapes)} numbers, got {len(words)} words")
+    def _read_cloud(self, path: Path) -> Cloud:
+        units, segments = self._settings.cloud_units_per_m, path.with_suffix(SEGMENTS_SUFFIX)
+        if segments.is_file():
+            return read_mesh(path, segments, units)
+        return read_ply(path, units)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from om3d_core.data.frame import Frame, Intrinsics, clean_depth
 from om3d_core.data.poses import nearest_rigid
 from om3d_core.errors import InputError
-from om3d_core.formats.image_files import MAX_ENCODED_BYTES, decode_file, resize_color
+from om3d_core.formats.image_files import read_image_file, resize_color
 from om3d_core.sources.base import SkipCount
 
 
@@ -62,12 +62,12 @@ class RgbdFiles:
             return "pose invalid"
         size = file.intrinsics.width, file.intrinsics.height
         try:
-            rgb = resize_color(_decode(file.color, color=True), *size)
-        except (InputError, OSError):
+            rgb = resize_color(read_image_file(file.color, color=True), *size)
+        except InputError:
             return "color unreadable"
         try:
-            depth = clean_depth(_decode(file.depth, color=False), self._depth_units_per_m)
-        except (InputError, OSError):
+            depth = clean_depth(read_image_file(file.depth, color=False), self._depth_units_per_m)
+        except InputError:
             return "depth unreadable"
         return Frame(
             rgb, resize_depth(depth, *size), file.intrinsics, map_from_camera, file.stamp_ns
@@ -82,10 +82,3 @@ def resize_depth(
         return depth
     resized = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     return np.asarray(resized, np.float32)
-
-
-def _decode(path: Path, *, color: bool) -> npt.NDArray[np.uint8]:
-    size = path.stat().st_size
-    if size > MAX_ENCODED_BYTES:
-        raise InputError(f"expected at most {MAX_ENCODED_BYTES} bytes, got {size} in {path}")
-    return decode_file(path.read_bytes(), color)

@@ -18,13 +18,14 @@ from scipy.spatial import cKDTree
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.errors import SourceError, expect
+from om3d_core.errors import ModelError, SourceError, expect
 from om3d_core.evaluation.ground_truth import (
     POINTS_FILE,
     TRANSFER_TOLERANCE_M,
     read_ground_truth,
 )
 from om3d_core.files import write_atomically
+from om3d_core.formats.safetensors_files import read_safetensors
 from om3d_core.formats.segments import ground_truth_ids, read_groups, read_mesh
 from om3d_core.mapping.fusion import Fuser, FusionSettings
 from om3d_core.sources.folder import FolderSource
@@ -213,14 +214,11 @@ def _write_cached(path: Path, scene: LabeledScene) -> None:
 
 
 def _read_cached(path: Path, name: str) -> LabeledScene:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     try:
-        arrays = load_file(path)
+        arrays = {k: tensor.numpy() for k, tensor in read_safetensors(path)[0].items()}
         cloud = Cloud(
             arrays["points"], arrays["colors"], arrays["normals"], arrays.get("segments")
         )
         return LabeledScene(name, cloud, arrays["instance"])
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (ModelError, KeyError, TypeError, ValueError) as error:
         raise SourceError(f"{path}: expected a scene, got {error}; remove the file") from error

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from om3d_core.errors import InputError, ModelError
-from om3d_core.files import write_atomically
+from om3d_core.files import parse_json, write_atomically
+from om3d_core.formats.safetensors_files import read_safetensors
 from om3d_core.proposals.mask3d.checkpoint import check_weights, config_of
 from om3d_core.proposals.mask3d.network import Mask3D
 from om3d_core.sparse.backend import create_backend
@@ -60,7 +61,9 @@ def load_state(
     path: Path, n_heads: int, backend: str
 ) -> tuple[Mask3D, dict[str, Tensor], Progress]:
     """The network, the optimizer's tensors and the progress. Raises ModelError."""
-    tensors, metadata = _read(path)
+    if not path.is_file():
+        raise ModelError(f"expected the state of a training run, got no file {path}")
+    tensors, metadata = read_safetensors(path)
     progress = _progress(path, metadata)
     weights = _without(WEIGHTS, tensors)
     try:
@@ -106,23 +109,11 @@ def _json(progress: Progress) -> str:
     return json.dumps(vars(progress))
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise ModelError(f"expected the state of a training run, got no file {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"{path}: expected the state of a training run, got {error}") from error
-
-
 def _progress(path: Path, metadata: Mapping[str, str]) -> Progress:
     if metadata.get("format") != FORMAT:
         raise ModelError(f"{path}: expected the state of a training run ({FORMAT}), got another")
     try:
-        progress = Progress(**json.loads(metadata["progress"]))
+        progress = Progress(**parse_json(metadata["progress"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: expected the progress of a training run: {error}") from error
     kinds = {

@@ -177,8 +177,12 @@ def test_a_file_of_one_s_own(tmp_path):
         ("mapper: {ros__parameters: {views: {topk: 3}}}", "unknown settings: views.topk"),
         ("mapper: {ros__parameters: {views: {top_k: [1]}}}", "expected one value"),
         ("mapper: {ros__parameters: {views: {top_k: }}}", "expected one value"),
-        ("a: &a [*a]", "ros__parameters"),
-        ("mapper: {ros__parameters: &p {views: *p}}", "deep"),
+        ("a: &a [*a]", "alias .* in line 1"),
+        ("mapper: {ros__parameters: &p {views: *p}}", "alias"),
+        ("a: &a {b: 1}\nmapper: {ros__parameters: {<<: *a}}", "alias .* in line 2"),
+        ("mapper: {ros__parameters: " + "{a: " * 9 + "1" + "}" * 10, "at most 8 deep"),
+        ("[" * 5000, "at most 64 deep"),
+        ("mapper: {ros__parameters: {views: [" + "1," * 6000 + "]}}", "at most 6000 values"),
         ("mapper: !!python/object/apply:os.system ['true']", "expected YAML"),
     ],
 )
@@ -191,13 +195,13 @@ def test_a_bad_file_is_one_clear_line(tmp_path, text, message):
 
 
 def test_bombs_and_giants_are_refused(tmp_path):
-    levels = "\n".join(f"  {chr(98 + i)}: &{chr(98 + i)} {{" + ", ".join(
-        f"k{j}: *{chr(97 + i)}" for j in range(10)) + "}" for i in range(6))
-    bomb = f"x:\n  a: &a {{k: 1}}\n{levels}\nmapper: {{ros__parameters: {{b: *g}}}}"
-    with pytest.raises(SettingsError, match="at most 10000 settings|ros__parameters"):
-        read_preset(write(tmp_path / "bomb.yaml", bomb.replace("x:", "mapper:", 1).replace(
-            "\nmapper: {", "\n  ros__parameters: {", 1).replace("{{", "{").replace("}}", "}", 1)))
-    with pytest.raises(SettingsError, match="at most 1000000 bytes"):
+    merged = "".join(
+        f"a{i}: &a{i} {{{', '.join(f'k{j}: {{<<: *a{i - 1}}}' for j in range(10))}}}\n"
+        for i in range(1, 12)
+    )
+    with pytest.raises(SettingsError, match="alias"):
+        read_preset(write(tmp_path / "bomb.yaml", "a0: &a0 {k: 1}\n" + merged))
+    with pytest.raises(SettingsError, match="more than 1000000 bytes"):
         read_preset(write(tmp_path / "giant.yaml", "#" * 1_000_001))
     for name in ("openmask4d", "", "~nobody/preset"):
         with pytest.raises(SettingsError, match="expected one of default, openmask3d"):

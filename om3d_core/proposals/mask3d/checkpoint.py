@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from om3d_core.errors import InputError, ModelError
-from om3d_core.proposals.mask3d.archive import read_tensors
+from om3d_core.formats.safetensors_files import read_safetensors
+from om3d_core.formats.torch_files import read_tensors
 from om3d_core.proposals.mask3d.backbone import BackboneConfig
 from om3d_core.proposals.mask3d.network import Mask3D, NetworkConfig
 from om3d_core.sparse.backend import create_backend
@@ -31,7 +32,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise ModelError(f"expected a checkpoint, got no file {path}")
-    stored = _read_safetensors(path) if path.suffix == ".safetensors" else read_tensors(path)
+    stored = read_safetensors(path)[0] if path.suffix == ".safetensors" else read_tensors(path)
     if not stored:
         raise ModelError(f"{path}: expected named weights, got none")
     weights = {
@@ -127,13 +128,3 @@ def _listed(what: str, names: Iterable[str]) -> str:
         return ""
     more = "" if len(ordered) <= MAX_NAMED_KEYS else f" and {len(ordered) - MAX_NAMED_KEYS} more"
     return f"{len(ordered)} {what}: {', '.join(ordered[:MAX_NAMED_KEYS])}{more}"
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return dict(load_file(path))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"{path}: expected a safetensors file, got {error}") from error

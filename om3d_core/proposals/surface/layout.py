@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import ndimage, sparse
+from scipy.sparse.csgraph import connected_components
 
 from om3d_core.data.boxes import level_frame
 from om3d_core.proposals.surface.planes import Plane
@@ -17,6 +18,7 @@ LEVEL_COS = float(np.cos(np.deg2rad(15.0)))
 UPRIGHT_COS = float(np.sin(np.deg2rad(12.0)))
 CELL_M = 0.04
 CLOSING_CELLS = 4
+MAX_CELLS = 1 << 22
 MIN_FLOOR_SIDE_M = 1.5
 MIN_LONG_FLOOR_SIDE_M = 3.0
 MIN_WALL_M2 = 0.25
@@ -34,29 +36,36 @@ TAKEN = -2
 
 @dataclass(frozen=True, eq=False)
 class Footprint:
-    """The area covered by points as seen from above: a filled grid in a level frame."""
+    """The area covered by points as seen from above: a filled grid in a level frame.
+
+    A cell is 4 cm wide, or as many times twice that as a grid of bounded memory takes.
+    """
 
     level_from_map: Float
     origin: Float
     cells: npt.NDArray[np.bool_]
+    cell_m: float = CELL_M
 
     @classmethod
     def of(cls, points: Float, up: Float) -> Footprint:
         """The footprint of (n, 3) points, gaps and holes closed; n >= 1."""
         level_from_map = level_frame(up)[:, :2].T
         flat = points @ level_from_map.T
-        margin = CLOSING_CELLS + 1
-        origin = flat.min(axis=0) - margin * CELL_M
-        index = np.floor((flat - origin) / CELL_M).astype(np.int64)
+        margin, cell_m = CLOSING_CELLS + 1, CELL_M
+        sides = np.ptp(flat, axis=0)
+        while np.prod(sides / cell_m + 2 * margin + 1) > MAX_CELLS:
+            cell_m *= 2.0
+        origin = flat.min(axis=0) - margin * cell_m
+        index = np.floor((flat - origin) / cell_m).astype(np.int64)
         cells = np.zeros(index.max(axis=0) + margin + 1, bool)
         cells[index[:, 0], index[:, 1]] = True
         cells = ndimage.binary_closing(cells, iterations=CLOSING_CELLS)
-        return cls(level_from_map, origin, ndimage.binary_fill_holes(cells))
+        return cls(level_from_map, origin, ndimage.binary_fill_holes(cells), cell_m)
 
     def grown(self, cells: int) -> Footprint:
         """The footprint widened by some cells."""
         wider = ndimage.binary_dilation(self.cells, iterations=cells)
-        return Footprint(self.level_from_map, self.origin, wider)
+        return Footprint(self.level_from_map, self.origin, wider, self.cell_m)
 
     def longest_side(self, points: Float) -> float:
         """The longer side of the level box around points, meters."""
@@ -64,7 +73,8 @@ class Footprint:
 
     def contains(self, points: Float) -> npt.NDArray[np.bool_]:
         """(n,) which of the points lie over, under or in the footprint."""
-        index = np.floor((points @ self.level_from_map.T - self.origin) / CELL_M).astype(np.int64)
+        flat = points @ self.level_from_map.T
+        index = np.floor((flat - self.origin) / self.cell_m).astype(np.int64)
         inside = ((index >= 0) & (index < self.cells.shape)).all(axis=1)
         result = np.zeros(len(points), bool)
         result[inside] = self.cells[index[inside, 0], index[inside, 1]]
@@ -191,9 +201,18 @@ def _islands(surface: Surface, members: Int, up: Float) -> list[Int]:
     if not len(members):
         return []
     flat = surface.points[members] @ level_frame(up)[:, :2]
-    index = np.floor((flat - flat.min(axis=0)) / CELL_M).astype(np.int64)
-    cells = np.zeros(index.max(axis=0) + 1, bool)
-    cells[index[:, 0], index[:, 1]] = True
-    labels, count = ndimage.label(ndimage.binary_dilation(cells), np.ones((3, 3), bool))
-    island = labels[index[:, 0], index[:, 1]]
-    return [members[island == i] for i in range(1, count + 1)]
+    index = np.floor((flat - flat.min(axis=0)) / CELL_M).astype(np.int64) + 1
+    width = int(index[:, 1].max()) + 3
+    keys = index[:, 0] * width + index[:, 1]
+    occupied = np.unique(keys)
+    cells = np.unique(occupied[:, None] + np.array([0, -1, 1, -width, width]))
+    links = []
+    for step in (1, width - 1, width, width + 1):
+        at = np.minimum(np.searchsorted(cells, cells + step), len(cells) - 1)
+        links.append(np.stack([np.arange(len(cells)), at])[:, cells[at] == cells + step])
+    a, b = np.concatenate(links, axis=1)
+    graph = sparse.coo_matrix((np.ones(len(a), bool), (a, b)), (len(cells), len(cells)))
+    island = connected_components(graph, directed=False)[1][np.searchsorted(cells, keys)]
+    order = np.argsort(island, kind="stable")
+    starts = np.flatnonzero(np.diff(island[order])) + 1
+    return np.split(members[order], starts)

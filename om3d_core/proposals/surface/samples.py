@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from om3d_core.data.cloud import Cloud
+from om3d_core.data.cloud import Cloud, grid_keys
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
@@ -45,9 +45,7 @@ def resample(cloud: Cloud, voxel_m: float) -> Surface:
     """Average the cloud within voxels, smooth the normals and link the neighbors."""
     points64 = cloud.points.astype(np.float64)
     origin = points64.min(axis=0)
-    cells = np.floor((points64 - origin) / voxel_m).astype(np.int64)
-    extent = cells.max(axis=0) + 1
-    keys = (cells[:, 0] * extent[1] + cells[:, 1]) * extent[2] + cells[:, 2]
+    keys = grid_keys(np.floor((points64 - origin) / voxel_m).astype(np.int64))
     unique, voxel_of_point = np.unique(keys, return_inverse=True)
     n = len(unique)
     points = average(points64, voxel_of_point, n)

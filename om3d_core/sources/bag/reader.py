@@ -8,16 +8,21 @@ from functools import cache
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from om3d_core.errors import SourceError
+from om3d_core.errors import InputError, SourceError
+from om3d_core.files import read_yaml
 from om3d_core.sources.bag.mcap_check import (
+    MAX_RATIO,
+    UNPACKED_SLACK_BYTES,
     Chunk,
+    Span,
     check_index,
     check_mcap,
+    check_spans,
     inflate,
-    nests_too_deep,
 )
+from om3d_core.sources.bag.qos_check import MAX_QOS_MARKS
+from om3d_core.sources.bag.sqlite_check import check_sqlite
 
-MAX_METADATA_BYTES = 1024 * 1024
 MAX_MESSAGE_BYTES = 512 * 1024 * 1024
 STORAGES = (".mcap", ".db3")
 
@@ -60,6 +65,9 @@ class BagReader:
             from rosbags.rosbag2 import Reader
 
             chunks = {f: check_mcap(f) for f in self._files if f.suffix == ".mcap"}
+            for file in self._files:
+                if file.suffix == ".db3":
+                    check_sqlite(file, MAX_MESSAGE_BYTES)
             self._types = standard_types()
             self._reader = Reader(self._path)
             self._reader.open()
@@ -68,6 +76,7 @@ class BagReader:
                 self._check_chunks(chunks)
                 self._inflates = self._take_message_compression()
                 self._connections = list(self._reader.connections)
+                self._check_topics()
         except BaseException:
             self.close()
             raise
@@ -97,9 +106,11 @@ class BagReader:
         links = [link for link in self._connections if link.topic in topics]
         if not links:
             return
+        self._stored = self._unpacked = 0
         with self._guarded("cannot be read"):
             for link, stamp_ns, raw in self._reader.messages(connections=links):
-                yield Recorded(link.topic, link.msgtype, stamp_ns, self._inflate(raw))
+                data = self._inflate(memoryview(raw).tobytes())
+                yield Recorded(link.topic, link.msgtype, stamp_ns, data)
 
     def close(self) -> None:
         """Release the files."""
@@ -108,33 +119,52 @@ class BagReader:
 
     def _inflate(self, raw: bytes) -> bytes:
         if not self._inflates:
-            return bytes(raw)
+            return raw
         try:
-            return inflate(raw, "zstd", MAX_MESSAGE_BYTES)
+            data = inflate(raw, "zstd", MAX_MESSAGE_BYTES)
         except ValueError:
             return b""
+        self._stored, self._unpacked = self._stored + len(raw), self._unpacked + len(data)
+        if self._unpacked > UNPACKED_SLACK_BYTES + MAX_RATIO * self._stored:
+            raise SourceError(
+                f"{self._path}: messages unpack to more than {MAX_RATIO} times what is stored and"
+                f" {UNPACKED_SLACK_BYTES} bytes"
+            )
+        return data
 
     def _deserialize(self, raw: bytes, msgtype: str) -> Any:
-        from rosbags.serde import SerdeError
-
         try:
             if len(raw) > MAX_MESSAGE_BYTES:
                 return None
             return self._types.deserialize_cdr(memoryview(raw), msgtype)
-        except (SerdeError, ValueError, KeyError, IndexError):
+        except Exception:
             return None
 
     def _check_chunks(self, chunks: dict[Path, frozenset[Chunk]]) -> None:
         storages = getattr(self._reader.storage, "storages", [self._reader.storage])
         for storage in storages:
-            for found in getattr(storage, "chunks", []):
-                chunk = Chunk(
-                    found.chunk_start_offset,
-                    found.compression,
-                    found.compressed_size,
-                    found.uncompressed_size,
+            indexed = getattr(storage, "chunks", [])
+            check_index(storage.path, chunks.get(Path(storage.path), frozenset()), (
+                Chunk(c.chunk_start_offset, c.compression, c.compressed_size, c.uncompressed_size)
+                for c in indexed
+            ))  # fmt: skip
+            check_spans(storage.path, (
+                Span(c.message_start_time, c.message_end_time, c.uncompressed_size)
+                for c in indexed
+            ))  # fmt: skip
+
+    def _check_topics(self) -> None:
+        """Refuse topics whose name, type or number of messages is none."""
+        for link in self._connections:
+            if not (isinstance(link.topic, str) and isinstance(link.msgtype, str)):
+                raise SourceError(
+                    f"{self._path}: expected topics of texts, got {link.topic!r:.60}"
                 )
-                check_index(storage.path, chunks[Path(storage.path)], [chunk])
+            if type(link.msgcount) is not int or link.msgcount < 0:
+                raise SourceError(
+                    f"{self._path}: {link.topic}: expected a number of messages, got"
+                    f" {link.msgcount!r:.60}"
+                )
 
     def _take_message_compression(self) -> bool:
         """Whether messages are compressed one by one; they are then inflated here, bounded."""
@@ -183,23 +213,20 @@ def _storage_files(path: Path) -> list[Path]:
 
 def _listed_files(folder: Path) -> list[Path]:
     """The storage files that the metadata of a bag folder names, wherever it says they are."""
-    from ruamel.yaml import YAML
-
     path = folder / "metadata.yaml"
     if not path.is_file():
         raise SourceError(f"{folder}: expected a rosbag2 folder with metadata.yaml, found none")
-    if path.stat().st_size > MAX_METADATA_BYTES:
-        raise SourceError(f"{path}: larger than {MAX_METADATA_BYTES} bytes")
-    text = path.read_bytes()
-    if nests_too_deep(text):
-        raise SourceError(f"{path}: too deeply nested")
     try:
-        information = YAML(typ="safe").load(text)["rosbag2_bagfile_information"]
+        information = read_yaml(path, MAX_QOS_MARKS)["rosbag2_bagfile_information"]
         names = [PurePath(name).name for name in information["relative_file_paths"]]
         mode = information.get("compression_mode", "")
         whole_files = isinstance(mode, str) and mode.lower() == "file"
-    except Exception as error:
-        raise SourceError(f"{path}: not readable ({type(error).__name__}: {error})") from error
+    except (OSError, InputError) as error:
+        raise SourceError(f"{path}: {error}") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise SourceError(
+            f"{path}: expected rosbag2_bagfile_information with relative_file_paths: {error!r}"
+        ) from error
     if whole_files:
         raise SourceError(f"{folder}: compressed as whole files; 'ros2 bag convert' it first")
     if not names or any(PurePath(name).suffix not in STORAGES for name in names):

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,8 @@ import numpy.typing as npt
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Intrinsics
 from om3d_core.data.poses import NS_PER_S
-from om3d_core.errors import SourceError
+from om3d_core.errors import SourceError, reason_of
+from om3d_core.files import read_regular
 from om3d_core.formats.ply import read_ply
 from om3d_core.formats.ply_faces import read_face_property
 from om3d_core.formats.segments import MOST_OF_A_LABEL, read_json
@@ -28,7 +30,7 @@ from om3d_core.sources.datasets.label_sets import load_label_set
 from om3d_core.sources.rgbd_files import RgbdFile, RgbdFiles
 
 RATE_HZ = 30.0
-MAX_TRAJECTORY_BYTES = 64 * 1024 * 1024
+MAX_TRAJECTORY_BYTES = 16 * 1024 * 1024
 ORIGIN = Origin(
     "Replica",
     "https://github.com/facebookresearch/Replica-Dataset (download.sh) and, for the frames, "
@@ -118,12 +120,13 @@ def _read_camera(path: Path) -> tuple[Intrinsics, float]:
 def _read_trajectory(path: Path) -> npt.NDArray[np.float64]:
     """(F, 4, 4) camera-to-world, one a line."""
     try:
-        if path.stat().st_size > MAX_TRAJECTORY_BYTES:
-            raise ValueError(f"more than {MAX_TRAJECTORY_BYTES} bytes")
-        rows = np.loadtxt(path, np.float64, ndmin=2)
+        content = read_regular(path, MAX_TRAJECTORY_BYTES)
+        rows = np.loadtxt(io.BytesIO(content), np.float64, ndmin=2)
         return rows.reshape(-1, 4, 4)
     except (OSError, ValueError) as error:
-        raise SourceError(f"{path}: expected 16 numbers a line, got {error}") from error
+        raise SourceError(
+            f"{path}: expected 16 numbers a line, got {reason_of(error)}"
+        ) from error
 
 
 def _read_objects(path: Path) -> list[tuple[int, int]]:

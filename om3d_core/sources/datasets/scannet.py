@@ -9,6 +9,7 @@ depth, pose, intrinsic; also below data and data_compressed, as OpenMask3D keeps
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.errors import SourceError
+from om3d_core.files import read_regular
 from om3d_core.formats.segments import (
     SEGMENTS_SUFFIX,
     ground_truth_ids,
@@ -33,6 +35,7 @@ from om3d_core.sources.folder import FOLDERS, INTRINSICS_FILES, FolderSettings, 
 
 EXPORTED = {**FOLDERS, "intrinsics": ("intrinsic/intrinsic_color.txt", *INTRINSICS_FILES)}
 LABELS_FILE = "scannetv2-labels.combined.tsv"
+MAX_LABELS_BYTES = 16 * 1024 * 1024
 ORIGIN = Origin(
     "ScanNet",
     "http://www.scan-net.org (download-scannet.py, sent after signing)",
@@ -113,8 +116,11 @@ def _first(folder: Path, names: Sequence[str]) -> Path:
 def read_label_ids(path: Path) -> dict[str, int]:
     """The ScanNet id of each raw category of the label table. Raises SourceError."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-        return {row["raw_category"]: int(row["id"]) for row in reversed(rows)}
+        text = read_regular(path, MAX_LABELS_BYTES).decode("utf-8")
+        ids: dict[str, int] = {}
+        rows = csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
+        for row in rows:
+            ids.setdefault(row["raw_category"], int(row["id"]))
+        return ids
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise SourceError(f"{path}: expected columns id and raw_category: {error!r}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -15,12 +16,13 @@ import numpy.typing as npt
 from om3d_core.data.frame import Frame, Intrinsics, clean_depth
 from om3d_core.data.poses import NS_PER_S, nearest_rigid
 from om3d_core.errors import InputError, SourceError
+from om3d_core.files import open_regular
 from om3d_core.formats.image_files import check_sides, decode_file, resize_color
 from om3d_core.sources.base import SkipCount
 
 VERSION = 4
 MAX_NAME_BYTES = 4096
-MAX_FRAMES = 10_000_000
+MAX_FRAMES = 200_000
 JPEG, ZLIB_U16 = 2, 1
 RATE_HZ = 30.0
 _FRAME = struct.Struct("<16f4Q")
@@ -56,9 +58,10 @@ class SensFile:
         self._path, self._step = path, step
         self.skipped = SkipCount()
         try:
-            with path.open("rb") as file:
+            with open(open_regular(path), "rb") as file:
                 self._header = _read_header(file)
-                self._frames = _index(file, self._header.n_frames, path.stat().st_size)
+                n_bytes = os.fstat(file.fileno()).st_size
+                self._frames = _index(file, self._header.n_frames, n_bytes)
         except (OSError, struct.error, InputError) as error:
             raise SourceError(f"{path}: expected a .sens file, version 4: {error}") from error
         given, size = self._header.color, (self._header.depth_width, self._header.depth_height)

