@@ -180,7 +180,7 @@ def test_a_file_of_one_s_own(tmp_path):
         ("a: &a [*a]", "alias .* in line 1"),
         ("mapper: {ros__parameters: &p {views: *p}}", "alias"),
         ("a: &a {b: 1}\nmapper: {ros__parameters: {<<: *a}}", "alias .* in line 2"),
-        ("mapper: {ros__parameters: " + "{a: " * 9 + "1" + "}" * 10, "at most 8 deep"),
+        ("mapper: {ros__parameters: " + "{a: " * 10 + "1" + "}" * 11, "at most 8 deep"),
         ("[" * 5000, "at most 64 deep"),
         ("mapper: {ros__parameters: {views: [" + "1," * 6000 + "]}}", "at most 6000 values"),
         ("mapper: !!python/object/apply:os.system ['true']", "expected YAML"),

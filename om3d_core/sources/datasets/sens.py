@@ -111,9 +111,10 @@ def _read_header(file: BinaryIO) -> _Header:
     if version != VERSION or name_bytes > MAX_NAME_BYTES:
         raise InputError(f"expected version {VERSION}, got {version}")
     file.seek(name_bytes, 1)
-    matrices = np.frombuffer(file.read(4 * 64), "<f4")
-    if len(matrices) != 64:
+    raw = file.read(4 * 64)
+    if len(raw) != 4 * 64:
         raise InputError("expected four calibration matrices, got the end of the file")
+    matrices = np.frombuffer(raw, "<f4")
     color_kind, depth_kind, *sides = struct.unpack("<2i4I", file.read(24))
     units_per_m, n_frames = struct.unpack("<fQ", file.read(12))
     if (color_kind, depth_kind) != (JPEG, ZLIB_U16):
