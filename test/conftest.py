@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fuzz.probe import Probe
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NODE_FOLDERS = ("ros", "e2e")
@@ -41,6 +42,13 @@ def shared_data() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"needs recorded scenes: no folder {folder / 'data'} (set OM3D_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def probe() -> Iterator[Probe]:
+    """Reads files in a process of its own and says how long it took and how much memory."""
+    with Probe() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -94,7 +94,7 @@ class Cloud:
         if len(self) < MIN_JUDGED_POINTS:
             return
         keys = grid_keys(np.floor(self.points / np.float32(JUDGED_CELL_M)).astype(np.int64))
-        cells = len(np.unique(keys))
+        cells = 1 + int(np.count_nonzero(np.diff(np.sort(keys))))
         if len(self) < MIN_POINTS_A_CELL * cells:
             low, high = self.bounds()
             sides = " x ".join(f"{side:.4g}" for side in high - low)

@@ -102,7 +102,7 @@ class InstanceMasks:
         structure: npt.ArrayLike | None = None,
     ) -> InstanceMasks:
         """Build from one array of point indices a mask, in any order, duplicates allowed."""
-        unique = [np.unique(np.asarray(m, np.result_type(m, np.int32))) for m in members]
+        unique = [_ascending(np.asarray(m, np.result_type(m, np.int32))) for m in members]
         n = len(unique)
         indptr = np.zeros(n + 1, np.int64)
         np.cumsum([len(m) for m in unique], out=indptr[1:])
@@ -129,23 +129,24 @@ class InstanceMasks:
         if np.issubdtype(dense.dtype, np.floating):
             expect(bool(np.isfinite(dense).all()), "finite mask values", "NaN or infinity")
         n_points, n = dense.shape
-        rows = max(BLOCK_VALUES // max(n, 1), 1)
-        blocks = [slice(start, start + rows) for start in range(0, n_points if n else 0, rows)]
-        indptr = np.zeros(n + 1, np.int64)
-        for block in blocks:
-            indptr[1:] += np.count_nonzero(dense[block], axis=0)
-        np.cumsum(indptr, out=indptr)
-        expect(indptr[-1] <= MAX_MEMBERS, f"at most {MAX_MEMBERS} points in masks", indptr[-1])
-        indices, filled = np.empty(int(indptr[-1]), np.int32), indptr[:-1].copy()
-        for block in blocks:
-            mask, point = np.nonzero(np.ascontiguousarray(dense[block].T))
-            counts = np.bincount(mask, minlength=n)
-            first = np.cumsum(counts) - counts
-            indices[np.arange(len(mask)) + np.repeat(filled - first, counts)] = point + block.start
-            filled += counts
+        n_members = int(np.count_nonzero(dense))
+        expect(n_members <= MAX_MEMBERS, f"at most {MAX_MEMBERS} points in masks", n_members)
+        step = max(BLOCK_VALUES // max(n, 1), 1)
+        counts, found = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
+        for start in range(0, n_points if n else 0, step):
+            block = dense[start : start + step]
+            point, mask = np.divmod(np.flatnonzero(block), n)
+            counts.append(np.bincount(point, minlength=len(block)))
+            found.append(mask.astype(np.int32))
+        indptr = np.zeros(n_points + 1, np.int64)
+        if n:
+            np.cumsum(np.concatenate(counts), out=indptr[1:])
+        masks = np.concatenate(found)
+        by_point = sparse.csr_matrix((np.ones(len(masks), bool), masks, indptr), (n_points, n))
+        by_mask = by_point.tocsc()
         return cls(
-            indptr,
-            indices,
+            by_mask.indptr.astype(np.int64),
+            by_mask.indices.astype(np.int32, copy=False),
             np.ones(n, np.float32) if scores is None else np.asarray(scores, np.float32),
             np.zeros(n, bool),
             n_points,
@@ -184,6 +185,14 @@ class InstanceMasks:
         for i in np.argsort(-self.sizes, kind="stable"):
             result[self[int(i)]] = i
         return result
+
+
+def _ascending(members: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The values in order, each once."""
+    if not (members[1:] > members[:-1]).all():
+        members = np.sort(members)
+        members = members[np.append(True, members[1:] != members[:-1])[: len(members)]]
+    return members
 
 
 def intersection_counts(a: InstanceMasks, b: InstanceMasks) -> npt.NDArray[np.int64]:

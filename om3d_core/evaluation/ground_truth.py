@@ -106,6 +106,8 @@ def _read_instances(path: Path) -> list[dict[str, Any]]:
     kinds = [("id", int), ("class", str), ("structure", bool)]
     if any(type(entry[key]) is not kind for entry in result for key, kind in kinds):
         raise SourceError(f"{path}: expected an integer id, a text class and a boolean structure")
+    if any(abs(entry["id"]) >= 1 << 63 for entry in result):
+        raise SourceError(f"{path}: expected ids of 64 bits")
     if len({entry["id"] for entry in result}) != len(result):
         raise SourceError(f"{path}: expected unique instance ids")
     return result

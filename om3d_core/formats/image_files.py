@@ -19,7 +19,7 @@ MAX_PIXELS = 1 << 25
 """Of 8192 x 4096 pixels: a panorama, or 8K video."""
 MAX_PIXEL_BYTES = 1 << 27
 """Of an image while it is decoded, at the depth and the channels that its file has."""
-MAX_SCANNED_PIXELS = 1 << 28
+MAX_SCANNED_PIXELS = 1 << 30
 """Pixels times passes over them, of which a progressive JPEG has many."""
 MAX_PNG_CHUNKS = 100_000
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"

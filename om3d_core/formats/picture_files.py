@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.errors import InputError, reason_of
-from om3d_core.files import open_regular
-from om3d_core.formats.image_files import MAX_PIXELS
+from om3d_core.errors import InputError, expect, reason_of
+from om3d_core.files import read_regular
+from om3d_core.formats.image_files import JPEG_MAGIC, MAX_PIXELS, PNG_MAGIC, decode_file
 
 MAX_FILE_BYTES = 64_000_000
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-"""Pillow knows more; some of them start other programs."""
+FORMATS = ("BMP", "GIF", "TIFF", "WEBP")
+"""What Pillow reads, besides JPEG and PNG; of the others it knows some start programs."""
 
 
 def read_image(path: Path) -> npt.NDArray[np.uint8]:
@@ -22,22 +23,30 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
 
     Raises :class:`InputError` if it is missing, no picture, or of more than 2 ** 25 pixels.
     """
+    try:
+        data = read_regular(path, MAX_FILE_BYTES)
+        if data.startswith((JPEG_MAGIC, PNG_MAGIC)):
+            return np.asarray(decode_file(data, color=True), np.uint8)
+        return _decode(data)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected a picture, got {reason_of(error)}") from error
+
+
+def _decode(data: bytes) -> npt.NDArray[np.uint8]:
     from PIL import Image
 
     try:
-        with open(open_regular(path), "rb") as file, warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            size = file.seek(0, 2)
-            file.seek(0)
-            if size > MAX_FILE_BYTES:
-                raise InputError(f"{path}: expected at most {MAX_FILE_BYTES} bytes, got {size}")
-            with Image.open(file, formats=FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise InputError(
-                        f"{path}: expected at most {MAX_PIXELS} pixels, got {image.size}"
-                    )
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                expect(
+                    image.width * image.height <= MAX_PIXELS, f"at most {MAX_PIXELS} pixels",
+                    image.size,
+                )
                 return np.asarray(image.convert("RGB"), np.uint8)
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"{path}: expected a picture, got {reason_of(error)}") from error
+        raise InputError(f"expected {', '.join(FORMATS)}, got {reason_of(error)}") from error

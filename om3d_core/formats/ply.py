@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.cloud import MAX_POINTS, Cloud, unit_normals
-from om3d_core.errors import SourceError, reason_of
+from om3d_core.errors import InputError, SourceError, reason_of
 from om3d_core.files import open_regular
 
 MAX_HEADER_LINES = 256
@@ -57,6 +57,8 @@ def read_ply(path: Path, units_per_m: float = 1.0) -> Cloud:
         return _cloud(vertices, units_per_m)
     except FileNotFoundError as error:
         raise SourceError(f"{path}: expected a PLY file, found none") from error
+    except InputError as error:
+        raise SourceError(f"{path}: {error}") from error
     except (OSError, ValueError, TypeError) as error:
         raise SourceError(
             f"{path}: expected a readable PLY file, got {reason_of(error)}"

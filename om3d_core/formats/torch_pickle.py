@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from om3d_core.errors import InputError, expect, reason_of
 
-MAX_STEPS = 500_000
-"""Instructions of a pickle; a network of 2,000 tensors with its optimizer takes a fifth."""
+MAX_STEPS = 300_000
+"""Instructions of a pickle; a network of 2,000 tensors with its optimizer takes a third."""
 MAX_DIMENSIONS = 16
 MAX_NUMBER = 1 << 62
 REFUSED = (
@@ -216,6 +216,8 @@ class _Unpickler(pickle._Unpickler):
             return _Dtype
         if (module, name) == ("_codecs", "encode"):
             return self._encode
+        if name == "bytes" and module in ("builtins", "__builtin__"):
+            return _no_bytes
         return _Inert
 
     def persistent_load(self, pid: Any) -> Any:
@@ -303,6 +305,11 @@ def _rebuild_sparse(layout: object, data: object, *_: object) -> object:
     if not (isinstance(indices, StoredView) and isinstance(values, StoredView)):
         return _Inert()
     return StoredSparse(_sizes(size), indices, values)
+
+
+def _no_bytes(*_: object) -> bytes:
+    """What an array without values holds; no other bytes are made by a call."""
+    return b""
 
 
 def _reconstruct(*_: object) -> StoredArray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.data.cloud import Cloud
+from om3d_core.data.cloud import MAX_POINTS, Cloud
 from om3d_core.data.masks import MAX_MEMBERS, InstanceMasks
 from om3d_core.errors import InputError, ModelError, expect
 from om3d_core.files import user_path
@@ -118,9 +118,11 @@ def _from_rows(
     _check_number(len(indptr) - 1)
     expect(len(indices) <= MAX_MEMBERS, f"at most {MAX_MEMBERS} indices", len(indices))
     n_points = int(arrays["n_points"].item())
-    expect(n_points >= 0, "n_points of at least 0", n_points)
-    return InstanceMasks.from_lists(np.split(indices, indptr[1:-1]) if len(indptr) > 1 else [],
-                                    n_points, scores)
+    expect(0 <= n_points <= MAX_POINTS, f"n_points of 0..{MAX_POINTS}", n_points)
+    low, high = int(indices.min(initial=0)), int(indices.max(initial=-1))
+    expect(0 <= low and high < n_points, f"indices in 0..{n_points - 1}", (low, high))
+    rows = np.split(indices.astype(np.int32), indptr[1:-1]) if len(indptr) > 1 else []
+    return InstanceMasks.from_lists(rows, n_points, scores)
 
 
 def _read_pt(path: Path) -> InstanceMasks:

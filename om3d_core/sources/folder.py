@@ -260,6 +260,10 @@ class FolderSource:
 
     def _read_cloud(self, path: Path) -> Cloud:
         units, segments = self._settings.cloud_units_per_m, path.with_suffix(SEGMENTS_SUFFIX)
-        if segments.is_file():
-            return read_mesh(path, segments, units)
-        return read_ply(path, units)
+        mesh = segments.is_file()
+        cloud = read_mesh(path, segments, units) if mesh else read_ply(path, units)
+        try:
+            cloud.check_density()
+        except InputError as error:
+            raise SourceError(f"{path}: {error}") from error
+        return cloud

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fuzz.files import FileFuzz
+from fuzz.probe import Probe
 from fuzz.tally import Tally
 
 
@@ -26,9 +27,9 @@ class Part(Protocol):
         """Try inputs for about so many seconds and count what comes of them."""
 
 
-def parts(work: Path, keep: Path) -> list[Part]:
+def parts(work: Path, keep: Path, probe: Probe) -> list[Part]:
     """All parts. work: an empty folder for them. keep: where they leave what failed."""
-    return [FileFuzz(work / "files", keep)]
+    return [FileFuzz(work / "files", keep, probe)]
 
 
 def main() -> int:
@@ -40,8 +41,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="one part by its name")
     args = parser.parse_args()
     tally = Tally()
-    with tempfile.TemporaryDirectory(prefix="om3d-fuzz-") as work:
-        chosen = [p for p in parts(Path(work), args.keep) if args.only in ("", p.name)]
+    with tempfile.TemporaryDirectory(prefix="om3d-fuzz-") as work, Probe() as probe:
+        chosen = [p for p in parts(Path(work), args.keep, probe) if args.only in ("", p.name)]
         for part in chosen:
             part.run(tally, args.seed, args.seconds / len(chosen))
     print(tally.figure())

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from fuzz.judge import judge
 from fuzz.mutate import mutate
-from fuzz.probe import Probe, Result
+from fuzz.probe import Probe
 from fuzz.seeds import SEEDS, Seed
 from fuzz.tally import GOOD, Tally
 
-MAX_SECONDS = 1.0
-"""Of CPU, so that a busy machine fails nothing."""
-MAX_BYTES = 500_000_000
-
 
 class FileFuzz:
-    """Changed files of every kind; what fails is kept in ``keep`` with the seed's whole folder."""
+    """Changed files of every kind, read by ``probe``; what fails is kept whole in ``keep``."""
 
     name = "files"
 
-    def __init__(self, work: Path, keep: Path, seeds: Sequence[Seed] = SEEDS):
-        self._work, self._keep, self._seeds = work, keep, seeds
+    def __init__(self, work: Path, keep: Path, probe: Probe, seeds: Sequence[Seed] = SEEDS):
+        self._work, self._keep, self._probe, self._seeds = work, keep, probe, seeds
 
     def run(self, tally: Tally, seed: int, seconds: float, inputs: int | None = None) -> None:
         """Change and read files for ``seconds``, or until there were ``inputs`` of them.
@@ -32,28 +30,27 @@ class FileFuzz:
         The same seed makes the same inputs in the same order.
         """
         rng = random.Random(seed)
-        with Probe() as probe:
-            trees = [_Tree(seed, self._work / f"{i:02d}") for i, seed in enumerate(self._seeds)]
-            for tree in trees:
-                result = probe.ask(tree.seed.reader, tree.target)
-                assert result.outcome == "ok", f"unchanged {tree.seed.kind}: {result}"
-            stop = time.monotonic() + seconds
-            for number, tree in enumerate(_in_turn(trees)):
-                if number == inputs or (inputs is None and time.monotonic() > stop):
-                    break
-                path, content = tree.change(rng)
-                path.write_bytes(content)
-                result = probe.ask(tree.seed.reader, tree.target, tree.names(path))
-                outcome = judge(result)
-                tally.add(tree.seed.kind, outcome, result.seconds, result.bytes)
-                if outcome not in GOOD:
-                    kept = self._keep / f"{tree.seed.kind.replace(' ', '-')}-{seed}-{number}"
-                    shutil.copytree(tree.folder, kept, dirs_exist_ok=True)
-                    changed = path.relative_to(tree.folder)
-                    tally.show(f"{kept} ({tree.seed.reader}, {changed}): {outcome}:"
-                               f" {result.seconds:.2f} s, {result.bytes / 1e6:.0f} MB:"
-                               f" {result.error:.300}")  # fmt: skip
-                path.write_bytes(tree.files[path])
+        trees = [_Tree(seed, self._work / f"{i:02d}") for i, seed in enumerate(self._seeds)]
+        for tree in trees:
+            result = self._probe.ask(tree.seed.reader, tree.target)
+            assert result.outcome == "ok", f"unchanged {tree.seed.kind}: {result}"
+        stop = time.monotonic() + seconds
+        for number, tree in enumerate(itertools.cycle(trees)):
+            if number == inputs or (inputs is None and time.monotonic() > stop):
+                return
+            path, content = tree.change(rng)
+            path.write_bytes(content)
+            result = self._probe.ask(tree.seed.reader, tree.target, tree.names(path))
+            outcome = judge(result)
+            tally.add(tree.seed.kind, outcome, result.seconds, result.bytes)
+            if outcome not in GOOD:
+                kept = self._keep / f"{tree.seed.kind.replace(' ', '-')}-{seed}-{number}"
+                shutil.copytree(tree.folder, kept, dirs_exist_ok=True)
+                tally.show(
+                    f"{kept} ({tree.seed.reader}, {path.relative_to(tree.folder)}): {outcome}:"
+                    f" {result.seconds:.2f} s, {result.bytes / 1e6:.0f} MB: {result.error:.300}"
+                )
+            path.write_bytes(tree.files[path])
 
 
 class _Tree:
@@ -73,17 +70,3 @@ class _Tree:
     def names(self, path: Path) -> list[str]:
         """What an error may say to tell where it is: the file, or the folder that was given."""
         return [path.name, str(self.target)]
-
-
-def judge(result: Result) -> str:
-    """The outcome, or ``slow`` or ``large`` where a good one took too much."""
-    if result.outcome in GOOD and result.bytes > MAX_BYTES:
-        return "large"
-    if result.outcome in GOOD and result.seconds > MAX_SECONDS:
-        return "slow"
-    return result.outcome
-
-
-def _in_turn(trees: Sequence[_Tree]) -> Iterator[_Tree]:
-    while True:
-        yield from trees

@@ -19,8 +19,8 @@ from rosbags.rosbag2 import CompressionMode
 from safetensors.torch import save_file
 
 from om3d_core.data.scene_store import save_scene
-from om3d_core.evaluation.benchmark import InstanceCounts
 from om3d_core.evaluation.assign import Candidates
+from om3d_core.evaluation.benchmark import InstanceCounts
 from om3d_core.evaluation.paper.records import SceneRecord, write_record
 from om3d_core.formats.image_fields import encode_image
 

@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-MAX_GROWTH_BYTES = 4 << 30
+MAX_GROWTH_BYTES = 8 << 30
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 

@@ -17,6 +17,7 @@ from om3d_core.files import read_json, write_atomically
 
 VERSION = 1
 MAX_RECORD_BYTES = 1 << 28
+MAX_PAIRS = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +60,16 @@ def read_record(path: Path) -> SceneRecord:
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']}, not {VERSION}")
         return _parse(content)
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError,
+            OverflowError) as error:  # fmt: skip
         raise MapFormatError(f"{path}: expected a scene record, got {error!r}") from error
 
 
 def _parse(content: dict[str, Any]) -> SceneRecord:
     scores = np.array(content["scores"], np.float64)
     gt_sizes = np.array(content["gt_sizes"], np.int64)
+    if len(scores) * len(gt_sizes) > MAX_PAIRS:
+        raise ValueError(f"{len(scores)} masks of {len(gt_sizes)} instances")
     shared = np.zeros((len(scores), len(gt_sizes)), np.int64)
     for i, j, n in content["shared"]:
         shared[i, j] = n

@@ -24,6 +24,8 @@ MAX_OPEN_BYTES = MAX_CHUNK_BYTES
 """Of the chunks that hold messages of one moment: they are in memory together."""
 UNPACKED_SLACK_BYTES, MAX_RATIO = 128 * 1024**2, 50
 """All chunks unpack to at most so much more than so many times the file."""
+RECORDS_SLACK, BYTES_A_RECORD = 100_000, 16
+"""A file holds at most so many records more than one in so many of its bytes."""
 MAX_CHANNEL_BYTES = 64 * 1024
 RECORD = struct.Struct("<BQ")
 CHUNK_HEAD = struct.Struct("<QQQII")
@@ -107,6 +109,7 @@ class _Walk:
         self._path, self._file = path, file
         self._size = os.fstat(file.fileno()).st_size
         self._left = UNPACKED_SLACK_BYTES + MAX_RATIO * self._size
+        self._records_left = RECORDS_SLACK + self._size // BYTES_A_RECORD
         self._qos = QosCheck()
 
     def chunks(self) -> frozenset[Chunk]:
@@ -122,6 +125,7 @@ class _Walk:
             stop = at + RECORD.size + length
             if stop > size - len(MAGIC):
                 break
+            self._count(at)
             if kind == FOOTER:
                 return frozenset(chunks)
             if kind == CHANNEL:
@@ -178,6 +182,7 @@ class _Walk:
         while at + RECORD.size <= len(plain):
             kind, length = RECORD.unpack_from(plain, at)
             at += RECORD.size
+            self._count(offset)
             if kind == CHANNEL:
                 self._channel(offset, length, plain[at : at + min(length, MAX_CHANNEL_BYTES)])
             at += length
@@ -188,9 +193,18 @@ class _Walk:
         while at + RECORD.size <= stop:
             self._file.seek(at)
             kind, length = RECORD.unpack(self._file.read(RECORD.size))
+            self._count(offset)
             if kind == CHANNEL:
                 self._check_channel(offset, length)
             at += RECORD.size + length
+
+    def _count(self, offset: int) -> None:
+        self._records_left -= 1
+        if self._records_left < 0:
+            raise SourceError(
+                f"{self._path}: more records up to {offset} than {RECORDS_SLACK} and one in"
+                f" {BYTES_A_RECORD} bytes of the file"
+            )
 
     def _check_channel(self, offset: int, length: int) -> None:
         self._channel(offset, length, self._file.read(min(length, MAX_CHANNEL_BYTES)))

@@ -144,6 +144,7 @@ class RosbagSource:
                 last.is_bigendian,
                 last.data,
             )
+            cloud.check_density()
             return self._in_map(cloud, last.header)
         except InputError as error:
             raise SourceError(f"{self._path}: {self._topics.cloud}: {error}") from error

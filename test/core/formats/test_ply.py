@@ -1,15 +1,21 @@
 """PLY vertices: every type, order and encoding; what is truncated or lies is refused."""
-
 from __future__ import annotations
+
+import time
+from pathlib import Path
 
 import numpy as np
 import open3d as o3d
 import pytest
+from fuzz.probe import Probe
+from helpers import bombs
+from helpers.bounds import assert_refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from om3d_core.errors import SourceError
 from om3d_core.formats.ply import read_ply
+from om3d_core.formats.ply_faces import read_face_property
 
 KINDS = {
     "char": "i1", "uint8": "u1", "short": "i2", "ushort": "u2", "int32": "i4", "uint": "u4",
@@ -146,3 +152,94 @@ def test_what_lies_is_refused(tmp_path, content):
     (tmp_path / "scene.ply").write_bytes(content)
     with pytest.raises(SourceError, match=r"scene\.ply: expected a readable PLY file, got"):
         read_ply(tmp_path / "scene.ply")
+
+
+XYZ = "property float x\nproperty float y\nproperty float z\n"
+
+
+def write_text(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no PLY header"),
+        ("ply\n", "no PLY header"),
+        ("ply\ncomment a\ncomment b\nend_header\n", "format ''"),
+        ("ply\nformat\nelement vertex 1\n" + XYZ + "end_header\n0 0 0\n", "format ''"),
+        ("ply\nformat ascii 1.0\nelement vertex\n" + XYZ + "end_header\n", "'element vertex'"),
+        ("ply\nformat ascii 1.0\nelement\nend_header\n", "'element' without a name and a count"),
+        ("ply\nformat ascii 1.0\nelement vertex -1\n" + XYZ + "end_header\n", "vertex -1"),
+        ("ply\nformat ascii 1.0\n" + XYZ + "end_header\n", "before the first element"),
+        ("ply\nformat ascii 1.0\nelement vertex 1\nproperty\nend_header\n0\n", "property"),
+        ("ply\nformat ascii 1.0\nelement vertex 9" + "9" * 40 + "\n" + XYZ + "end_header\n",
+         "vertices in a file"),
+        ("ply\nformat binary_little_endian 1.0\nelement vertex 5\nend_header\n",
+         "without x, y, z"),
+        ("ply\nformat ascii 1.0\nelement vertex 1\n" + XYZ + "end_header\n1e37 0 0\n",
+         "within 16384 m .* a coordinate of 1e.37"),
+        ("ply\nformat ascii 1.0\nelement vertex 1\n" + XYZ + "end_header\n0 x 0\n", "readable"),
+    ],
+)  # fmt: skip
+def test_a_header_at_fault_is_told(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SourceError, match=rf"c\.ply: .*{message}"):
+        read_ply(write_text(tmp_path / "c.ply", text))
+
+
+def test_units_and_normals(tmp_path: Path) -> None:
+    names = XYZ + "".join(f"property float n{a}\n" for a in "xyz")
+    rows = "1000 -2000 30000 0 0 5\n1 2 3 nan 0 1\n"
+    text = f"ply\nformat ascii 1.0\nelement vertex 2\n{names}end_header\n{rows}"
+    cloud = read_ply(write_text(tmp_path / "mm.ply", text), units_per_m=1000.0)
+    np.testing.assert_allclose(cloud.points[0], [1, -2, 30])
+    assert cloud.normals.tolist() == [[0, 0, 1], [0, 0, 0]]
+    with pytest.raises(SourceError, match="in meters within 16384 m"):
+        read_ply(tmp_path / "mm.ply")
+
+
+@pytest.mark.parametrize("reach", [1e37, 5e5])
+def test_clouds_without_bounds_are_refused(tmp_path: Path, probe: Probe, reach: float) -> None:
+    points = np.random.default_rng(0).uniform(-1, 1, (100_000, 3)) * reach
+    assert_refused(
+        probe, "cloud", bombs.ply(tmp_path / "far.ply", points), "points in meters within 16384 m"
+    )
+
+
+def mesh(path: Path, faces: bytes, n_faces: int, count: str = "uchar") -> Path:
+    head = (f"ply\nformat binary_little_endian 1.0\nelement vertex 4\n{XYZ}"
+            f"element face {n_faces}\nproperty list {count} int vertex_indices\n"
+            "property short object_id\nend_header\n")  # fmt: skip
+    path.write_bytes(head.encode() + bytes(48) + faces)
+    return path
+
+
+def test_faces_of_changing_corners_take_no_longer(tmp_path: Path) -> None:
+    triangle = b"\x03" + np.array([0, 1, 2], "<i4").tobytes() + b"\xfe\xff"
+    quad = b"\x04" + np.array([0, 1, 2, 3], "<i4").tobytes() + b"\x07\x00"
+    read_face_property(mesh(tmp_path / "few.ply", triangle + quad, 2), "object_id")
+    path = mesh(tmp_path / "many.ply", (triangle + quad) * 100_000, 200_000)
+    start = time.process_time()
+    found = read_face_property(path, "object_id")
+    assert time.process_time() - start < 1.0
+    assert found.corners.tolist() == [0, 1, 2, 0, 1, 2, 3] * 100_000
+    assert found.values.tolist() == [-2, -2, -2, 7, 7, 7, 7] * 100_000
+
+
+@pytest.mark.parametrize(
+    ("faces", "n_faces", "count", "message"),
+    [
+        (b"", 1, "uchar", "in .* bytes"),
+        (b"\x03" + bytes(13), 1, "uchar", "truncated faces"),
+        (b"\xff\xff\xff\xff" + bytes(20), 1, "int", "truncated faces"),
+        (b"\xff" * 8 + bytes(20), 1, "double", "no integer"),
+        (b"\x03" + bytes(14), 10**15, "uchar", "in .* bytes"),
+        (b"\x03" + bytes(14), 1, "thing", "no integer"),
+    ],
+)
+def test_faces_that_lie(
+    tmp_path: Path, faces: bytes, n_faces: int, count: str, message: str
+) -> None:
+    with pytest.raises(SourceError, match=message):
+        read_face_property(mesh(tmp_path / "m.ply", faces, n_faces, count), "object_id")

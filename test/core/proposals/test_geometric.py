@@ -245,7 +245,7 @@ def test_coincident_points() -> None:
 
 
 def test_far_apart_points() -> None:
-    points = np.array([[0, 0, 0], [1e6, -1e6, 1e6]], np.float32).repeat(40, axis=0)
+    points = np.array([[0, 0, 0], [1.6e4, -1.6e4, 1.6e4]], np.float32).repeat(40, axis=0)
     points[:, 0] += np.tile(np.arange(40, dtype=np.float32), 2)
     cloud = Cloud(points, np.zeros((80, 3), np.uint8), np.zeros((80, 3), np.float32))
     assert propose(cloud).n_points == 80
