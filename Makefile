@@ -3,13 +3,17 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: setup demo test test-slow test-minkowski lint clean help
+.PHONY: setup demo test test-slow test-minkowski fuzz lint clean help
 
 # The interpreter to build the environment from (default: a python3 of version 3.11 to 3.13).
 PYTHON ?=
 export PYTHON
 # A scene folder for `make demo`; without one a furnished room is rendered.
 SCENE ?=
+
+# How long `make fuzz` runs, and what its inputs are drawn from.
+FUZZ_SECONDS ?= 600
+FUZZ_SEED ?= 0
 
 # Tests run side by side on two cores, those with nodes (test/conftest.py groups them) one after
 # another at the end. Plug-ins are those that pyproject.toml names: ROS installs outdated ones.
@@ -40,8 +44,13 @@ test-minkowski: setup ## Build MinkowskiEngine, compare layers, network and spee
 	@scripts/build_minkowski.sh .venv-minkowski .venv/bin/python
 	PYTHONPATH=. .venv-minkowski/bin/python -m pytest -p no:cacheprovider -s -W ignore test/minkowski
 
+fuzz: setup ## Read changed input for FUZZ_SECONDS (600); count what came of it; fail if it must not
+	@. ./activate
+	PYTHONPATH=.:test$${PYTHONPATH:+:$$PYTHONPATH} python -m fuzz \
+	    --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) --keep fuzz_out
+
 clean: ## Remove all that was built or set up
-	rm -rf .venv .venv-minkowski build install log demo_out .mypy_cache .pytest_cache .ruff_cache .setup.lock
+	rm -rf .venv .venv-minkowski build install log demo_out fuzz_out .mypy_cache .pytest_cache .ruff_cache .setup.lock
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12

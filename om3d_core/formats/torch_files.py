@@ -1,8 +1,8 @@
 """Tensors and arrays out of a PyTorch file of which nothing is executed.
 
 The file is a zip archive of raw tensors and a pickle that says where each belongs; in a Lightning
-checkpoint the pickle also names arbitrary classes. Here only tensors and NumPy arrays are rebuilt
-from it (:mod:`om3d_core.formats.torch_pickle`), each within what the file stores.
+checkpoint the pickle also names arbitrary classes. Only tensors and NumPy arrays are rebuilt here
+(:mod:`om3d_core.formats.torch_pickle` reads the pickle), each within what the file stores.
 """
 
 from __future__ import annotations
@@ -100,9 +100,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Callable[[StoredView], Tensor]]]:
             content = read_pickle(archive.read(tables[0], MAX_PICKLE_BYTES))
             storage = lru_cache(maxsize=1)(partial(_load_storage, archive, f"{root}data/"))
             yield content, partial(_load_view, storage)
-    except FileNotFoundError as error:
-        raise ModelError(f"{path}: expected a file of PyTorch, got none") from error
-    except (InputError, RuntimeError) as error:
+    except InputError as error:
         raise ModelError(
             f"{path}: expected a file of PyTorch 1.6 or later (older ones can be saved again with"
             f" torch.save): {reason_of(error)}"

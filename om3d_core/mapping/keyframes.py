@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.frame import Frame, Intrinsics
+from om3d_core.errors import InputError, reason_of
+from om3d_core.formats.npz import read_npz
 from om3d_core.settings import Settings, setting
 
 Cell = tuple[int, ...]
@@ -116,13 +118,22 @@ class KeyframeStore:
         del self._by_cell[self._cells.pop(stamp_ns)]
 
     def __getitem__(self, stamp_ns: int) -> Frame:
-        """The keyframe with this stamp, from memory or disk."""
+        """The keyframe with this stamp, from memory or disk.
+
+        Raises :class:`InputError` that names its file if that is lost or damaged.
+        """
         if stamp_ns in self._memory:
             return self._memory[stamp_ns]
-        with np.load(self._disk[stamp_ns], allow_pickle=False) as data:
+        path = self._disk[stamp_ns]
+        try:
+            data = read_npz(path, ("rgb", "depth", "intrinsics"))
             fx, fy, cx, cy, width, height = data["intrinsics"].tolist()
             intrinsics = Intrinsics(fx, fy, cx, cy, int(width), int(height))
             return Frame(data["rgb"], data["depth"], intrinsics, self._poses[stamp_ns], stamp_ns)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{path}: expected the keyframe of {stamp_ns} ns, got {reason_of(error)}"
+            ) from error
 
     def __iter__(self) -> Iterator[Frame]:
         """All keyframes by ascending stamp."""

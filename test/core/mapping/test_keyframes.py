@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from om3d_core.data.frame import Frame, Intrinsics
+from om3d_core.errors import InputError
 from om3d_core.mapping.keyframes import KeyframeSettings, KeyframeStore
 
 CAMERA = Intrinsics(10.0, 10.0, 3.5, 2.5, 8, 6)
@@ -74,3 +78,18 @@ def test_of_equal_frames_of_a_cell_the_earliest_is_kept():
     store = KeyframeStore(KeyframeSettings())
     assert store.add(frame(9)) and store.add(frame(4)) and not store.add(frame(6))
     assert store.stamps == [4] and store[4].depth[0, 0] == 5.0
+
+
+def test_a_spooled_frame_that_is_lost_or_damaged_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = KeyframeStore(KeyframeSettings(step_m=0.0, memory_mb=1))
+    big = Intrinsics(10.0, 10.0, 300.0, 200.0, 600, 400)
+    image = np.zeros((400, 600, 3), np.uint8)
+    for stamp in range(4):
+        store.add(Frame(image, np.ones((400, 600), np.float32), big, np.eye(4), stamp))
+    lost, damaged = sorted(tmp_path.rglob("*.npz"))[:2]
+    lost.unlink()
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    for path in (lost, damaged):
+        with pytest.raises(InputError, match=f"{path}: expected the keyframe of {path.stem} ns"):
+            store[int(path.stem)]
