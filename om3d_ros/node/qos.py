@@ -37,9 +37,11 @@ def following(
 ) -> QoSProfile:
     """An input: reliable and latched if every publisher is, so that it hears all of them.
 
+    Before there is one it is reliable: then nothing is missed while a latched one is followed.
+
     reliability: one of :data:`RELIABILITIES`; any but the first is asked for whatever is offered.
     """
-    reliable = _all(offered, "reliability", ReliabilityPolicy.RELIABLE)
+    reliable = not offered or _all(offered, "reliability", ReliabilityPolicy.RELIABLE)
     if reliability != AS_OFFERED:
         reliable = reliability == "reliable"
     latched = reliable and _all(offered, "durability", DurabilityPolicy.TRANSIENT_LOCAL)

@@ -16,12 +16,13 @@ SCENE = scene_of(FRAME, of(MUG), of(TABLE, MUG))
 
 def answer(row, failed=False):
     match = SimpleNamespace(index=row, instance_id=50 + row, similarity=1.0, present=True)
-    return SimpleNamespace(matches=(match,), present=True, failed=failed)
+    given = SimpleNamespace(matches=(match,), present=True)
+    return SimpleNamespace(answer=None if failed else given)
 
 
 def verdicts(truth, *asked):
     questions = [question for question, _ in asked]
-    replayed = SimpleNamespace(scene=SCENE, answers=[given for _, given in asked])
+    replayed = SimpleNamespace(scene=SCENE, replies=[given for _, given in asked])
     results = [verdict.result for verdict in judge(questions, replayed, truth)]
     return [None if result is None else result.right for result in results]
 
