@@ -43,6 +43,6 @@ def test_the_nodes_declare_them(library):
 
 def test_the_generated_yaml_has_them(library):
     content = yaml.safe_load(run(library, "-m", "om3d_ros.default_config").stdout)
-    mapper, query = (content[f"/**/{n}"]["ros__parameters"] for n in ("mapper", "query"))
+    mapper, query = (content[n]["ros__parameters"] for n in ("mapper", "query"))
     assert mapper["hues"] == {"margin": 60} and mapper["tint"] == {"red_gain": 1.0}
     assert query["tint"] == {"red_gain": 1.0} and "hues" not in query

@@ -18,7 +18,7 @@ LINES = {
     f'    "{name}": Plugin("om3d_core.{room}.{name}:{stem}{kind}", "{stem}Settings"),\n'
     for room, (name, stem, kind) in TOYS.items()
 }
-REGISTRY = "REGISTRY: Registry"
+REGISTRY = "REGISTRY = "
 
 
 def library_with_toys(folder: Path) -> Path:
