@@ -3,6 +3,7 @@
 ``python -m helpers.asker OUT --clients 10 --questions 4 --texts red,green`` waits for the service
 and for the file OUT.go, asks, and writes for each question its text, the seconds to the answer
 (none if it did not come), the revision, the verdict and the id of the best match to OUT.
+``--depth`` is the history of a client; DDS brings it the answers to all others, too.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ from pathlib import Path
 import rclpy
 from om3d.srv import QueryText
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile, qos_profile_services_default
 
 ANSWER_S = 20.0
 
 
 class Asker:
-    """One client with a node of its own and the default quality of service."""
+    """One client with a node of its own."""
 
-    def __init__(self, name, texts):
+    def __init__(self, name, texts, depth):
         self.node = rclpy.create_node(name, start_parameter_services=False, enable_rosout=False)
-        self._client = self.node.create_client(QueryText, "query/query_text")
+        self._client = self.node.create_client(
+            QueryText, "query/query_text", qos_profile=QoSProfile(depth=depth)
+        )
         self._texts = texts
         self.answers = []
         self._sent = 0.0
@@ -67,6 +71,7 @@ def main():
     parser.add_argument("out", type=Path)
     parser.add_argument("--clients", type=int, default=1)
     parser.add_argument("--questions", type=int, default=4)
+    parser.add_argument("--depth", type=int, default=qos_profile_services_default.depth)
     parser.add_argument("--texts", default="red")
     args = parser.parse_args()
     words = args.texts.split(",")
@@ -75,7 +80,7 @@ def main():
     askers = []
     for i in range(args.clients):
         texts = [words[(i + k) % len(words)] for k in range(args.questions)]
-        askers.append(Asker(f"{args.out.stem}_{i}", texts))
+        askers.append(Asker(f"{args.out.stem}_{i}", texts, args.depth))
         executor.add_node(askers[-1].node)
     while not all(asker.ready for asker in askers):
         executor.spin_once(timeout_sec=0.1)
