@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from helpers.robot import Robot
 from helpers.worlds import BOXES, tabletop
 from om3d.action import Refresh
