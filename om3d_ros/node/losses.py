@@ -49,7 +49,7 @@ class Losses:
         return {
             **delivery, **lost,
             "used share": f"{self._usage.share:.2f}",
-            "callback p99 (ms)": f"{1e3 * callback:.2f}",
+            "callback work p99 (ms)": f"{1e3 * callback:.2f}",
         }
 
     def _low(self) -> str:

