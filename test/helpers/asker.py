@@ -80,7 +80,7 @@ def main():
     askers = []
     for i in range(args.clients):
         texts = [words[(i + k) % len(words)] for k in range(args.questions)]
-        askers.append(Asker(f"{args.out.stem}_{i}", texts, args.depth))
+        askers.append(Asker(f"asker_{args.out.stem}_{i}", texts, args.depth))
         executor.add_node(askers[-1].node)
     while not all(asker.ready for asker in askers):
         executor.spin_once(timeout_sec=0.1)

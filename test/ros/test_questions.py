@@ -49,7 +49,12 @@ def ask(robot, domain, folder, crowd, depth, meanwhile=lambda: None):
         for out in outs
     ]
     ready = [out.with_suffix(".ready") for out in outs]
-    robot.client.spin_until(lambda: all(r.exists() for r in ready), START_S, "the clients")
+
+    def all_ready():
+        assert not any(process.poll() for process in asking), "expected the clients to start"
+        return all(mark.exists() for mark in ready)
+
+    robot.client.spin_until(all_ready, START_S, "the clients")
     for out in outs:
         out.with_suffix(".go").touch()
     end = time.monotonic() + END_S
