@@ -15,7 +15,7 @@ from om3d_core.errors import InputError, expect, reason_of
 from om3d_core.files import open_regular
 
 MAX_TABLE_BYTES = 4 * 1024**2
-MAX_UNPACKED_BYTES = 128 * 1024**2
+MAX_UNPACKED_BYTES = 192 * 1024**2
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 0x1 | 0x20 | 0x40
 """Bits of an entry's flags: encrypted, patch data, strongly encrypted."""
@@ -67,7 +67,7 @@ class ZipArchive:
 def open_zip(path: Path) -> Iterator[ZipArchive]:
     """An archive of stored and deflated entries, opened for reading.
 
-    Deflated entries hold at most 128 MiB together, stored ones no more than the file. Raises
+    Deflated entries hold at most 192 MiB together, stored ones no more than the file. Raises
     InputError for whatever is no such archive, also while its entries are read.
     """
     try:

@@ -99,10 +99,10 @@ def test_a_file_of_ones_unpacks_no_further_than_memory_goes(tmp_path: Path, prob
     assert_read(probe, "masks", bombs.npz_of_ones(tmp_path / "few.npz", 1000, 20))
     bomb = bombs.npz_of_ones(tmp_path / "unpacked.npz", MAX_UNPACKED_BYTES // 1000, 1001)
     assert bomb.stat().st_size < 1_000_000
-    assert_refused(probe, "masks", bomb, "at most 134217728 bytes in deflated entries")
+    assert_refused(probe, "masks", bomb, "at most 201326592 bytes in deflated entries")
     assert_refused(
-        probe, "masks", bombs.npz_of_ones(tmp_path / "all.npz", 100_000, 1300),
-        "at most 16777216 points in masks, got 130000000",
+        probe, "masks", bombs.npz_of_ones(tmp_path / "all.npz", 100_000, 1900),
+        "at most 16777216 points in masks, got 190000000",
     )  # fmt: skip
     assert_refused(
         probe, "masks", bombs.npz_of_ones(tmp_path / "wide.npz", 1, 100_000), "at most 5000 masks"
