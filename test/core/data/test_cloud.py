@@ -7,6 +7,7 @@ import pytest
 
 from om3d_core.data.cloud import Cloud, grid_keys
 from om3d_core.errors import InputError
+from om3d_core.formats.cloud_fields import pack_cloud, unpack_cloud
 
 
 def cloud_of(points: np.ndarray) -> Cloud:
@@ -57,3 +58,14 @@ def test_keys_tell_cells_apart_and_keep_their_order() -> None:
         keys = grid_keys(cells)
         assert np.array_equal(np.lexsort(cells.T[::-1]), np.argsort(keys, kind="stable"))
         assert len(np.unique(keys)) == len(np.unique(cells, axis=0))
+
+
+def test_the_points_of_a_message_have_the_same_bounds() -> None:
+    packed = pack_cloud(cloud_of(floor(6.0, 100)))
+    words = np.frombuffer(packed.data, "<f4").copy()
+    words[0] = 1e37
+    with pytest.raises(InputError, match=r"points in meters within .* a coordinate of 1e\+37"):
+        unpack_cloud(
+            packed.fields, packed.point_step, 100 * packed.point_step, 100, 1, False,
+            words.tobytes(),
+        )  # fmt: skip

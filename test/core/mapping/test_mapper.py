@@ -337,3 +337,13 @@ def test_a_cloud_that_a_refresh_fails_at_is_set_aside(frames, cloud):
         alone.refresh()
     alone.add_frame(frames[0])
     assert len(alone.refresh()) > 0
+
+
+def test_a_cloud_in_millimeters_is_refused_and_changes_nothing(frames, cloud):
+    m = mapper()
+    m.set_cloud(cloud)
+    before = m.refresh()
+    large = replace(cloud, points=cloud.points * 1000)
+    with pytest.raises(InputError, match="cloud in meters .* millimeters"):
+        m.set_cloud(large)
+    assert m.refresh() is before

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers import bombs
 from helpers.recorded_scene import (
     HEIGHT,
     NUMBERS,
@@ -299,3 +300,14 @@ def test_open_source_picks_the_folder(scene: Path, tmp_path: Path) -> None:
 def test_settings_are_checked(values: dict[str, float]) -> None:
     with pytest.raises(SettingsError):
         FolderSettings(**values)  # type: ignore[arg-type]
+
+
+def test_a_cloud_in_millimeters_is_told_and_read_with_its_unit(tmp_path: Path) -> None:
+    scene = write_scene(tmp_path / "scene")
+    points = np.random.default_rng(0).uniform(0, 5, (2000, 3)).astype(np.float32)
+    bombs.ply(scene / "scene.ply", 1000 * points)
+    with pytest.raises(SourceError, match=r"scene\.ply: .* in meters .*cloud_units_per_m 1000"):
+        FolderSource(scene).cloud()
+    cloud = FolderSource(scene, FolderSettings(cloud_units_per_m=1000.0)).cloud()
+    assert cloud is not None
+    np.testing.assert_allclose(cloud.points, points, atol=1e-5)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from backports import zstd
 from helpers.bag_maker import OPTICAL, BagMaker
+from helpers.bombs import yaml_of_merges
 from helpers.recorded_scene import HEIGHT, WIDTH, K, color_of, depth_of, pose_of, write_scene
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -601,6 +602,8 @@ BAG_YAML = "rosbag2_bagfile_information:\n  relative_file_paths: {}\n  compressi
         BAG_YAML.format("[k.mcap]", "[1]"),
         BAG_YAML.format("[k.mcap]", "''"),
         "x" * 2_000_000,
+        yaml_of_merges(12) + BAG_YAML.format("[k.mcap]", "''"),
+        BAG_YAML.format("[k.mcap]", "''") + "  files: [" + "{}," * 20_000 + "]",
     ],
 )
 def test_bad_metadata_is_refused(
