@@ -102,7 +102,7 @@ class InstanceMasks:
         structure: npt.ArrayLike | None = None,
     ) -> InstanceMasks:
         """Build from one array of point indices a mask, in any order, duplicates allowed."""
-        unique = [_ascending(np.asarray(m, np.result_type(m, np.int32))) for m in members]
+        unique = [_ascending(m) for m in members]
         n = len(unique)
         indptr = np.zeros(n + 1, np.int64)
         np.cumsum([len(m) for m in unique], out=indptr[1:])
@@ -187,8 +187,11 @@ class InstanceMasks:
         return result
 
 
-def _ascending(members: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The values in order, each once."""
+def _ascending(given: npt.ArrayLike) -> npt.NDArray[Any]:
+    """The values in order, each once; as int32 where they are, else as int64."""
+    members = np.asarray(given)
+    if members.dtype != np.int32:
+        members = members.astype(np.int64, copy=False)
     if not (members[1:] > members[:-1]).all():
         members = np.sort(members)
         members = members[np.append(True, members[1:] != members[:-1])[: len(members)]]
