@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
+from om3d_core.mapping.keyframes import KeyframeStore
+from om3d_core.mapping.set_aside import blaming
+from om3d_core.progress import Job
 from om3d_core.settings import Settings, setting
 
 BLOCK_RESOLUTION = 8
@@ -98,6 +101,31 @@ class Fuser:
             np.clip(np.rint(colors[order] * 255.0), 0, 255).astype(np.uint8),
             _unit_or_zero(normals[order]),
         )
+
+
+class IncrementalFusion:
+    """Fuses keyframes in the order of their stamps, from the start only if that order broke."""
+
+    def __init__(self, settings: FusionSettings):
+        self._settings = settings
+        self._fuser = Fuser(settings)
+        self._fused: list[int] = []
+        self._cloud: Cloud | None = None
+
+    def cloud(self, frames: KeyframeStore, job: Job) -> Cloud:
+        """The cloud of all ``frames``; the same object if they are the same."""
+        stamps = frames.stamps
+        if self._cloud is not None and stamps == self._fused:
+            return self._cloud
+        if stamps[: len(self._fused)] != self._fused:
+            self._fuser, self._fused = Fuser(self._settings), []
+        for stamp in stamps[len(self._fused) :]:
+            job.step("fuse", len(self._fused), len(stamps))
+            with blaming(stamp):
+                self._fuser.integrate(frames[stamp])
+            self._fused.append(stamp)
+        self._cloud = self._fuser.cloud()
+        return self._cloud
 
 
 def cloud_from_frame(frame: Frame) -> Cloud:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,12 +14,13 @@ from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import ViewTable
 from om3d_core.encoders.base import Encoder
-from om3d_core.errors import CanceledError, EmptyMapError, reason_of
+from om3d_core.errors import EmptyMapError, reason_of
 from om3d_core.mapping.embedder import Embedder
 from om3d_core.mapping.frame_quality import quality_level
-from om3d_core.mapping.fusion import Fuser
+from om3d_core.mapping.fusion import IncrementalFusion
 from om3d_core.mapping.gravity import decide_up
 from om3d_core.mapping.keyframes import KeyframeStore
+from om3d_core.mapping.set_aside import Faulty, SetAside, blaming
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.tracking import match_ids, voxel_iou
 from om3d_core.mapping.views import Cameras, select_views
@@ -37,36 +37,6 @@ class MapperCounts:
     frames_offered: int = 0
     frames_kept: int = 0
     crops_encoded: int = 0
-
-
-@dataclass(frozen=True)
-class SetAside:
-    """An input that made a refresh fail and is left out since: a frame, or (None) a cloud."""
-
-    stamp_ns: int | None
-    reason: str
-
-    def __str__(self) -> str:
-        what = "the cloud" if self.stamp_ns is None else f"the frame of stamp {self.stamp_ns} ns"
-        return f"{what} was set aside: {self.reason}"
-
-
-class _Faulty(Exception):
-    """Says which input a refresh failed at; its cause is the error."""
-
-    def __init__(self, stamp_ns: int | None):
-        super().__init__(stamp_ns)
-        self.stamp_ns = stamp_ns
-
-
-@contextmanager
-def _blaming(stamp_ns: int | None) -> Iterator[None]:
-    try:
-        yield
-    except (CanceledError, EmptyMapError, MemoryError, _Faulty):
-        raise
-    except Exception as error:
-        raise _Faulty(stamp_ns) from error
 
 
 class Mapper:
@@ -88,7 +58,7 @@ class Mapper:
         self._proposer = proposer
         self._embedder = Embedder(encoders, settings.crops, settings.visibility, segmenter)
         self._frames = KeyframeStore(settings.keyframes)
-        self._fusion = _IncrementalFusion(settings)
+        self._fusion = IncrementalFusion(settings.fusion)
         self._given: Cloud | None = None
         self._proven: Cloud | None = None
         self._set_aside: list[SetAside] = []
@@ -174,7 +144,7 @@ class Mapper:
 
     def _forget(self) -> None:
         self._frames.clear()
-        self._fusion = _IncrementalFusion(self._settings)
+        self._fusion = IncrementalFusion(self._settings.fusion)
         self._embedder.clear()
         self._given = self._proven = None
         self._set_aside = []
@@ -191,7 +161,7 @@ class Mapper:
         while True:
             try:
                 return self._refresh(job or Job())
-            except _Faulty as faulty:
+            except Faulty as faulty:
                 self._leave_out(faulty)
 
     def _refresh(self, job: Job) -> Scene:
@@ -204,7 +174,7 @@ class Mapper:
         old = self._scene
         cloud = self._given if self._given is not None else self._fusion.cloud(self._frames, job)
         known = old is not None and old.cloud is cloud
-        with _blaming(None):
+        with blaming(None):
             up = old.up if old is not None and known else self._up(cloud)
             masks = (
                 old.masks if old is not None and known
@@ -240,13 +210,13 @@ class Mapper:
             return 0
         return quality_level(frame, self._settings.fusion.max_depth_m)
 
-    def _leave_out(self, faulty: _Faulty) -> None:
+    def _leave_out(self, faulty: Faulty) -> None:
         """Forget the input that a refresh failed at; raise the error if it is no input's fault."""
         error = faulty.__cause__
         assert error is not None
         if faulty.stamp_ns is not None:
             self._frames.remove(faulty.stamp_ns)
-            self._fusion = _IncrementalFusion(self._settings)
+            self._fusion = IncrementalFusion(self._settings.fusion)
         elif self._given is not None and self._given is not self._proven:
             self._given = self._proven
         else:
@@ -267,7 +237,7 @@ class Mapper:
         for done, stamp in enumerate(stamps):
             job.step("views", done, len(stamps))
             if stamp not in observations:
-                with _blaming(stamp):
+                with blaming(stamp):
                     self._observe(self._frames[stamp], cloud, masks, observations)
         if not stamps:
             return ViewTable.empty(len(masks), self._settings.views.top_k)
@@ -313,28 +283,3 @@ class Mapper:
         """Names stay with their ids."""
         names = dict(zip(old.ids.tolist(), old.labels, strict=True)) if old is not None else {}
         return tuple(names.get(int(i), "") for i in ids)
-
-
-class _IncrementalFusion:
-    """Fuses keyframes in the order of their stamps, from the start only if that order broke."""
-
-    def __init__(self, settings: MapSettings):
-        self._settings = settings.fusion
-        self._fuser = Fuser(settings.fusion)
-        self._fused: list[int] = []
-        self._cloud: Cloud | None = None
-
-    def cloud(self, frames: KeyframeStore, job: Job) -> Cloud:
-        """The cloud of all ``frames``; the same object if they are the same."""
-        stamps = frames.stamps
-        if self._cloud is not None and stamps == self._fused:
-            return self._cloud
-        if stamps[: len(self._fused)] != self._fused:
-            self._fuser, self._fused = Fuser(self._settings), []
-        for stamp in stamps[len(self._fused) :]:
-            job.step("fuse", len(self._fused), len(stamps))
-            with _blaming(stamp):
-                self._fuser.integrate(frames[stamp])
-            self._fused.append(stamp)
-        self._cloud = self._fuser.cloud()
-        return self._cloud
