@@ -15,6 +15,7 @@ from om3d_core.commands.console import (
     progress_report,
     settings_from,
 )
+from om3d_core.commands.refresh_log import RefreshLog
 from om3d_core.commands.source import add_source_flags, source_from
 from om3d_core.data.scene import Scene
 from om3d_core.data.scene_store import check_writable, save_scene
@@ -22,7 +23,7 @@ from om3d_core.errors import SourceError, UnusableFrameError
 from om3d_core.mapping.build import create_mapper
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
-from om3d_core.progress import Job, Report
+from om3d_core.progress import Report
 from om3d_core.sources.base import Source
 
 
@@ -34,9 +35,13 @@ def main(argv: Sequence[str]) -> int:
     source = source_from(args)
     mapper = create_mapper(settings)
     with progress_report() as report:
+        log = RefreshLog(args.stats, settings.tracking.voxel_m, report)
         with interruptible() as stop:
-            read_frames(source, mapper, report, stop.is_set)
-        scene = mapper.refresh(Job(report))
+            read_frames(
+                source, mapper, report, stop.is_set,
+                lambda: log.refresh(mapper), args.refresh_every,
+            )
+        scene = log.refresh(mapper)
         for fault in mapper.set_aside:
             print(f"om3d: {fault}", file=sys.stderr)
         save_scene(scene, args.out)
@@ -45,9 +50,17 @@ def main(argv: Sequence[str]) -> int:
 
 
 def read_frames(
-    source: Source, mapper: Mapper, report: Report, stopped: Callable[[], bool]
+    source: Source,
+    mapper: Mapper,
+    report: Report,
+    stopped: Callable[[], bool],
+    refresh: Callable[[], object] = lambda: None,
+    refresh_every: int = 0,
 ) -> None:
-    """Feed every frame, and the source's cloud if it has one, to the mapper."""
+    """Feed every frame, and the source's cloud if it has one, to the mapper.
+
+    refresh is called after every ``refresh_every`` frames, but not after the last; 0 is never.
+    """
     cloud = source.cloud()
     if cloud is not None:
         mapper.set_cloud(cloud)
@@ -58,6 +71,8 @@ def read_frames(
         except UnusableFrameError as error:
             source.skipped.add(error.reason)
         report("read", done, total)
+        if refresh_every and done % refresh_every == 0 and done < total and mapper.n_keyframes:
+            refresh()
         if stopped():
             print("om3d: stopped reading; mapping what was read", file=sys.stderr)
             return
@@ -71,8 +86,19 @@ def _parser() -> argparse.ArgumentParser:
     add_source_flags(parser)
     add_out_flag(parser, "the map folder to write")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument(
+        "--refresh_every", type=_count, default=0, metavar="N",
+        help="refresh the map after every N frames, as a robot would; 0 only at the end",
+    )
+    parser.add_argument("--stats", type=Path, help="write a row of JSON about each refresh")
     add_setting_flags(parser, MapSettings)
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a number of frames, got {text!r}")
+    return int(text)
 
 
 def _summarize(args: argparse.Namespace, source: Source, mapper: Mapper, scene: Scene) -> None:

@@ -29,6 +29,16 @@ def voxel_iou(
     a: tuple[Cloud, InstanceMasks], b: tuple[Cloud, InstanceMasks], voxel_m: float
 ) -> npt.NDArray[np.float64]:
     """(N_a, N_b) IoU of the voxels that the masks of two clouds occupy."""
+    shared, sizes_a, sizes_b = shared_voxels(a, b, voxel_m)
+    union = sizes_a[:, None] + sizes_b[None, :] - shared
+    result: npt.NDArray[np.float64] = shared / np.maximum(union, 1)
+    return result
+
+
+def shared_voxels(
+    a: tuple[Cloud, InstanceMasks], b: tuple[Cloud, InstanceMasks], voxel_m: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """(N_a, N_b) voxels that two masks share, and how many each has: (N_a,) and (N_b,)."""
     points = np.concatenate([a[0].points, b[0].points])
     keys = grid_keys(np.floor(points / voxel_m).astype(np.int64))
     _, inverse = np.unique(keys, return_inverse=True)
@@ -39,10 +49,8 @@ def voxel_iou(
         for (_, masks), part in zip((a, b), np.split(inverse, [len(a[0])]), strict=True)
     ]
     shared = (occupied[0] @ occupied[1].T).toarray().astype(np.float64)
-    sizes = [np.asarray(o.sum(axis=1)).reshape(-1) for o in occupied]
-    union = sizes[0][:, None] + sizes[1][None, :] - shared
-    result: npt.NDArray[np.float64] = shared / np.maximum(union, 1)
-    return result
+    sizes_a, sizes_b = (np.asarray(o.sum(axis=1), np.float64).reshape(-1) for o in occupied)
+    return shared, sizes_a, sizes_b
 
 
 def _occupancy(

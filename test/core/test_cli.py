@@ -57,6 +57,23 @@ def test_run_builds_a_map_with_the_boxes_in_it(built):
         assert near and min(box.size.max() for box in near) < 0.35
 
 
+def test_refreshes_on_the_way_are_written_down_and_end_in_the_same_map(built, scene, tmp_path):
+    stats = tmp_path / "stats.jsonl"
+    result = om3d("run", scene, "-o", tmp_path / "map", "--refresh_every", "4", "--stats", stats,
+                  *FAST)
+    assert result.returncode == 0, result.stderr
+    rows = [json.loads(line) for line in stats.read_text().splitlines()]
+    assert [row["frames"] for row in rows] == [4, 8, 10]
+    assert rows[0]["ids_before"] == 0 and rows[-1]["ids_before"] >= rows[-1]["ids_kept"] > 0
+    for row in rows:
+        assert row["crops"] > 0 and set(row["seconds"]) >= {"fuse", "masks", "encode"}
+        assert sum(row["seconds"].values()) <= row["total_s"] + 0.1 and row["rss_mb"] > 100
+    once, often = load_scene(built[0]), load_scene(tmp_path / "map")
+    assert rows[-1]["instances"] == len(once) == len(often)
+    assert np.array_equal(once.cloud.points, often.cloud.points)
+    assert np.array_equal(once.features[0].vectors, often.features[0].vectors)
+
+
 def test_query_answers_as_json_as_a_table_and_as_a_picture(built, scene, tmp_path):
     folder, _ = built
     picture = tmp_path / "answer.png"

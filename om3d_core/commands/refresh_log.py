@@ -1,0 +1,97 @@
+"""What every refresh of ``om3d run --refresh_every`` did, a row of JSON each."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from om3d_core.data.scene import Scene
+from om3d_core.mapping.growth import ids_kept
+from om3d_core.mapping.mapper import Mapper
+from om3d_core.progress import Job, Report
+
+KIB_PER_MB = 1024
+
+
+class StageClock:
+    """A report that also adds up how long each stage lasted, up to the next stage's first step."""
+
+    def __init__(self, report: Report):
+        self._report = report
+        self._stage: tuple[str, float] | None = None
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Report a step of ``stage``."""
+        self._turn_to(stage)
+        self._report(stage, done, total)
+
+    def stop(self) -> None:
+        """End the stage under way."""
+        self._turn_to(None)
+
+    def _turn_to(self, stage: str | None) -> None:
+        now = time.monotonic()
+        if self._stage is not None:
+            name, since = self._stage
+            self.seconds[name] = self.seconds.get(name, 0.0) + now - since
+        self._stage = None if stage is None else (stage, now)
+
+
+class RefreshLog:
+    """Refreshes a mapper and writes a row about each refresh to a file of JSON lines.
+
+    frames: frames offered so far. ids_before, ids_kept: see :func:`om3d_core.mapping.growth`.
+    crops: encoded in this refresh. seconds: by stage. rss_mb: largest memory so far.
+    """
+
+    def __init__(self, path: Path | None, voxel_m: float, report: Report):
+        self._path = path
+        self._voxel_m = voxel_m
+        self._report = report
+        if path is not None:
+            path.write_text("", encoding="utf-8")
+
+    def refresh(self, mapper: Mapper) -> Scene:
+        """Refresh, and write down what it took."""
+        old, encoded = mapper.scene, mapper.counts.crops_encoded
+        clock = StageClock(self._report)
+        with _timed() as total:
+            scene = mapper.refresh(Job(clock))
+        clock.stop()
+        if self._path is not None:
+            kept = (0, 0) if old is None else ids_kept(old, scene, self._voxel_m)
+            self._write({
+                "frames": mapper.counts.frames_offered,
+                "keyframes": mapper.n_keyframes,
+                "instances": len(scene),
+                "points": len(scene.cloud),
+                "ids_before": kept[0],
+                "ids_kept": kept[1],
+                "next_id": scene.next_id,
+                "crops": mapper.counts.crops_encoded - encoded,
+                "seconds": {name: round(value, 3) for name, value in clock.seconds.items()},
+                "total_s": round(total[0], 3),
+                "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // KIB_PER_MB,
+            })
+        return scene
+
+    def _write(self, row: dict[str, Any]) -> None:
+        assert self._path is not None
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+@contextmanager
+def _timed() -> Iterator[list[float]]:
+    """A list whose one number is, afterwards, how many seconds the block took."""
+    result, start = [0.0], time.monotonic()
+    try:
+        yield result
+    finally:
+        result[0] = time.monotonic() - start
