@@ -49,4 +49,7 @@ def _decode(data: bytes) -> npt.NDArray[np.uint8]:
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"expected {', '.join(FORMATS)}, got {reason_of(error)}") from error
+        kinds = ", ".join(("JPEG", "PNG", *FORMATS))
+        raise InputError(
+            f"expected a picture ({kinds}), got {reason_of(error)}"
+        ) from error

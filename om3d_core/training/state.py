@@ -63,7 +63,10 @@ def load_state(
     """The network, the optimizer's tensors and the progress. Raises ModelError."""
     if not path.is_file():
         raise ModelError(f"expected the state of a training run, got no file {path}")
-    tensors, metadata = read_safetensors(path)
+    try:
+        tensors, metadata = read_safetensors(path)
+    except ModelError as error:
+        raise ModelError(f"expected the state of a training run: {error}") from error
     progress = _progress(path, metadata)
     weights = _without(WEIGHTS, tensors)
     try:

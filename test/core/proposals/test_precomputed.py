@@ -78,7 +78,7 @@ def test_pt_written_by_an_older_numpy(tmp_path: Path) -> None:
 def test_pt_before_zip_says_what_to_do(tmp_path: Path) -> None:
     torch.save(DENSE, tmp_path / "m.pt", _use_new_zipfile_serialization=False)
     with pytest.raises(ModelError, match="saved again with torch.save"):
-        PrecomputedProposer(tmp_path / "m.pt")
+        proposer_of(tmp_path / "m.pt")
 
 
 class _Harm:

@@ -18,6 +18,7 @@ FAR = """
 import numpy as np
 from om3d_core.data.cloud import Cloud
 from om3d_core.progress import Job
+from om3d_core.mapping.gravity import decide_up
 from om3d_core.proposals.geometric import GeometricProposer
 rng = np.random.default_rng(0)
 near, far = rng.uniform(0, 6, (60_000, 3)), rng.uniform(-16_000, 16_000, (2_000, 3))
@@ -26,7 +27,7 @@ points = np.concatenate([near, far, line]).astype(np.float32)
 points[:, 2] = 0
 cloud = Cloud(points, np.zeros(points.shape, np.uint8), np.float32([0, 0, 1]) + 0 * points)
 cloud.check_density()
-assert len(GeometricProposer().propose(cloud, Job())) >= 1
+assert len(GeometricProposer().propose(cloud, Job(), decide_up(cloud))) >= 1
 """
 
 
