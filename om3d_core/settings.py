@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast, get_type_hints
@@ -97,7 +98,7 @@ class Settings:
                 object.__setattr__(self, field.name, value)
 
 
-class Groups:
+class Groups(ABC):
     """Groups by name, of types that are known only when they are asked for. Immutable.
 
     A subclass says in :meth:`kinds` which there are. Where a tree has a field of this type, the
@@ -114,9 +115,9 @@ class Groups:
         self._groups = {name: groups.get(name) or kind() for name, kind in kinds.items()}
 
     @classmethod
+    @abstractmethod
     def kinds(cls) -> Mapping[str, type[Settings]]:
         """The type of each group by name."""
-        raise NotImplementedError
 
     def __getitem__(self, name: str) -> Settings:
         return self._groups[name]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import resource
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +58,10 @@ class RefreshLog:
     def refresh(self, mapper: Mapper) -> Scene:
         """Refresh, and write down what it took."""
         old, encoded = mapper.scene, mapper.counts.crops_encoded
-        clock = StageClock(self._report)
-        with _timed() as total:
-            scene = mapper.refresh(Job(clock))
+        clock, began = StageClock(self._report), time.monotonic()
+        scene = mapper.refresh(Job(clock))
         clock.stop()
+        total_s = time.monotonic() - began
         if self._path is not None:
             kept = (0, 0) if old is None else ids_kept(old, scene, self._voxel_m)
             self._write({
@@ -76,7 +74,7 @@ class RefreshLog:
                 "next_id": scene.next_id,
                 "crops": mapper.counts.crops_encoded - encoded,
                 "seconds": {name: round(value, 3) for name, value in clock.seconds.items()},
-                "total_s": round(total[0], 3),
+                "total_s": round(total_s, 3),
                 "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // KIB_PER_MB,
             })
         return scene
@@ -85,13 +83,3 @@ class RefreshLog:
         assert self._path is not None
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-
-
-@contextmanager
-def _timed() -> Iterator[list[float]]:
-    """A list whose one number is, afterwards, how many seconds the block took."""
-    result, start = [0.0], time.monotonic()
-    try:
-        yield result
-    finally:
-        result[0] = time.monotonic() - start

@@ -20,8 +20,8 @@ from om3d_core.commands.refresh_log import RefreshLog
 from om3d_core.commands.source import add_source_flags, source_from
 from om3d_core.data.scene import Scene
 from om3d_core.data.scene_store import check_writable, save_scene
-from om3d_core.errors import SourceError, UnusableFrameError
 from om3d_core.mapping.build import create_mapper
+from om3d_core.mapping.feed import feed
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Report
@@ -62,24 +62,14 @@ def read_frames(
 
     refresh is called after every ``refresh_every`` frames, but not after the last; 0 is never.
     """
-    cloud = source.cloud()
-    if cloud is not None:
-        mapper.set_cloud(cloud)
     total = len(source)
-    for done, frame in enumerate(source, start=1):
-        try:
-            mapper.add_frame(frame)
-        except UnusableFrameError as error:
-            source.skipped.add(error.reason)
+    for done in feed(source, mapper):
         report("read", done, total)
         if refresh_every and done % refresh_every == 0 and done < total and mapper.n_keyframes:
             refresh()
         if stopped():
             print("om3d: stopped reading; mapping what was read", file=sys.stderr)
             return
-    if not mapper.n_keyframes:
-        raise SourceError(f"expected at least one usable frame, all were skipped: "
-                          f"{source.skipped.reasons or 'the scene is empty'}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -84,6 +84,13 @@ def resize_color(rgb: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDA
     return np.asarray(cv2.resize(rgb, (width, height), interpolation=mode), np.uint8)
 
 
+def shrink_color(rgb: npt.NDArray[np.uint8], side_px: int) -> npt.NDArray[np.uint8]:
+    """``rgb`` averaged down until its longer side has at most ``side_px`` pixels."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, side_px / max(height, width))
+    return resize_color(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
 def encoded_size(data: Buffer) -> tuple[int, int]:
     """Width and height in pixels from the header of a JPEG or PNG file, without decoding it."""
     flat = as_bytes(data)

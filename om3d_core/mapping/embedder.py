@@ -18,6 +18,7 @@ from om3d_core.data.frame import Frame
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.encoders.base import Encoder
+from om3d_core.formats.image_files import shrink_color
 from om3d_core.mapping.crops import (
     CropSettings,
     cut,
@@ -219,10 +220,6 @@ def _seed(key: Key) -> int:
 
 
 def _thumbnail(rgb: npt.NDArray[np.uint8]) -> bytes:
-    height, width = rgb.shape[:2]
-    scale = min(1.0, THUMBNAIL_SIDE_PX / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
+    bgr = cv2.cvtColor(shrink_color(rgb, THUMBNAIL_SIDE_PX), cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY])
     return data.tobytes()

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from om3d_core.data.frame import Frame
 from om3d_core.errors import UnusableFrameError
+from om3d_core.formats.image_files import shrink_color
 
 DARK, BRIGHT = 16, 250
 MIN_EXPOSED = 0.02
@@ -36,7 +37,7 @@ def quality_level(frame: Frame, max_depth_m: float) -> int:
             f"depth up to {max_depth_m:g} m (fusion.max_depth_m) in {MIN_IN_RANGE:.1%} of the"
             f" image, got {in_range:.2%}",
         )
-    small = _sampled(frame.rgb)
+    small = shrink_color(frame.rgb, SAMPLED_SIDE_PX)
     exposed = float(((small.max(axis=2) > DARK) & (small.min(axis=2) < BRIGHT)).mean())
     if exposed < MIN_EXPOSED:
         raise UnusableFrameError(
@@ -46,14 +47,6 @@ def quality_level(frame: Frame, max_depth_m: float) -> int:
         )
     quality = in_range * exposed * max(_tenengrad(small), LEAST_SHARPNESS)
     return math.floor(math.log2(quality))
-
-
-def _sampled(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The image at about 320 pixels, each the mean of those that it stands for."""
-    height, width = rgb.shape[:2]
-    scale = min(1.0, SAMPLED_SIDE_PX / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _tenengrad(rgb: npt.NDArray[np.uint8]) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import open3d as o3d
 
 from om3d_core.data.frame import Frame, Intrinsics
+from om3d_core.mapping.fusion import Fuser, FusionSettings
 from om3d_core.sources.base import SkipCount
 
 BOXES = {
@@ -69,6 +70,14 @@ def _render(caster, palette, camera, pose, i):
     return Frame(
         rgb, np.where(seen, depth, 0).astype(np.float32), camera, pose, 100_000_000 * (i + 1)
     )
+
+
+def fused(frames, voxel_m):
+    """The cloud of the frames."""
+    fuser = Fuser(FusionSettings(voxel_m=voxel_m))
+    for frame in frames:
+        fuser.integrate(frame)
+    return fuser.cloud()
 
 
 def write_folder(folder: Path, frames) -> Path:

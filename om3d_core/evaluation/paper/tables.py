@@ -17,12 +17,13 @@ import numpy.typing as npt
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import FeatureTable
 from om3d_core.encoders.base import Encoder
-from om3d_core.errors import SettingsError, SourceError, UnusableFrameError
+from om3d_core.errors import SettingsError
 from om3d_core.evaluation.assign import AssignSettings, Candidates, assign_labels
 from om3d_core.evaluation.benchmark import count_instances
 from om3d_core.evaluation.ground_truth import transfer_masks
 from om3d_core.evaluation.paper.records import SceneRecord
 from om3d_core.evaluation.paper.rows import Row
+from om3d_core.mapping.feed import feed
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.views import Cameras, ViewSettings, choose_among
 from om3d_core.progress import Job
@@ -117,17 +118,8 @@ class RowLabeler:
 def map_scene(source: Source, mapper: Mapper, job: Job) -> MappedScene:
     """Feed a source to a cleared mapper and refresh."""
     mapper.clear()
-    cloud = source.cloud()
-    if cloud is not None:
-        mapper.set_cloud(cloud)
-    for done, frame in enumerate(source):
+    for done in feed(source, mapper):
         job.step("read", done, len(source))
-        try:
-            mapper.add_frame(frame)
-        except UnusableFrameError as error:
-            source.skipped.add(error.reason)
-    if not mapper.n_keyframes:
-        raise SourceError(f"expected usable frames, all were skipped: {source.skipped.reasons}")
     scene = mapper.refresh(job)
     stamps, poses = mapper.keyframe_poses()
     return MappedScene(scene, stamps, poses)

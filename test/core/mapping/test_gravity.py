@@ -6,12 +6,11 @@ import cv2
 import numpy as np
 import pytest
 from helpers.doubles import BoxProposer, ColorEncoder
-from helpers.worlds import tabletop
+from helpers.worlds import fused, tabletop
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.errors import SettingsError
 from om3d_core.evaluation.single_view import evaluate_views
-from om3d_core.mapping.fusion import Fuser, FusionSettings
 from om3d_core.mapping.gravity import GravitySettings, decide_up
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
@@ -40,10 +39,7 @@ def frames():
 
 @pytest.fixture(scope="module")
 def cloud(frames):
-    fuser = Fuser(FusionSettings(voxel_m=0.03))
-    for frame in frames:
-        fuser.integrate(frame)
-    return fuser.cloud()
+    return fused(frames, 0.03)
 
 
 def turned(cloud, turn):

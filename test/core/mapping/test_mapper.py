@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.doubles import BoxProposer, ColorEncoder
-from helpers.worlds import tabletop
+from helpers.worlds import fused, tabletop
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.errors import CanceledError, EmptyMapError, InputError, UnusableFrameError
 from om3d_core.mapping.crops import cut, multi_level_boxes
-from om3d_core.mapping.fusion import Fuser, FusionSettings
+from om3d_core.mapping.fusion import Fuser
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job
@@ -33,10 +33,7 @@ def frames():
 
 @pytest.fixture(scope="module")
 def cloud(frames):
-    fuser = Fuser(FusionSettings(voxel_m=0.02))
-    for frame in frames:
-        fuser.integrate(frame)
-    return fuser.cloud()
+    return fused(frames, 0.02)
 
 
 class NoProposer:

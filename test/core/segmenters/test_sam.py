@@ -10,11 +10,10 @@ import pytest
 import torch
 from helpers.doubles import BoxProposer, ColorEncoder
 from helpers.tiny_models import one_thread, tiny_published_sam, tiny_sam  # noqa: F401
-from helpers.worlds import tabletop
+from helpers.worlds import fused, tabletop
 from PIL import Image
 
 from om3d_core.errors import ModelError
-from om3d_core.mapping.fusion import Fuser, FusionSettings
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.segmenters import REGISTRY as SEGMENTERS
@@ -46,10 +45,7 @@ def frames():
 
 @pytest.fixture(scope="module")
 def cloud(frames):
-    fuser = Fuser(FusionSettings(voxel_m=0.02))
-    for frame in frames:
-        fuser.integrate(frame)
-    return fuser.cloud()
+    return fused(frames, 0.02)
 
 
 @pytest.fixture

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
+from helpers.poses import pose
 
 from om3d_core.errors import InputError
 from om3d_core.streams.trajectory import Trajectory
-
-
-def pose(x: float = 0.0, yaw: float = 0.0) -> np.ndarray:
-    result = np.eye(4)
-    result[:3, :3] = Rotation.from_rotvec([0, 0, yaw]).as_matrix()
-    result[0, 3] = x
-    return result
 
 
 def test_interpolation_is_linear_and_takes_the_short_way() -> None:

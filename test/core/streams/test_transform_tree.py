@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
+from helpers.poses import pose
 
 from om3d_core.data.poses import inverse
 from om3d_core.errors import InputError
 from om3d_core.streams.transform_tree import TransformTree
-
-
-def pose(x: float = 0.0, yaw: float = 0.0) -> np.ndarray:
-    result = np.eye(4)
-    result[:3, :3] = Rotation.from_rotvec([0, 0, yaw]).as_matrix()
-    result[0, 3] = x
-    return result
 
 
 def tree() -> TransformTree:
