@@ -22,7 +22,7 @@ from om3d_core.data.scene import Scene
 from om3d_core.mapping.settings import MapSettings
 from om3d_ros.conversions import stamps
 from om3d_ros.conversions.instances import from_scene
-from om3d_ros.mapper_session import Mapping
+from om3d_ros.mapper_session import MappingSession
 from om3d_ros.node import qos
 from om3d_ros.node.diagnostics import Health
 from om3d_ros.node.executor import OneAtATime
@@ -46,10 +46,10 @@ PARAMETERS = ParameterSet(
 
 
 class MapperNode(ManagedNode):
-    """Wiring of :class:`~om3d_ros.mapper_session.Mapping` to topics, services and the action."""
+    """Wiring of :class:`~om3d_ros.mapper_session.MappingSession` to topics, services, action."""
 
     def __init__(self) -> None:
-        self._mapping: Mapping | None = None
+        self._mapping: MappingSession | None = None
         self._refresh_timer: Timer | None = None
         super().__init__("mapper", PARAMETERS, MapperNodeSettings)
         requests = OneAtATime()
@@ -77,7 +77,7 @@ class MapperNode(ManagedNode):
         )
         self._cloud = self.publisher(PointCloud2, "~/instance_cloud", qos.latched())
         self._status = self.publisher(MapperStatus, "~/status", qos.latched())
-        self._mapping = Mapping(
+        self._mapping = MappingSession(
             settings, self.parameters.get(MapSettings), self._publish, self.get_logger()
         )
 
@@ -94,17 +94,18 @@ class MapperNode(ManagedNode):
             ("depth", Image, "depth/image_raw"),
             ("camera_info", CameraInfo, "color/camera_info"),
         ):
-            take = partial(mapping.take_image, channel)
+            take = partial(mapping.streams.take_image, channel)
             inputs[channel] = listen(kind, topic, take, sensor.qos_depth)
         inputs["cloud"] = listen(PointCloud2, "cloud_map", mapping.take_cloud, 1)
         if settings.pose.source == "odometry":
             inputs["pose"] = listen(
-                Odometry, "odometry", lambda m: mapping.take_pose(m.header, m.pose.pose),
-                qos.POSE_DEPTH,
+                Odometry, "odometry",
+                lambda m: mapping.streams.take_pose(m.header, m.pose.pose), qos.POSE_DEPTH,
             )
         else:
             inputs["pose"] = listen(
-                PoseStamped, "pose", lambda m: mapping.take_pose(m.header, m.pose), qos.POSE_DEPTH
+                PoseStamped, "pose",
+                lambda m: mapping.streams.take_pose(m.header, m.pose), qos.POSE_DEPTH,
             )
         mapping.watch(inputs)
         self._set_refresh_period(settings.refresh.period_s)
@@ -131,7 +132,7 @@ class MapperNode(ManagedNode):
     def clock_went_back(self) -> None:
         """Forget what waits for partners of an earlier time."""
         if self._mapping is not None:
-            self._mapping.forget_waiting()
+            self._mapping.clock_went_back()
 
     def health(self) -> Health:
         """What /diagnostics says."""
@@ -139,7 +140,7 @@ class MapperNode(ManagedNode):
             return Health(values={"active": False})
         return self._mapping.health(self.is_active)
 
-    def _require(self) -> Mapping:
+    def _require(self) -> MappingSession:
         if self._mapping is None:
             raise NotActiveError("expected a configured mapper")
         return self._mapping
@@ -161,6 +162,7 @@ class MapperNode(ManagedNode):
     def _publish_status(self) -> None:
         if self._mapping is None or not self.is_active:
             return
+        self._mapping.streams.settle()
         header = self._last_status.header if self._last_status else Header()
         status = self._mapping.status(header)
         if status != self._last_status:
@@ -187,7 +189,7 @@ class MapperNode(ManagedNode):
 
         return carry_out(response, work, self.get_logger())
 
-    def _running(self) -> Mapping:
+    def _running(self) -> MappingSession:
         self.require_active()
         return self._require()
 

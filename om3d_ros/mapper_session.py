@@ -4,38 +4,36 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from geometry_msgs.msg import Pose
 from om3d.msg import MapperStatus
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from om3d_core.data.scene import Scene
 from om3d_core.data.scene_store import load_scene, save_scene
-from om3d_core.errors import EmptyMapError, InputError, Om3dError
+from om3d_core.errors import CanceledError, EmptyMapError, InputError
 from om3d_core.mapping.build import create_mapper
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job, Report, silent
-from om3d_core.streams.assembler import FrameAssembler, Posed
-from om3d_core.streams.pose_buffer import PoseBuffer
-from om3d_ros.conversions import clouds, images, poses
+from om3d_core.streams.assembler import Posed
+from om3d_ros.conversions import clouds, images
 from om3d_ros.conversions.stamps import stamp_ns
 from om3d_ros.map_folder import map_folder
-from om3d_ros.node.diagnostics import Health, Latencies, Rate
+from om3d_ros.mapper_health import MapperHealth
+from om3d_ros.mapper_streams import Streams, check_frame
+from om3d_ros.node.diagnostics import Health, Latencies
+from om3d_ros.node.input_health import InputHealth
 from om3d_ros.node.inputs import Input
-from om3d_ros.node.losses import Losses
-from om3d_ros.node.outcomes import FrameError, InsufficientDataError, NoMapError
+from om3d_ros.node.outcomes import InsufficientDataError, NoMapError
 from om3d_ros.node.settings import MapperNodeSettings
 from om3d_ros.node.worker import Worker
 
-CHANNELS = ("color", "depth", "camera_info")
 Publish = Callable[[Scene, int], None]
 """Called as ``publish(scene, stamp_ns)``; the scene is empty once the map is cleared."""
 
@@ -62,7 +60,7 @@ class Counts:
     dropped: int = 0
 
 
-class Mapping:
+class MappingSession:
     """A Mapper behind a worker thread. Its methods may be called from any thread.
 
     publish is called in the worker thread whenever the map has changed.
@@ -80,7 +78,6 @@ class Mapping:
         self._halted = threading.Event()
         self._scheduled: Future[Refreshed] | None = None
         self._newest_ns = 0
-        self._distorted = False
         self.latencies = Latencies()
         self._worker = Worker("mapper", node.queue.capacity, self._reject)
         self.start()
@@ -88,21 +85,17 @@ class Mapping:
     def start(self) -> None:
         """Begin to take inputs with all counters at zero; show the map if there is one."""
         with self._lock:
-            sync, pose = self._settings.sync, self._settings.pose
-            keep_ns = 2 * sync.wait_ns + pose.max_gap_ns
-            self._poses = PoseBuffer(pose.max_gap_ns, keep_ns)
-            self._frames: FrameAssembler[Any] = FrameAssembler(CHANNELS, sync, self._poses)
             self._counts = Counts(dropped=self._worker.state.dropped)
-            self._color_rate = Rate()
-            self._losses = Losses({})
-            self._last_error = ""
+            self._jumps = 0
+        self.streams = Streams(self._settings, self._take, self._reject, self._logger)
+        self.watch({})
         self._halted.clear()
         if self._mapper.revision:
             self._worker.submit(self._show)
 
-    def watch(self, inputs: abc.Mapping[str, Input]) -> None:
-        """Tell in :meth:`health` how much of these inputs is used."""
-        self._losses = Losses(inputs)
+    def watch(self, inputs: Mapping[str, Input]) -> None:
+        """Tell in :meth:`health` what is wrong with these inputs."""
+        self._health = MapperHealth(InputHealth(inputs, self._settings.sync), self.latencies)
 
     def pause(self) -> None:
         """Forget waiting inputs and cancel a refresh under way; the map stays."""
@@ -119,29 +112,11 @@ class Mapping:
         self._settings = settings
         self._worker.set_capacity(settings.queue.capacity)
 
-    def forget_waiting(self) -> None:
-        """Drop what waits for partners or poses, as after a backward jump of the clock."""
+    def clock_went_back(self) -> None:
+        """Forget what waits for partners of an earlier time, and which image was the newest."""
+        self.streams.jump()
         with self._lock:
-            self._frames.clear()
-
-    def take_image(self, channel: str, message: Any) -> None:
-        """Take a message of ``color``, ``depth`` or ``camera_info``."""
-        if channel == "color":
-            self._color_rate.tick()
-        self._guard(lambda: self._frames.add_message(
-            channel, stamp_ns(message.header.stamp), message
-        ))
-
-    def take_pose(self, header: Header, pose: Pose) -> None:
-        """Take the pose of the camera in the map."""
-        def add() -> list[Posed[Any]]:
-            self._check_frame("pose", header)
-            stamp, map_from_camera = stamp_ns(header.stamp), poses.to_matrix(pose)
-            return self._frames.add_pose(
-                stamp, lambda: self._poses.add(stamp, map_from_camera)
-            )
-
-        self._guard(add)
+            self._jumps, self._newest_ns = self.streams.jumps, 0
 
     def take_cloud(self, message: PointCloud2) -> None:
         """Take a reconstruction of the scene, to be used from the next refresh on."""
@@ -197,80 +172,43 @@ class Mapping:
 
     def status(self, header: Header) -> MapperStatus:
         """Counters and state for programs."""
-        state = self._worker.state
+        worker, streams = self._worker.state, self.streams.state
         with self._lock:
-            frames, counts = self._frames, self._counts
+            counts = self._counts
             return MapperStatus(
                 header=header,
-                frames_received=frames.received["color"],
-                frames_paired=frames.paired,
+                frames_received=streams.received["color"],
+                frames_paired=streams.paired,
                 frames_processed=counts.processed,
                 frames_kept=counts.kept,
                 inputs_rejected=counts.rejected,
-                frames_dropped=state.dropped - counts.dropped,
-                frames_unpaired=frames.lost,
+                frames_dropped=worker.dropped - counts.dropped,
+                frames_unpaired=streams.lost,
                 clouds_processed=counts.clouds,
-                pending=frames.pending,
-                queue_depth=state.depth,
-                busy=state.busy,
+                pending=streams.pending,
+                queue_depth=worker.depth,
+                busy=worker.busy,
                 revision=self._mapper.revision,
                 refreshes_failed=counts.refreshes_failed,
             )
 
     def health(self, active: bool) -> Health:
         """Complaints and values for people."""
-        status = self.status(Header())
-        with self._lock:
-            received, misses = dict(self._frames.received), self._frames.misses
-            duplicates, jumps = self._frames.duplicates, self._frames.jumps
-        warnings = []
-        if active:
-            warnings += [f"no messages on {name}" for name, n in received.items() if not n]
-            warnings += self._losses.warnings(status.frames_paired, status.pending, misses)
-        warnings += [f"{n} color images without {name}" for name, n in misses.items() if n]
-        if status.frames_dropped:
-            warnings.append(f"{status.frames_dropped} frames dropped from the full queue")
-        if status.inputs_rejected or status.refreshes_failed:
-            warnings.append(f"last error: {self._last_error}")
-        if self._distorted:
-            warnings.append("camera_info has lens distortion, which is not corrected")
-        fields = [name for name in status.get_fields_and_field_types() if name != "header"]
-        values: dict[str, object] = {"active": active}
-        values |= {name: getattr(status, name) for name in fields}
-        values |= {f"received {name}": n for name, n in received.items()}
-        values |= {f"missing {name}": n for name, n in misses.items()}
-        values |= {"duplicates": duplicates, "jumps back": jumps} | self._losses.values
-        values["color rate (Hz)"] = f"{self._color_rate.hz:.1f}"
-        return Health((), tuple(warnings), values | self.latencies.values())
+        return self._health.report(self.status(Header()), self.streams.state, active)
 
-    def _guard(self, add: Callable[[], list[Posed[Any]]]) -> None:
-        """Run ``add`` under the lock; queue the frames it completes or count its error."""
-        try:
-            with self._lock:
-                ready = add()
-        except Om3dError as error:
-            self._reject(error)
-            return
-        for posed in ready:
-            self._worker.offer(partial(self._add_frame, posed))
-
-    def _check_frame(self, name: str, header: Header) -> None:
-        if header.frame_id.lstrip("/") != self._settings.map_frame:
-            raise FrameError(
-                f"{name}: expected header.frame_id {self._settings.map_frame!r} (parameter "
-                f"map_frame), got {header.frame_id!r}"
-            )
+    def _take(self, posed: Posed[Any]) -> None:
+        self._worker.offer(partial(self._add_frame, posed, self.streams.jumps))
 
     def _reject(self, error: Exception) -> None:
         with self._lock:
             self._counts.rejected += 1
-            self._last_error = str(error)
+        self._health.last_error = str(error)
         self._logger.warning(f"input rejected: {error}", throttle_duration_sec=2.0)
 
-    def _add_frame(self, posed: Posed[Any]) -> None:
+    def _add_frame(self, posed: Posed[Any], jumps: int) -> None:
         with self.latencies.measure("frame"):
             color, depth, camera_info = posed.messages
-            self._distorted |= images.is_distorted(camera_info)
+            self._health.note_distortion(images.is_distorted(camera_info))
             kept = self._mapper.add_frame(images.to_frame(
                 color, depth, camera_info, posed.map_from_camera, posed.stamp_ns,
                 self._settings.depth.units_per_m,
@@ -278,10 +216,13 @@ class Mapping:
         with self._lock:
             self._counts.processed += 1
             self._counts.kept += kept
-            self._newest_ns = max(self._newest_ns, posed.stamp_ns)
+            if jumps > self._jumps:
+                self._jumps, self._newest_ns = jumps, 0
+            if jumps == self._jumps:
+                self._newest_ns = max(self._newest_ns, posed.stamp_ns)
 
     def _set_cloud(self, message: PointCloud2) -> None:
-        self._check_frame("cloud_map", message.header)
+        check_frame("cloud_map", message.header, self._settings.map_frame)
         stamp = stamp_ns(message.header.stamp)
         with self.latencies.measure("cloud"):
             self._mapper.set_cloud(clouds.to_cloud(message))
@@ -295,10 +236,12 @@ class Mapping:
         known = len(self._mapper.set_aside)
         try:
             scene = self._mapper.refresh(job)
+        except CanceledError:
+            raise
         except Exception as error:
             with self._lock:
                 self._counts.refreshes_failed += 1
-                self._last_error = str(error)
+            self._health.last_error = str(error)
             if isinstance(error, EmptyMapError):
                 raise InsufficientDataError(str(error)) from error
             raise
@@ -319,6 +262,7 @@ class Mapping:
     def _clear(self) -> int:
         self._mapper.clear()
         self._worker.discard_inputs()
+        self._health.clear()
         self._newest_ns = 0
         return self._show()
 

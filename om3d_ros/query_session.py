@@ -16,6 +16,7 @@ from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import InputError, Om3dError
 from om3d_core.query.answer import Answer
 from om3d_core.query.scene_query import AS_FOR_TEXT, QuerySettings, SceneQuery, TextMemory
+from om3d_core.streams.usage import Window
 from om3d_ros.conversions.images import compressed_to_rgb, to_rgb
 from om3d_ros.conversions.instances import belong_together, instance_message, to_scene
 from om3d_ros.conversions.markers import answer_markers
@@ -63,6 +64,7 @@ class Answering:
         self._answered = 0
         self._failed = 0
         self._last_error = ""
+        self._recent = Window()
         self.latencies = Latencies()
 
     @property
@@ -136,14 +138,17 @@ class Answering:
     def health(self, active: bool) -> Health:
         """Complaints and values for people."""
         current = self._map
-        warnings = []
+        recent = self._recent
+        recent.add(time.monotonic(), {"rejected": self._rejected, "failed": self._failed})
+        warnings = {}
         if active and current is None:
-            warnings.append("no map yet")
+            warnings["map"] = "no map yet"
         elif active and self.stale:
-            warnings.append("the map is stale: no mapper is heard from")
-        warnings += self._encoders.complaints()
-        if self._rejected or self._failed:
-            warnings.append(f"last error: {self._last_error}")
+            warnings["stale"] = "the map is stale: no mapper is heard from"
+        if missing := self._encoders.complaints():
+            warnings["encoders"] = "; ".join(missing)
+        if recent.change("rejected") + recent.change("failed"):
+            warnings["error"] = f"last error {recent}: {self._last_error}"
         values: dict[str, object] = {
             "active": active,
             "revision": current.scene.revision if current else 0,
@@ -153,7 +158,7 @@ class Answering:
             "queries answered": self._answered,
             "queries failed": self._failed,
         }
-        return Health((), tuple(warnings), values | self.latencies.values())
+        return Health({}, warnings, values | self.latencies.values())
 
     def count_failure(self, error: str) -> None:
         """Note that a query was answered with an error."""

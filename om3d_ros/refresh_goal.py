@@ -12,7 +12,7 @@ from om3d.action import Refresh
 from om3d.msg import Error
 from rclpy.action.server import ServerGoalHandle
 
-from om3d_ros.mapper_session import Mapping, Refreshed
+from om3d_ros.mapper_session import MappingSession, Refreshed
 from om3d_ros.node.outcomes import carry_out
 from om3d_ros.node.worker import BusyError
 
@@ -28,7 +28,7 @@ class RefreshGoals:
     ``mapping`` returns what does the work, or raises why there is none.
     """
 
-    def __init__(self, mapping: Callable[[], Mapping], logger: Any):
+    def __init__(self, mapping: Callable[[], MappingSession], logger: Any):
         self._mapping = mapping
         self._logger = logger
         self._free = threading.BoundedSemaphore(MAX_GOALS)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from statistics import median
 from typing import Generic, NamedTuple, TypeVar
 
 from om3d_core.data.poses import Transform
+from om3d_core.streams.held import HeldMessages
 from om3d_core.streams.pose_lookup import NotYet, PoseLookup
 from om3d_core.streams.settings import SyncSettings
 from om3d_core.streams.sync import StampSync
@@ -22,35 +25,45 @@ class Posed(NamedTuple, Generic[T]):
 
 
 class FrameAssembler(Generic[T]):
-    """Pairs messages by stamp, then holds each set until its pose is known.
+    """Pairs messages by stamp, then holds each set until its calibration and its pose are known.
 
-    Messages are passed through as they are. A frame has the stamp of the first of ``channels``,
-    which is "color". Sets without a pose that wait longer than ``sync.wait_s`` by stamps, or
-    beyond ``sync.capacity``, are given up and counted under ``misses["pose"]``. A topic whose
+    Messages are passed through as they are, in the order of ``channels``, then of ``held``. A
+    frame has the stamp of the first of ``channels``, which is "color". Of the topics in ``held``
+    a message holds until the next. Sets that wait longer than ``sync.wait_s`` by stamps, or beyond
+    ``sync.capacity``, are given up and counted in ``misses`` under what they lack. A topic whose
     stamps go further back than that is taken for a jump of the clock: what waits is forgotten.
     ``received`` counts messages, ``paired`` frames, ``jumps`` such jumps.
     """
 
-    def __init__(self, channels: Sequence[str], sync: SyncSettings, poses: PoseLookup):
+    def __init__(
+        self,
+        channels: Sequence[str],
+        sync: SyncSettings,
+        poses: PoseLookup,
+        held: Sequence[str] = (),
+    ):
         self._wait_ns, self._capacity = sync.wait_ns, sync.capacity
         self._sync: StampSync[T] = StampSync(channels, sync.slop_ns, sync.wait_ns, sync.capacity)
+        self._held = {name: HeldMessages[T](sync.slop_ns, sync.wait_ns) for name in held}
         self._poses = poses
         self._waiting: dict[int, tuple[T, ...]] = {}
         self._newest: dict[str, int] = {}
-        self._no_pose = 0
+        self._without = dict.fromkeys((*held, "pose"), 0)
+        self._lost = 0
+        self._pose_offsets: deque[int] = deque(maxlen=self._capacity)
         self.paired = 0
         self.jumps = 0
-        self.received = dict.fromkeys((*channels, "pose"), 0)
+        self.received = dict.fromkeys((*channels, *held, "pose"), 0)
 
     @property
     def pending(self) -> int:
-        """Color images that wait for a partner or a pose."""
+        """Color images that wait for a partner, a calibration or a pose."""
         return self._sync.pending + len(self._waiting)
 
     @property
     def lost(self) -> int:
         """Color images that were given up."""
-        return self._sync.lost + self._no_pose
+        return self._sync.lost + self._lost
 
     @property
     def duplicates(self) -> int:
@@ -60,13 +73,22 @@ class FrameAssembler(Generic[T]):
     @property
     def misses(self) -> dict[str, int]:
         """For each input but color: the color images given up for want of it."""
-        return {**self._sync.misses, "pose": self._no_pose}
+        return {**self._sync.misses, **self._without}
+
+    @property
+    def offsets_ns(self) -> dict[str, int]:
+        """For inputs that color images lacked: how far their nearest stamps were off (median)."""
+        poses = {"pose": round(median(self._pose_offsets))} if self._pose_offsets else {}
+        return self._sync.offsets_ns | poses
 
     def add_message(self, channel: str, stamp_ns: int, message: T) -> list[Posed[T]]:
-        """Take a message of one of the channels; return the frames that are complete now."""
+        """Take a message of one of the topics; return the frames that are complete now."""
         self.received[channel] += 1
-        self._advance(channel, stamp_ns)
-        self._waiting.update(self._sync.add(channel, stamp_ns, message))
+        if channel in self._held:
+            self._held[channel].add(stamp_ns, message)
+        else:
+            self._advance(channel, stamp_ns)
+            self._waiting.update(self._sync.add(channel, stamp_ns, message))
         return self._complete()
 
     def add_pose(self, stamp_ns: int, learn: Callable[[], None]) -> list[Posed[T]]:
@@ -76,40 +98,60 @@ class FrameAssembler(Generic[T]):
         learn()
         return self._complete()
 
+    def settle(self) -> list[Posed[T]]:
+        """Nothing came for a while: return the frames that only waited for something better."""
+        self._waiting.update(self._sync.settle())
+        return self._complete(settled=True)
+
     def finish(self) -> list[Posed[T]]:
         """Nothing more will come: return the last complete frames and give up the rest."""
         self._waiting.update(self._sync.finish())
-        complete = self._complete()
-        self._no_pose += len(self._waiting)
-        self._waiting.clear()
+        complete = self._complete(settled=True)
+        for at in sorted(self._waiting):
+            self._give_up(at)
         return complete
 
-    def clear(self) -> None:
-        """Forget what waits and all poses, as after a backward jump of the clock."""
-        self._no_pose += len(self._waiting)
+    def jump(self) -> None:
+        """The clock jumped back: forget what waits, which counts as lost, and all poses."""
+        self.jumps += 1
+        self._lost += len(self._waiting)
         self._sync.clear()
         self._poses.clear()
+        for held in self._held.values():
+            held.clear()
         self._waiting.clear()
         self._newest.clear()
 
     def _advance(self, channel: str, stamp_ns: int) -> None:
         if self._newest.get(channel, stamp_ns) - stamp_ns > self._wait_ns:
-            self.clear()
-            self.jumps += 1
+            self.jump()
         self._newest[channel] = max(self._newest.get(channel, stamp_ns), stamp_ns)
 
-    def _complete(self) -> list[Posed[T]]:
+    def _complete(self, settled: bool = False) -> list[Posed[T]]:
         ready: list[Posed[T]] = []
         newest = max(self._newest.values(), default=0)
         for at in sorted(self._waiting):
-            pose = self._poses.at(at)
             late = newest - at > self._wait_ns or len(self._waiting) > self._capacity
-            if isinstance(pose, NotYet) and not late:
-                continue
-            messages = self._waiting.pop(at)
-            if pose is None or isinstance(pose, NotYet):
-                self._no_pose += 1
-            else:
-                ready.append(Posed(at, messages, pose))
+            pose = self._poses.at(at, settled or late)
+            held = [topic.at(at, settled or late) for topic in self._held.values()]
+            known = [message for message in held if not isinstance(message, NotYet)]
+            if pose is None:
+                self._give_up(at)
+            elif not isinstance(pose, NotYet) and len(known) == len(held):
+                ready.append(Posed(at, (*self._waiting.pop(at), *known), pose))
                 self.paired += 1
+            elif late:
+                self._give_up(at)
         return ready
+
+    def _give_up(self, at: int) -> None:
+        """Count the set of this stamp as lost, under what it lacks."""
+        del self._waiting[at]
+        self._lost += 1
+        for name, held in self._held.items():
+            self._without[name] += isinstance(held.at(at, settled=True), NotYet)
+        pose = self._poses.at(at, settled=True)
+        if pose is None or isinstance(pose, NotYet):
+            self._without["pose"] += 1
+            if "pose" in self._newest:
+                self._pose_offsets.append(self._newest["pose"] - at)

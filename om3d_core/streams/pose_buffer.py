@@ -9,13 +9,15 @@ from om3d_core.streams.pose_lookup import NOT_YET, NotYet
 from om3d_core.streams.trajectory import Trajectory
 
 MAX_POSES = 20_000
+SETTLED = 3
 
 
 class PoseBuffer:
     """Stamped poses map_from_camera, at most ``keep_ns`` of them back from the newest.
 
-    A :class:`~om3d_core.streams.pose_lookup.PoseLookup`. gap_ns: the longest time between two
-    poses that is interpolated.
+    A :class:`~om3d_core.streams.pose_lookup.PoseLookup`. Poses may come out of order: only when
+    :data:`SETTLED` have come for later times is one interpolated, so that the one of the very
+    stamp may overtake. gap_ns: the longest time between two poses that is interpolated.
     """
 
     def __init__(self, gap_ns: int, keep_ns: int):
@@ -39,10 +41,10 @@ class PoseBuffer:
             del self._poses[stamp]
         del self._stamps[:old]
 
-    def at(self, stamp_ns: int) -> Transform | NotYet | None:
+    def at(self, stamp_ns: int, settled: bool = False) -> Transform | NotYet | None:
         """The (4, 4) pose at a time, ``NOT_YET`` unless poses on both sides are near enough.
 
-        None for a time before all that is kept.
+        None for a time before all that is kept. settled: no more poses will come for that time.
         """
         if stamp_ns in self._poses:
             return self._poses[stamp_ns]
@@ -51,7 +53,8 @@ class PoseBuffer:
         if stamp_ns < self._stamps[-1] - self._keep_ns:
             return None
         after = bisect_left(self._stamps, stamp_ns)
-        if after in {0, len(self._stamps)}:
+        later = len(self._stamps) - after
+        if after == 0 or later == 0 or (later < SETTLED and not settled):
             return NOT_YET
         around = self._stamps[after - 1 : after + 1]
         poses = [self._poses[stamp] for stamp in around]

@@ -22,8 +22,11 @@ NOT_YET: Final = NotYet.NOT_YET
 class PoseLookup(Protocol):
     """The poses of one camera: of odometry or PoseStamped, or of a tree of transforms."""
 
-    def at(self, stamp_ns: int) -> Transform | NotYet | None:
-        """The (4, 4) ``map_from_camera`` at a time; None where it will never be known."""
+    def at(self, stamp_ns: int, settled: bool = False) -> Transform | NotYet | None:
+        """The (4, 4) ``map_from_camera`` at a time; None where it will never be known.
+
+        settled: nothing more will come for that time, so that there is nothing better to wait for.
+        """
 
     def clear(self) -> None:
         """Forget what was learnt before a jump of the clock; a recording forgets nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
+from statistics import median
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -33,11 +34,19 @@ class StampSync(Generic[T]):
         self._stamps: dict[str, list[int]] = {name: [] for name in self.channels}
         self._newest: dict[str, int] = {}
         self._used: deque[int] = deque(maxlen=4 * capacity)
+        self._offsets: dict[str, deque[int]] = {
+            name: deque(maxlen=capacity) for name in self.channels[1:]
+        }
 
     @property
     def pending(self) -> int:
         """Messages of the first channel that wait for partners."""
         return len(self._waiting[self.channels[0]])
+
+    @property
+    def offsets_ns(self) -> dict[str, int]:
+        """For channels that were missed: how far their nearest stamps were off, the median."""
+        return {name: round(median(found)) for name, found in self._offsets.items() if found}
 
     def add(self, channel: str, stamp_ns: int, message: T) -> list[tuple[int, tuple[T, ...]]]:
         """Take one message; return the sets that are complete now, by the first channel's stamp.
@@ -55,13 +64,14 @@ class StampSync(Generic[T]):
         self._give_up(horizon)
         return complete
 
+    def settle(self) -> list[tuple[int, tuple[T, ...]]]:
+        """Nothing came for a while: return the sets that only waited for nearer partners."""
+        return self._complete(self._end)
+
     def finish(self) -> list[tuple[int, tuple[T, ...]]]:
         """Nothing more will come: return the last complete sets and give up the rest."""
-        if not self._newest:
-            return []
-        end = max(self._newest.values()) + 1
-        complete = self._complete(end)
-        self._give_up(end)
+        complete = self.settle()
+        self._give_up(self._end)
         return complete
 
     def clear(self) -> None:
@@ -132,4 +142,18 @@ class StampSync(Generic[T]):
     def _count_miss(self, stamp_ns: int) -> None:
         self.lost += 1
         for channel in self.channels[1:]:
-            self.misses[channel] += self._nearest(channel, stamp_ns) is None
+            if self._nearest(channel, stamp_ns) is None:
+                self.misses[channel] += 1
+                self._note_offset(channel, stamp_ns)
+
+    def _note_offset(self, channel: str, stamp_ns: int) -> None:
+        """Remember how far off the nearest message that waits is, or else the newest that came."""
+        if channel in self._newest:
+            known = self._stamps[channel] or [self._newest[channel]]
+            off = min((stamp - stamp_ns for stamp in known), key=abs)
+            self._offsets[channel].append(off)
+
+    @property
+    def _end(self) -> int:
+        """A time after all that came."""
+        return max(self._newest.values(), default=0) + 1

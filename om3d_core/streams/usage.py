@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 WINDOW_S, LOW_SHARE, MIN_SENT = 10.0, 0.9, 10
 
@@ -54,27 +54,54 @@ class Totals:
         return self.received.get("color", 0) + self.lost.get("color", 0) - self.pending
 
 
-@dataclass
-class Usage:
-    """The share of the color images sent that became frames, over the last :data:`WINDOW_S`."""
+class Window:
+    """Counters over the last :data:`WINDOW_S` seconds."""
 
-    window_s: float = WINDOW_S
-    _samples: deque[tuple[float, Totals]] = field(default_factory=deque)
+    def __init__(self, span_s: float = WINDOW_S):
+        self.span_s = span_s
+        self._samples: deque[tuple[float, Mapping[str, int]]] = deque()
+
+    def __str__(self) -> str:
+        return f"in the last {self.span_s:g} s"
+
+    def add(self, now_s: float, counters: Mapping[str, int]) -> None:
+        """Take the counters at a time; earlier ones than the window are forgotten."""
+        self._samples.append((now_s, counters))
+        while len(self._samples) > 2 and self._samples[1][0] <= now_s - self.span_s:
+            self._samples.popleft()
+
+    def change(self, name: str) -> int:
+        """By how much a counter changed within the window; one that is new began at 0."""
+        if not self._samples:
+            return 0
+        (_, old), (_, new) = self._samples[0], self._samples[-1]
+        return new.get(name, 0) - old.get(name, 0)
+
+
+class Usage:
+    """The share of the color images sent that became frames, over a :class:`Window`."""
+
+    def __init__(self, window_s: float = WINDOW_S):
+        self.window_s = window_s
+        self._window = Window(window_s)
+        self._topics: tuple[str, ...] = ()
+        self._inputs: tuple[str, ...] = ()
 
     def add(self, now_s: float, totals: Totals) -> None:
         """Take the counters at a time; earlier ones than the window are forgotten."""
-        self._samples.append((now_s, totals))
-        while len(self._samples) > 2 and self._samples[1][0] <= now_s - self.window_s:
-            self._samples.popleft()
+        self._topics, self._inputs = tuple(totals.lost), tuple(totals.without)
+        self._window.add(now_s, {
+            "sent": totals.decided,
+            "used": totals.used,
+            **{f"lost {name}": n for name, n in totals.lost.items()},
+            **{f"without {name}": n for name, n in totals.without.items()},
+        })
 
     @property
     def share(self) -> float:
         """Used of sent, 1 where too few were sent to tell."""
-        if len(self._samples) < 2:
-            return 1.0
-        (_, old), (_, new) = self._samples[0], self._samples[-1]
-        sent = new.decided - old.decided
-        return (new.used - old.used) / sent if sent >= MIN_SENT else 1.0
+        sent = self._window.change("sent")
+        return self._window.change("used") / sent if sent >= MIN_SENT else 1.0
 
     @property
     def low(self) -> bool:
@@ -84,15 +111,13 @@ class Usage:
     @property
     def lost(self) -> dict[str, int]:
         """Messages of each topic that were lost on the way within the window."""
-        return self._grown("lost")
+        return self._grown("lost", self._topics)
 
     @property
     def without(self) -> dict[str, int]:
         """Color images given up within the window, for each input that they lacked."""
-        return self._grown("without")
+        return self._grown("without", self._inputs)
 
-    def _grown(self, counters: str) -> dict[str, int]:
-        if not self._samples:
-            return {}
-        old, new = (getattr(self._samples[at][1], counters) for at in (0, -1))
-        return {name: n - old.get(name, 0) for name, n in new.items() if n > old.get(name, 0)}
+    def _grown(self, kind: str, names: tuple[str, ...]) -> dict[str, int]:
+        grown = {name: self._window.change(f"{kind} {name}") for name in names}
+        return {name: n for name, n in grown.items() if n > 0}

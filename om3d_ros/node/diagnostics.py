@@ -75,11 +75,16 @@ class Latencies:
 
 @dataclass(frozen=True)
 class Health:
-    """What a node says of itself: complaints by severity, and values by name."""
+    """What a node says of itself: complaints by kind, and values by name."""
 
-    errors: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    errors: Mapping[str, str] = field(default_factory=dict)
+    warnings: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def complaints(self) -> dict[str, str]:
+        """Errors, then warnings."""
+        return {**self.errors, **self.warnings}
 
     def to_status(self, name: str, hardware_id: str) -> DiagnosticStatus:
         """The worst complaint decides the level; all of them are in the message."""
@@ -91,7 +96,7 @@ class Health:
         return DiagnosticStatus(
             level=level,
             name=name,
-            message="; ".join((*self.errors, *self.warnings)) or "ok",
+            message="; ".join(self.complaints.values()) or "ok",
             hardware_id=hardware_id,
             values=[KeyValue(key=k, value=str(v)) for k, v in self.values.items()],
         )

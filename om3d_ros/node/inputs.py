@@ -50,6 +50,7 @@ class Input:
         self._floor: dict[Hashable, int] = {}
         self._former: deque[tuple[float, Subscription[Any]]] = deque()
         self._took_s: deque[float] = deque(maxlen=MEASURED)
+        self._came_s = time.monotonic()
         self.arrivals = Arrivals()
         self._offered = self._look()
         self._subscription = self._subscribe(self._wanted())
@@ -72,6 +73,16 @@ class Input:
         if not self._offered:
             return "no publisher"
         return _name(self._subscription.qos_profile)
+
+    @property
+    def publishers(self) -> int:
+        """How many publishers there are."""
+        return len(self._offered)
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last message, or since the subscription before the first."""
+        return time.monotonic() - self._came_s
 
     @property
     def callback_p99_s(self) -> float:
@@ -130,6 +141,7 @@ class Input:
             self._recent.append(sent_ns)
             self._newest[publisher] = max(self._newest.get(publisher, 0), sent_ns)
         self.arrivals.add(publisher, number)
+        self._came_s = time.monotonic()
         self._take(message)
         self._took_s.append(time.thread_time() - began)
 

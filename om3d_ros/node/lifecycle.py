@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import CallbackGroup
-from rclpy.clock import Clock, JumpThreshold
+from rclpy.clock import Clock, JumpThreshold, TimeJump
 from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
 from rclpy.exceptions import InvalidHandle, ParameterException
@@ -28,8 +30,11 @@ from om3d_ros.node.inputs import WATCH_PERIOD_S, Input
 from om3d_ros.node.outcomes import NotActiveError
 from om3d_ros.node.parameters import NodeParameters, ParameterSet, changes_among
 from om3d_ros.node.settings import DiagnosticsSettings, LifecycleSettings
+from om3d_ros.node.told_once import ToldOnce
 
 T = TypeVar("T")
+# A step of the clock from which on it is told; the smaller ones are those of any /clock.
+LEAP_NS = 10_000_000_000
 
 
 class ManagedNode(LifecycleNode):
@@ -55,15 +60,17 @@ class ManagedNode(LifecycleNode):
         self._timers_made: list[Timer] = []
         self.parameters = NodeParameters(self, parameters, lambda: self._configured, self._apply)
         diagnostics = self._diagnostics_settings(settings)
-        self._diagnostics = DiagnosticsPublisher(self, diagnostics.period_s, self.health)
+        self._diagnostics = DiagnosticsPublisher(self, diagnostics.period_s, self._report)
+        self._told = ToldOnce(self.get_logger().warning)
         self._settings_type = settings
         self._jump = self.get_clock().create_jump_callback(
             JumpThreshold(
-                min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False
+                min_forward=Duration(nanoseconds=LEAP_NS), min_backward=Duration(nanoseconds=-1),
+                on_clock_change=False,
             ),
-            post_callback=lambda _: self.clock_went_back(),
+            post_callback=self._clock_jumped,
         )
-        self.steady_timer(WATCH_PERIOD_S, self._watch_inputs)
+        self.steady_timer(WATCH_PERIOD_S, self._watch)
         if self.parameters.get(settings).autostart:
             self._autostart = self.steady_timer(0.01, self._start_up)
         else:
@@ -256,9 +263,29 @@ class ManagedNode(LifecycleNode):
         self._inputs_made.clear()
         self._timers_made.clear()
 
-    def _watch_inputs(self) -> None:
+    def _watch(self) -> None:
         for made in self._inputs_made:
             made.watch()
+        if self._active:
+            self._told.take(time.monotonic(), self._report().complaints)
+
+    def _report(self) -> Health:
+        """The health of the node, and of its clock."""
+        health, clock = self.health(), self.get_clock()
+        if not clock.ros_time_is_active or clock.now().nanoseconds:
+            return health
+        silent = {
+            "clock": "use_sim_time is true, but nothing came on /clock: time stands still, and "
+                     "with it refresh.period_s"
+        }
+        return replace(health, warnings={**silent, **health.warnings})
+
+    def _clock_jumped(self, jump: TimeJump) -> None:
+        by_ns = jump.delta.nanoseconds
+        if self.get_clock().now().nanoseconds != by_ns:
+            self.get_logger().warning(f"the clock jumped by {by_ns / 1e9:+.3f} s")
+        if by_ns < 0:
+            self.clock_went_back()
 
     def _unconfigure(self) -> None:
         self._surely("free what was loaded", self.tear_down)

@@ -21,6 +21,7 @@ from helpers.worlds import tabletop
 from om3d_ros.conversions.images import from_intrinsics, from_pixels
 from om3d_ros.conversions.poses import from_matrix
 from om3d_ros.conversions.stamps import header
+from om3d_ros.node.qos import latched
 
 RENDERED, START_NS, CONNECT_S, SETTLE_S = 40, 1_000_000_000_000, 60.0, 2.0
 
@@ -38,7 +39,9 @@ def publish(node, args):
     offered = profile(args.reliability)
     color = node.create_publisher(Image, "color/image_raw", offered)
     depth = node.create_publisher(Image, "depth/image_raw", offered)
-    info = node.create_publisher(CameraInfo, "color/camera_info", offered)
+    info = node.create_publisher(
+        CameraInfo, "color/camera_info", latched() if args.info_once else offered
+    )
     odometry = node.create_publisher(Odometry, "odometry", profile("reliable"))
     views = tabletop(RENDERED, 640, 480)
     outputs = (color, depth, info, odometry)
@@ -66,7 +69,8 @@ def publish(node, args):
         )
         time.sleep(max(0.0, start + i / args.hz - time.monotonic()))
         for publisher, message in zip(outputs, messages, strict=True):
-            if publisher.topic_name != f"/{args.without}":
+            once = publisher is info and args.info_once
+            if publisher.topic_name != f"/{args.without}" and not (once and i):
                 publisher.publish(message)
         stamps.append(stamp)
     took_s = time.monotonic() - start
@@ -84,6 +88,7 @@ def main():
     parser.add_argument("--stride", type=int, default=1)
     parser.add_argument("--depth-shift-ms", type=float, default=0.0)
     parser.add_argument("--without", default="")
+    parser.add_argument("--info-once", action="store_true")
     parser.add_argument("--readers", type=int, default=1)
     args = parser.parse_args(rclpy.utilities.remove_ros_args()[1:])
     rclpy.init()

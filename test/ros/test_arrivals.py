@@ -79,6 +79,13 @@ def test_a_reliable_camera_at_10_hz_is_used_whole(tmp_path, ros_domain_id):
     assert float(trial.values["callback work p99 (ms)"]) <= CALLBACK_P99_MS
 
 
+def test_one_latched_camera_info_is_enough(tmp_path, ros_domain_id):
+    trial = Trial(tmp_path, ros_domain_id, "reliable", "--info-once")
+    assert trial.status.frames_processed >= 0.98 * FRAMES
+    assert trial.deliveries == {"no publisher", "reliable"}
+    assert trial.values["received camera_info"] == "1"
+
+
 def test_a_best_effort_camera_is_heard_and_what_is_lost_on_the_way_is_told(
     tmp_path, ros_domain_id
 ):
@@ -96,7 +103,11 @@ def test_a_best_effort_camera_is_heard_and_what_is_lost_on_the_way_is_told(
 
 @pytest.mark.parametrize(
     ("option", "said"),
-    [("--depth-shift-ms=40", "had no depth"), ("--without=odometry", "had no pose")],
+    [
+        ("--depth-shift-ms=40", "the stamps of /depth/image_raw are 40 ms later than color's; "
+         "sync.slop_s is 0.02"),
+        ("--without=odometry", "had no pose (no poses around the stamp"),
+    ],
 )
 def test_a_low_share_is_a_warning_with_its_cause(tmp_path, ros_domain_id, option, said):
     trial = Trial(tmp_path, ros_domain_id, "reliable", option)

@@ -110,8 +110,8 @@ class CameraPoses:
         self._tree, self._base, self._camera = tree, base, camera
         self._trajectory = trajectory
 
-    def at(self, stamp_ns: int) -> Transform | None:
-        """The (4, 4) pose at a time, or None where it is not known."""
+    def at(self, stamp_ns: int, settled: bool = True) -> Transform | None:
+        """The (4, 4) pose at a time, or None where it is not known; all is settled."""
         if self._trajectory is None:
             return self._tree.lookup(self._base, self._camera, stamp_ns)
         pose = self._trajectory.at(stamp_ns)

@@ -28,7 +28,16 @@ def filled(*stamps, gap=S, keep=10 * S):
 def test_poses_in_any_order_are_interpolated():
     poses = filled(3 * S, 2 * S, 4 * S)
     for at in (2 * S, 2 * S + 250 * MS, 3 * S + 500 * MS, 4 * S):
-        assert np.allclose(poses.at(at), moved(at / S))
+        assert np.allclose(poses.at(at, settled=True), moved(at / S))
+
+
+def test_a_pose_is_interpolated_once_the_exact_one_had_time_to_come():
+    poses = filled(1 * S, 1 * S + 200 * MS, 1 * S + 300 * MS)
+    assert poses.at(1 * S + 100 * MS) is NOT_YET
+    poses.add(1 * S + 400 * MS, moved(1.4))
+    assert np.allclose(poses.at(1 * S + 100 * MS), moved(1.1))
+    poses.add(1 * S + 100 * MS, moved(7.0))
+    assert np.allclose(poses.at(1 * S + 100 * MS), moved(7.0))
 
 
 def test_what_may_still_come_is_not_yet():
@@ -38,7 +47,7 @@ def test_what_may_still_come_is_not_yet():
         assert [poses.at(at) for at in (before, within_a_gap, after)] == [NOT_YET] * 3
     poses.add(22 * S, moved(22.0))
     poses.add(21 * S, moved(21.0))
-    assert np.allclose(poses.at(21 * S + 500 * MS), moved(21.5))
+    assert np.allclose(poses.at(21 * S + 500 * MS, settled=True), moved(21.5))
 
 
 def test_what_is_forgotten_is_never_known():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from om3d_core.streams.usage import Arrivals, Totals, Usage
+from om3d_core.streams.usage import Arrivals, Totals, Usage, Window
 
 
 def totals(sent, used, lost=0, pending=0, **without):
@@ -51,3 +51,16 @@ def test_what_was_bad_before_the_window_is_forgotten():
         used = 10 + 10 * (second - 10)
         usage.add(second, totals(100 + 10 * (second - 10), used, depth=90))
     assert usage.share == 1.0 and usage.without == {}
+
+
+def test_a_window_forgets_and_recovers():
+    window = Window(10.0)
+    assert window.change("lost") == 0
+    for second, lost in ((0.0, 0), (1.0, 3), (5.0, 3)):
+        window.add(second, {"lost": lost})
+    assert window.change("lost") == 3 and str(window) == "in the last 10 s"
+    for second in range(6, 13):
+        window.add(float(second), {"lost": 3, "new": 2})
+    assert window.change("lost") == 0 and window.change("new") == 2
+    window.add(13.0, {"lost": 0})
+    assert window.change("lost") == -3

@@ -1,0 +1,59 @@
+"""What the mapper says of itself on /diagnostics and on the console."""
+
+from __future__ import annotations
+
+import time
+
+from om3d.msg import MapperStatus
+
+from om3d_core.streams.usage import Window
+from om3d_ros.mapper_streams import StreamState
+from om3d_ros.node.diagnostics import Health, Latencies
+from om3d_ros.node.input_health import InputHealth
+
+RECENT = ("frames_dropped", "inputs_rejected", "refreshes_failed")
+
+
+class MapperHealth:
+    """Complaints of the last seconds, which end with their cause, and counters from the start."""
+
+    def __init__(self, inputs: InputHealth, latencies: Latencies):
+        self._inputs = inputs
+        self._latencies = latencies
+        self._recent = Window()
+        self._distorted = False
+        self.last_error = ""
+
+    def note_distortion(self, distorted: bool) -> None:
+        """Whether the camera of the newest frame has lens distortion."""
+        self._distorted = distorted
+
+    def clear(self) -> None:
+        """Forget what was wrong until now."""
+        self._recent = Window()
+        self._inputs.clear()
+
+    def report(self, status: MapperStatus, streams: StreamState, active: bool) -> Health:
+        """Complaints and values of now."""
+        recent = self._recent
+        recent.add(time.monotonic(), {name: getattr(status, name) for name in RECENT})
+        warnings = self._inputs.complaints(streams) if active else {}
+        if n := recent.change("frames_dropped"):
+            warnings["dropped"] = (
+                f"{n} frames dropped from the full queue {recent} (queue.capacity)"
+            )
+        if recent.change("inputs_rejected") + recent.change("refreshes_failed"):
+            warnings["error"] = f"last error {recent}: {self.last_error}"
+        if self._distorted:
+            warnings["distorted"] = (
+                f"camera_info of {self._inputs.topic('camera_info')} has lens distortion, which "
+                "is not corrected: give rectified images"
+            )
+        fields = [name for name in status.get_fields_and_field_types() if name != "header"]
+        values: dict[str, object] = {"active": active}
+        values |= {name: getattr(status, name) for name in fields}
+        values |= {f"received {name}": n for name, n in streams.received.items()}
+        values |= {f"missing {name}": n for name, n in streams.misses.items()}
+        values |= {"duplicates": streams.duplicates, "jumps back": streams.jumps}
+        values |= self._inputs.values | {"color rate (Hz)": f"{streams.color_hz:.1f}"}
+        return Health({}, warnings, values | self._latencies.values())

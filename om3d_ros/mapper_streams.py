@@ -1,0 +1,159 @@
+"""The mapper's camera and pose topics: messages in, posed frames out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import Pose
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from om3d_core.errors import Om3dError
+from om3d_core.streams.assembler import FrameAssembler, Posed
+from om3d_core.streams.pose_buffer import PoseBuffer
+from om3d_ros.conversions import poses
+from om3d_ros.conversions.stamps import stamp_ns
+from om3d_ros.node.diagnostics import Rate
+from om3d_ros.node.outcomes import FrameError
+from om3d_ros.node.settings import MapperNodeSettings
+
+PAIRED, HELD = ("color", "depth"), ("camera_info",)
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """Counters and offsets as :class:`~om3d_core.streams.assembler.FrameAssembler` has them."""
+
+    received: Mapping[str, int]
+    misses: Mapping[str, int]
+    offsets_ns: Mapping[str, int]
+    paired: int
+    lost: int
+    pending: int
+    duplicates: int
+    jumps: int
+    color_hz: float
+
+
+class Streams:
+    """Puts frames together; its methods may be called from any thread.
+
+    give: called with each frame, outside of any lock. reject: called with the error of a message
+    that cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: MapperNodeSettings,
+        give: Callable[[Posed[Any]], object],
+        reject: Callable[[Exception], None],
+        logger: Any,
+    ):
+        sync, pose = settings.sync, settings.pose
+        self._map_frame, self._wait_s = settings.map_frame, sync.wait_ns / 1e9
+        self._give, self._reject, self._logger = give, reject, logger
+        self._lock = threading.Lock()
+        self._poses = PoseBuffer(pose.max_gap_ns, 2 * sync.wait_ns + pose.max_gap_ns)
+        self._frames: FrameAssembler[Any] = FrameAssembler(PAIRED, sync, self._poses, HELD)
+        self._color_rate = Rate()
+        self._came_s = time.monotonic()
+        self._settled = True
+        self._calibration: CameraInfo | None = None
+
+    @property
+    def state(self) -> StreamState:
+        """What came and what became of it."""
+        with self._lock:
+            frames = self._frames
+            return StreamState(
+                dict(frames.received), frames.misses, frames.offsets_ns, frames.paired,
+                frames.lost, frames.pending, frames.duplicates, frames.jumps, self._color_rate.hz,
+            )
+
+    @property
+    def jumps(self) -> int:
+        """How often the time of the streams went back."""
+        return self._frames.jumps
+
+    def take_image(self, channel: str, message: Any) -> None:
+        """Take a message of ``color``, ``depth`` or ``camera_info``."""
+        if channel == "color":
+            self._color_rate.tick()
+        elif channel == "camera_info":
+            self._note_calibration(message)
+        self._add(lambda: self._frames.add_message(
+            channel, stamp_ns(message.header.stamp), message
+        ))
+
+    def take_pose(self, header: Header, pose: Pose) -> None:
+        """Take the pose of the camera in the map."""
+        def add() -> list[Posed[Any]]:
+            check_frame("pose", header, self._map_frame)
+            stamp, map_from_camera = stamp_ns(header.stamp), poses.to_matrix(pose)
+            return self._frames.add_pose(
+                stamp, lambda: self._poses.add(stamp, map_from_camera)
+            )
+
+        self._add(add)
+
+    def settle(self) -> None:
+        """To be called now and then: after silence, frames no longer wait for something better."""
+        if self._settled or time.monotonic() - self._came_s < self._wait_s:
+            return
+        with self._lock:
+            self._settled = True
+            ready = self._frames.settle()
+        for posed in ready:
+            self._give(posed)
+
+    def jump(self) -> None:
+        """The clock went back: forget what waits for partners of an earlier time."""
+        with self._lock:
+            self._frames.jump()
+
+    def _add(self, add: Callable[[], list[Posed[Any]]]) -> None:
+        """Run ``add`` under the lock; pass on the frames it completes, or its error."""
+        try:
+            with self._lock:
+                self._came_s, self._settled = time.monotonic(), False
+                ready = add()
+        except Om3dError as error:
+            self._reject(error)
+            return
+        for posed in ready:
+            self._give(posed)
+
+    def _note_calibration(self, message: CameraInfo) -> None:
+        """Say when the camera_info changes; from its stamp on images are used with the new one."""
+        last, self._calibration = self._calibration, message
+        if last is not None and not _same(last, message):
+            self._logger.warning(
+                f"camera_info changed from {_named(last)} to {_named(message)}",
+                throttle_duration_sec=2.0,
+            )
+
+
+def check_frame(name: str, header: Header, map_frame: str) -> None:
+    """Raise :class:`FrameError` unless the message ``name`` is in the map frame."""
+    if header.frame_id.lstrip("/") != map_frame:
+        raise FrameError(
+            f"{name}: expected header.frame_id {map_frame!r} (parameter map_frame), got "
+            f"{header.frame_id!r}"
+        )
+
+
+def _same(first: CameraInfo, second: CameraInfo) -> bool:
+    return (
+        (first.width, first.height) == (second.width, second.height)
+        and np.array_equal(first.k, second.k)
+        and np.array_equal(first.d, second.d)
+    )
+
+
+def _named(info: CameraInfo) -> str:
+    return f"{info.width} x {info.height}, f {info.k[0]:.1f}, c {info.k[2]:.1f} {info.k[5]:.1f}"
