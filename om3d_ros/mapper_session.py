@@ -72,7 +72,6 @@ class MappingSession:
         self._settings = node
         self._publish = publish
         self._logger = logger
-        self._mapper: Mapper = create_mapper(mapping)
         self._lock = threading.Lock()
         self._interrupt = threading.Event()
         self._halted = threading.Event()
@@ -80,6 +79,7 @@ class MappingSession:
         self._newest_ns = 0
         self.latencies = Latencies()
         self._worker = Worker("mapper", node.queue.capacity, self._reject)
+        self._mapper: Mapper = self._make(mapping)
         self.start()
 
     def start(self) -> None:
@@ -195,6 +195,14 @@ class MappingSession:
     def health(self, active: bool) -> Health:
         """Complaints and values for people."""
         return self._health.report(self.status(Header()), self.streams.state, active)
+
+    def _make(self, mapping: MapSettings) -> Mapper:
+        """Load the models in the worker, so that the threads they start are as it is."""
+        try:
+            return self._worker.submit(partial(create_mapper, mapping)).result()
+        except BaseException:
+            self._worker.stop()
+            raise
 
     def _take(self, posed: Posed[Any]) -> None:
         self._worker.offer(partial(self._add_frame, posed, self.streams.jumps))

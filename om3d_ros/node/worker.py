@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -13,6 +15,9 @@ from om3d_core.errors import Om3dError
 
 T = TypeVar("T")
 MAX_REQUESTS = 32
+# By how much less the worker, and each thread that it starts, is favored by the scheduler than
+# the threads that receive messages: computing may take every core.
+NICENESS = 10
 
 
 class BusyError(Om3dError):
@@ -117,6 +122,7 @@ class Worker:
             self._thread.join()
 
     def _run(self) -> None:
+        _give_way()
         while (entry := self._next()) is not None:
             if entry.future is None or entry.future.set_running_or_notify_cancel():
                 self._execute(entry)
@@ -153,3 +159,11 @@ class Worker:
         except Exception:  # a broken log must not end the worker
             with self._changed:
                 self._failed += 1
+
+
+def _give_way() -> None:
+    """Lower the priority of this thread, where the system has one for each thread."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        present = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, present + NICENESS)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from concurrent.futures import CancelledError
 
 import pytest
 
-from om3d_ros.node.worker import MAX_REQUESTS, BusyError, Worker
+from om3d_ros.node.worker import MAX_REQUESTS, NICENESS, BusyError, Worker
 
 
 @pytest.fixture
@@ -120,3 +122,19 @@ def test_discarded_inputs_count_as_dropped(worker):
     release.set()
     kept.result(10)
     assert done == [2] and worker.state.dropped == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_the_worker_and_the_threads_that_it_starts_give_way_to_the_others(worker):
+    def niceness():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def of_a_thread():
+        found = []
+        thread = threading.Thread(target=lambda: found.append(niceness()))
+        thread.start()
+        thread.join()
+        return found[0]
+
+    lower = min(niceness() + NICENESS, 19)
+    assert worker.submit(niceness).result() == worker.submit(of_a_thread).result() == lower
