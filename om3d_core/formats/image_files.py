@@ -28,6 +28,8 @@ JPEG_END = b"\xff\xd9"
 JPEG_SCAN = b"\xff\xda"
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 TRAILING_BYTES = 4096
+# The level of OpenCV's log that has errors only: it warns of chunks over 8 MB, which it can read.
+QUIET = 2
 
 Buffer = bytes | bytearray | memoryview | Sequence[int] | npt.NDArray[np.uint8]
 
@@ -49,12 +51,15 @@ def decode_file(data: Buffer, color: bool) -> npt.NDArray[Any]:
     else:
         _check_jpeg(flat, width, height)
     mode = cv2.IMREAD_COLOR if color else cv2.IMREAD_UNCHANGED
+    verbose = cv2.setLogLevel(QUIET)
     try:
         pixels = cv2.imdecode(flat, mode | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise InputError(
             f"expected data of a readable image, got {reason_of(error)}"
         ) from error
+    finally:
+        cv2.setLogLevel(verbose)
     if pixels is None or pixels.shape[:2] != (height, width):
         raise InputError("expected data of a readable image, got damaged pixels")
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if color else pixels
