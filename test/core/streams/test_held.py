@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from om3d_core.streams import held
@@ -24,11 +24,13 @@ def test_before_the_first_message_nothing_holds():
 
 
 @given(st.integers(-(10**19), 10**19), st.integers(-(10**19), 10**19))
+@settings(deadline=None)
 def test_a_single_message_holds_at_all_times(stamp, at):
     assert filled(stamp).at(at) == stamp
 
 
 @given(st.lists(st.integers(0, 300), min_size=1, unique=True), st.integers(0, 300))
+@settings(deadline=None)
 def test_the_order_of_arrival_does_not_matter(stamps, at):
     there, back = filled(*stamps), filled(*sorted(stamps))
     assert there.at(at, settled=True) == back.at(at, settled=True)
