@@ -1,8 +1,7 @@
 """``make fuzz``: every part for its share of the time, then the figure; fails if anything did.
 
-Parts: files (here). Messages to live nodes, service requests and parameters are parts of their
-own: give one a class with ``name`` and ``run`` as :class:`fuzz.files.FileFuzz` and list it in
-``parts``.
+The parts are listed in ``parts``: files, messages to live nodes, requests to them, their
+parameters, and how they are started.
 """
 
 from __future__ import annotations
@@ -14,8 +13,14 @@ from pathlib import Path
 from typing import Protocol
 
 from fuzz.files import FileFuzz
+from fuzz.live import Live
+from fuzz.messages import MessageFuzz
+from fuzz.parameters import ParameterFuzz
 from fuzz.probe import Probe
+from fuzz.requests import RequestFuzz
+from fuzz.starts import StartFuzz
 from fuzz.tally import Tally
+from om3d_ros.replay.processes import free_domain
 
 
 class Part(Protocol):
@@ -27,9 +32,15 @@ class Part(Protocol):
         """Try inputs for about so many seconds and count what comes of them."""
 
 
-def parts(work: Path, keep: Path, probe: Probe) -> list[Part]:
+def parts(work: Path, keep: Path, probe: Probe, live: Live) -> list[Part]:
     """All parts. work: an empty folder for them. keep: where they leave what failed."""
-    return [FileFuzz(work / "files", keep, probe)]
+    return [
+        FileFuzz(work / "files", keep, probe),
+        MessageFuzz(live, keep),
+        RequestFuzz(live, keep),
+        ParameterFuzz(live, keep),
+        StartFuzz(work / "starts", keep, live.domain),
+    ]
 
 
 def main() -> int:
@@ -41,8 +52,12 @@ def main() -> int:
     parser.add_argument("--only", default="", help="one part by its name")
     args = parser.parse_args()
     tally = Tally()
-    with tempfile.TemporaryDirectory(prefix="om3d-fuzz-") as work, Probe() as probe:
-        chosen = [p for p in parts(Path(work), args.keep, probe) if args.only in ("", p.name)]
+    with (
+        tempfile.TemporaryDirectory(prefix="om3d-fuzz-") as folder, free_domain() as domain,
+        Probe() as probe, Live(Path(folder) / "live", domain) as live,
+    ):  # fmt: skip
+        every = parts(Path(folder), args.keep, probe, live)
+        chosen = [part for part in every if args.only in ("", part.name)]
         for part in chosen:
             part.run(tally, args.seed, args.seconds / len(chosen))
     print(tally.figure())

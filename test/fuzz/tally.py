@@ -5,24 +5,33 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-OUTCOMES = ("ok", "refused", "nameless", "untyped", "slow", "large", "hung", "crashed")
+OUTCOMES = (
+    "ok", "refused", "nameless", "untyped", "changed", "slow", "large", "hung", "crashed",
+)  # fmt: skip
 GOOD = frozenset({"ok", "refused"})
 MAX_EXAMPLES = 20
 
 
 @dataclass
 class Tally:
-    """What came of the inputs of each kind; the worst of each; examples of what must not be."""
+    """What came of the inputs of each kind; the worst of each; examples of what must not be.
+
+    codes: how live nodes told what they did with an input.
+    """
 
     counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     slowest_s: Counter[str] = field(default_factory=Counter)
     largest_bytes: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
 
-    def add(self, kind: str, outcome: str, seconds: float = 0.0, n_bytes: int = 0) -> None:
+    def add(
+        self, kind: str, outcome: str, seconds: float = 0.0, n_bytes: int = 0, code: str = ""
+    ) -> None:
         """Count one input of a kind."""
         assert outcome in OUTCOMES, outcome
         self.counts[kind][outcome] += 1
+        self.codes[code] += bool(code)
         self.slowest_s[kind] = max(self.slowest_s[kind], seconds)
         self.largest_bytes[kind] = max(self.largest_bytes[kind], n_bytes)
 
@@ -61,4 +70,5 @@ class Tally:
                        *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))])
             for cells in [head, *rows]
         ]  # fmt: skip
-        return "\n".join([*lines, *self.examples])
+        told = ", ".join(f"{code} {n}" for code, n in sorted(self.codes.items()) if n)
+        return "\n".join([*lines, *([f"told as: {told}"] if told else []), *self.examples])
