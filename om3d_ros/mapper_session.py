@@ -16,7 +16,7 @@ from std_msgs.msg import Header
 
 from om3d_core.data.scene import Scene
 from om3d_core.data.scene_store import load_scene, save_scene
-from om3d_core.errors import CanceledError, EmptyMapError, InputError
+from om3d_core.errors import CanceledError, EmptyMapError, InputError, expect
 from om3d_core.mapping.build import create_mapper
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
@@ -30,7 +30,7 @@ from om3d_ros.mapper_streams import Streams, check_frame
 from om3d_ros.node.diagnostics import Health, Latencies
 from om3d_ros.node.input_health import InputHealth
 from om3d_ros.node.inputs import Input
-from om3d_ros.node.outcomes import InsufficientDataError, NoMapError
+from om3d_ros.node.outcomes import MAX_MESSAGE, InsufficientDataError, NoMapError
 from om3d_ros.node.settings import MapperNodeSettings
 from om3d_ros.node.worker import Worker
 
@@ -210,8 +210,8 @@ class MappingSession:
     def _reject(self, error: Exception) -> None:
         with self._lock:
             self._counts.rejected += 1
-        self._health.last_error = str(error)
-        self._logger.warning(f"input rejected: {error}", throttle_duration_sec=2.0)
+        self._health.last_error = text = str(error)[:MAX_MESSAGE]
+        self._logger.warning(f"input rejected: {text}", throttle_duration_sec=2.0)
 
     def _add_frame(self, posed: Posed[Any], jumps: int) -> None:
         with self.latencies.measure("frame"):
@@ -233,7 +233,9 @@ class MappingSession:
         check_frame("cloud_map", message.header, self._settings.map_frame)
         stamp = stamp_ns(message.header.stamp)
         with self.latencies.measure("cloud"):
-            self._mapper.set_cloud(clouds.to_cloud(message))
+            cloud = clouds.to_cloud(message)
+            expect(len(cloud) > 0, "cloud_map of at least one finite point", 0)
+            self._mapper.set_cloud(cloud)
         with self._lock:
             self._counts.clouds += 1
             self._newest_ns = max(self._newest_ns, stamp)

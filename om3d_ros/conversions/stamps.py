@@ -8,13 +8,13 @@ from std_msgs.msg import Header
 from om3d_core.errors import expect
 
 NS_PER_S = 1_000_000_000
-MAX_STAMP_NS = (2**31 - 1) * NS_PER_S
+MAX_STAMP_NS = 2**31 * NS_PER_S - 1
 
 
 def stamp_ns(stamp: Time) -> int:
-    """Nanoseconds of a stamp; raises InputError for a negative one."""
+    """Nanoseconds of a stamp; raises InputError for one that :func:`to_time` cannot give back."""
     value = stamp.sec * NS_PER_S + stamp.nanosec
-    expect(value >= 0, "header.stamp of at least 0 ns", value)
+    expect(0 <= value <= MAX_STAMP_NS, f"header.stamp of 0..{MAX_STAMP_NS} ns", value)
     return int(value)
 
 

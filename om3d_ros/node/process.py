@@ -117,6 +117,8 @@ def _init(args: Sequence[str] | None) -> None:
     except (RCLError, RCLInvalidROSArgsError) as error:
         reason = PLACE_IN_SOURCE.sub("", " ".join(str(error).split()))
         raise SettingsError(f"arguments: {reason}") from error
+    except UnicodeDecodeError as error:  # a reason that was cut within a character
+        raise SettingsError("arguments: expected shorter ones") from error
     finally:
         rclpy.logging.set_logger_level("rcl", LoggingSeverity.UNSET)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from helpers.doubles import BoxProposer, ColorEncoder
 from helpers.worlds import tabletop
 from sensor_msgs.msg import Image
@@ -55,11 +56,14 @@ def optional(module):
 
 
 def test_stamps():
-    for value in (0, 1, 999_999_999, 1_795_000_000_123_456_789):
+    for value in (0, 1, 999_999_999, 1_795_000_000_123_456_789, stamps.MAX_STAMP_NS):
         assert stamps.stamp_ns(stamps.to_time(value)) == value
     for value in (-1, 2**62):
         with pytest.raises(InputError):
             stamps.to_time(value)
+    for sec, nanosec in ((-1, 0), (2**31 - 1, 10**9), (2**31 - 1, 2**32 - 1)):
+        with pytest.raises(InputError, match=r"header\.stamp"):
+            stamps.stamp_ns(Time(sec=sec, nanosec=nanosec))
 
 
 def test_poses():

@@ -13,6 +13,7 @@ from om3d_ros.replay.processes import NodeProcess, Processes
 
 START_S = 90.0
 NOISE = ("Traceback", "Open3D", "Failed", "context is invalid")
+CRAB = "\U0001f980"
 BAD_FILES = {
     "no_yaml": "mapper: [\n",
     "open_brace": "mapper:\n  ros__parameters:\n    queue: {\n",
@@ -50,6 +51,15 @@ def test_bad_arguments_are_told_in_one_line(arguments, signals, capfd, ros_domai
     err = refused(arguments.split(), capfd)
     value = arguments.split()[-1].partition(":=")
     assert value[0] in err or value[2] in err
+
+
+@pytest.mark.parametrize("shift", range(4))
+def test_bad_arguments_that_are_too_long_to_be_told_are_refused(
+    shift, signals, capfd, ros_domain_id
+):
+    arguments = ["--ros-args", "-r", f"instances:={'a' * shift}{CRAB * 1000}"]
+    assert process.run(MapperNode, arguments) == process.EXIT_ERROR
+    assert capfd.readouterr().err.splitlines()[-1].startswith("om3d: error: arguments: ")
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
