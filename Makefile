@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: setup demo test test-slow test-minkowski fuzz lint clean help
+.PHONY: setup demo test test-slow test-minkowski fuzz soak lint clean help
 
 # The interpreter to build the environment from (default: a python3 of version 3.11 to 3.13).
 PYTHON ?=
@@ -14,11 +14,14 @@ SCENE ?=
 # How long `make fuzz` runs, and what its inputs are drawn from.
 FUZZ_SECONDS ?= 600
 FUZZ_SEED ?= 0
+# How long `make soak` runs.
+SOAK_SECONDS ?= 3600
 
 # Tests run side by side on two cores, those with nodes (test/conftest.py groups them) one after
 # another at the end. Plug-ins are those that pyproject.toml names: ROS installs outdated ones.
 PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -n 2 --dist loadgroup \
     --no-loadscope-reorder
+WITH_TESTS := PYTHONPATH=.:test$${PYTHONPATH:+:$$PYTHONPATH}
 
 setup: ## Build the Python environment and the ROS 2 workspace
 	@scripts/setup.sh
@@ -44,13 +47,17 @@ test-minkowski: setup ## Build MinkowskiEngine, compare layers, network and spee
 	@scripts/build_minkowski.sh .venv-minkowski .venv/bin/python
 	PYTHONPATH=. .venv-minkowski/bin/python -m pytest -p no:cacheprovider -s -W ignore test/minkowski
 
-fuzz: setup ## Read changed input for FUZZ_SECONDS (600); count what came of it; fail if it must not
+fuzz: setup ## Give changed input to readers and nodes for FUZZ_SECONDS (600); fail if they do
 	@. ./activate
-	PYTHONPATH=.:test$${PYTHONPATH:+:$$PYTHONPATH} python -m fuzz \
+	$(WITH_TESTS) python -m fuzz \
 	    --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) --keep fuzz_out
 
+soak: setup ## Feed and ask both nodes at full speed for SOAK_SECONDS (3600); fail if they grow
+	@. ./activate
+	$(WITH_TESTS) python -m soak --seconds $(SOAK_SECONDS) --out soak_out
+
 clean: ## Remove all that was built or set up
-	rm -rf .venv .venv-minkowski build install log demo_out fuzz_out .mypy_cache .pytest_cache .ruff_cache .setup.lock
+	rm -rf .venv .venv-minkowski build install log demo_out fuzz_out soak_out .mypy_cache .pytest_cache .ruff_cache .setup.lock
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12

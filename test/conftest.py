@@ -23,7 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     test_root = Path(__file__).parent
     with_nodes = []
     for item in items:
-        if item.path.relative_to(test_root).parts[0] in NODE_FOLDERS:
+        in_folder = item.path.relative_to(test_root).parts[0] in NODE_FOLDERS
+        if in_folder or "ros_domain_id" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("nodes"))
             with_nodes.append(item)
     items.sort(key=with_nodes.__contains__)

@@ -153,15 +153,15 @@ class Live:
         self.nodes.client.wait_for_revision(loaded.revision)
 
     def look(self) -> list[Any]:
-        """What is in the map and what a question finds, without what may differ."""
+        """What is in the map and what a question finds, but for ids, which depend on history."""
         listed = self.nodes.call(ListInstances, "query/list_instances", include_structure=True)
         found = self.nodes.call(QueryText, "query/query_text", text=QUESTION)
         for response in (listed, found):
             if code_of(response) != "NONE":
                 raise Wrong("changed", f"a plain question: {response.error_msg}")
         return [
-            [(i.id, i.n_points, round(i.centroid.x, 3)) for i in listed.map.instances],
-            [(m.id, round(m.similarity, 3), m.present) for m in found.matches],
+            sorted((i.n_points, round(i.centroid.x, 3)) for i in listed.map.instances),
+            [(m.n_points, round(m.similarity, 3), m.present) for m in found.matches],
         ]
 
     def check_look(self) -> None:
@@ -171,6 +171,8 @@ class Live:
 
     def check_logs(self) -> None:
         """Raise for a node that is gone, or that has logged a fault."""
+        if self._nodes is None:
+            return
         self.nodes.processes.check()
         for name in NODES:
             log = self.nodes.log(name)

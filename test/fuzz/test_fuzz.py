@@ -52,4 +52,6 @@ def test_time_and_memory_are_judged() -> None:
         tally.add("files", outcome, 0.5, 3_000_000)
     assert (tally.total, tally.failures) == (4, 2)
     last = tally.figure().splitlines()[-1]
-    assert last.split() == ["all", *["1", "1", "0", "0", "1", "0", "1", "0"], "0.50", "3"]
+    assert last.split() == ["all", *["1", "1", "0", "0", "0", "1", "0", "1", "0"], "0.50", "3"]
+    tally.add("files", "refused", code="IO")
+    assert tally.figure().splitlines()[-1] == "told as: IO 1"

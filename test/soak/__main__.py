@@ -14,7 +14,7 @@ from om3d_ros.replay.processes import free_domain
 from soak.clip import Clip, default_scene
 from soak.plot import plot
 from soak.record import Record
-from soak.run import Soak, repository
+from soak.run import Soak
 from soak.verdict import verdict
 
 
@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("soak_out"))
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    clip = Clip(args.scene or default_scene(repository(), args.out))
+    clip = Clip(args.scene or default_scene(args.out))
     with (
         tempfile.TemporaryDirectory(prefix="om3d-soak-") as work, free_domain() as domain,
         PlainNodes(Path(work), domain) as nodes,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,30 +17,20 @@ from om3d_ros.conversions.images import from_intrinsics, from_pixels
 from om3d_ros.conversions.poses import from_matrix
 from om3d_ros.conversions.stamps import header
 
-START_NS = 1_000_000_000_000
-ROOM = "room"
+START_NS, RATE_HZ = 1_000_000_000_000, 6.0
+REPOSITORY, ROOM = Path(__file__).resolve().parents[2], "room"
 
 
 class Clip:
-    """The frames of a scene in memory; ``period_s`` is the mean time between two of them."""
+    """The frames of a scene in memory, as if recorded at :data:`RATE_HZ`."""
 
     def __init__(self, scene: Path):
-        self.frames: list[Frame] = list(open_source(scene))
-        span_ns = self.frames[-1].stamp_ns - self.frames[0].stamp_ns
-        self._period_ns = max(span_ns // max(len(self.frames) - 1, 1), 1)
-
-    @property
-    def period_s(self) -> float:
-        """Of the recording."""
-        return self._period_ns / 1e9
+        self._frames: list[Frame] = list(open_source(scene))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The messages of one frame after another, without end."""
-        at_ns = START_NS
-        while True:
-            for frame in self.frames:
-                yield messages(frame, at_ns)
-                at_ns += self._period_ns
+        for number, frame in enumerate(itertools.cycle(self._frames)):
+            yield messages(frame, START_NS + round(1e9 * number / RATE_HZ))
 
 
 def messages(frame: Frame, at_ns: int) -> dict[str, Any]:
@@ -54,9 +46,10 @@ def messages(frame: Frame, at_ns: int) -> dict[str, Any]:
     }
 
 
-def default_scene(repository: Path, out: Path) -> Path:
+def default_scene(out: Path) -> Path:
     """The recorded kitchen where it is, else a room that is rendered into ``out`` once."""
-    kitchen = repository.parent / "shared" / "data" / "redkitchen"
+    shared = os.environ.get("OM3D_SHARED", REPOSITORY.parent / "shared")
+    kitchen = Path(shared) / "data" / "redkitchen"
     if kitchen.is_dir():
         return kitchen
     room = out / ROOM

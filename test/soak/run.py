@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import itertools
 import time
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from helpers.plain_nodes import NODES, PlainNodes
 from om3d.msg import Error
 from om3d.srv import ClearMap, QueryText
+from rclpy.impl.implementation_singleton import rclpy_implementation
 
 from om3d_ros.node import qos
-from soak.clip import Clip
+from soak.clip import RATE_HZ, Clip
 from soak.record import Answered, Record, Sample, held_by
 
 SPEED = 10.0
-SAMPLE_S, ASK_S, CLEAR_S = 2.0, 1.0, 60.0
+RCLError = rclpy_implementation.RCLError
+SAMPLE_S, ASK_S, KEEP_S = 2.0, 1.0, 20.0
 THINGS = ("a chair", "a white mug", "something to sit on", "a red box", "table", "a computer")
-OLD_NODE_S = 60.0
+START_S = 60.0
 
 
 class Soak:
     """A run; its :attr:`record` can be used whenever it ends.
 
-    The clip is fed at :data:`SPEED` times its own and the map is cleared every :data:`CLEAR_S`
-    seconds, so that refreshes, which come by their period, always find something to do. Every
-    other question is one that was never asked.
+    The clip is fed at :data:`SPEED` times its own. The map is cleared :data:`KEEP_S` seconds after
+    it was there, so that refreshes, which come by their period, always find something to do.
+    Every other question is one that was never asked.
     """
 
     def __init__(self, nodes: PlainNodes, clip: Clip):
@@ -37,6 +39,7 @@ class Soak:
         self._refresh_s = float("nan")
         self._asked: tuple[float, Any] | None = None
         self._numbers = itertools.count()
+        self._cleared, self._mapped_s = 0, float("inf")
         self._pids = {
             name: process.pid for name, process in zip(NODES, nodes.processes.nodes, strict=True)
         }
@@ -50,31 +53,31 @@ class Soak:
             for label in ("configure", "activate"):
                 if not self._nodes.transition(name, label):
                     raise RuntimeError(f"{name} does not {label}: {self._nodes.log(name)[-2000:]}")
-        self._nodes.client.wait_for_nodes(OLD_NODE_S)
+        self._nodes.client.wait_for_nodes(START_S)
         messages = iter(self._clip)
         self._start = time.monotonic()
-        due = dict.fromkeys(("frame", "sample", "question", "clear"), 0.0) | {"clear": CLEAR_S}
+        due = dict.fromkeys(("frame", "sample", "question"), 0.0)
         while (now := self._now()) < seconds:
             if now >= due["frame"]:
                 self._feed(next(messages))
-                due["frame"] = max(due["frame"] + self._clip.period_s / SPEED, now - 1.0)
+                due["frame"] = max(due["frame"] + 1 / (SPEED * RATE_HZ), now - 1.0)
             if now >= due["sample"]:
                 self._sample(now)
                 due["sample"] = now + SAMPLE_S
             if now >= due["question"]:
                 self._ask(now)
                 due["question"] = now + ASK_S
-            if now >= due["clear"]:
-                self._nodes.ask(ClearMap, "mapper/clear")
-                due["clear"] = now + CLEAR_S
+            self._clear_at_times(now)
             self._nodes.client.spin(max(0.0, min(due.values()) - self._now()))
 
     def _now(self) -> float:
         return time.monotonic() - self._start
 
     def _feed(self, messages: dict[str, Any]) -> None:
-        for name, message in messages.items():
-            self._nodes.publishers[name].publish(message)
+        """Send a frame; one that DDS has no room for is lost, as a robot's would be."""
+        with suppress(RCLError):
+            for name, message in messages.items():
+                self._nodes.publishers[name].publish(message)
         self._sent += 1
 
     def _ask(self, now: float) -> None:
@@ -92,6 +95,19 @@ class Soak:
             error = "" if response.error_code == Error.NONE else response.error_msg
             self.record.answers.append(Answered(asked_s, self._now() - asked_s, error))
 
+    def _clear_at_times(self, now: float) -> None:
+        """Clear the map when it was there for long enough."""
+        status = self._nodes.client.status
+        if status is not None and status.revision > self._cleared:
+            self._mapped_s = min(self._mapped_s, now)
+        if now - self._mapped_s > KEEP_S:
+            self._mapped_s, self._cleared = float("inf"), status.revision + 1
+            cleared = self._nodes.ask(ClearMap, "mapper/clear")
+            cleared.add_done_callback(lambda done: self._note_clear(done.result()))
+
+    def _note_clear(self, response: Any) -> None:
+        self._cleared, self._mapped_s = response.revision, float("inf")
+
     def _sample(self, now: float) -> None:
         status = self._nodes.client.status
         self._used = status.frames_processed if status is not None else 0
@@ -107,7 +123,3 @@ class Soak:
                 if value.key.startswith("latency refresh"):
                     self._refresh_s = float(value.value.split("/")[0]) / 1e3
 
-
-def repository() -> Path:
-    """The root of the source tree."""
-    return Path(__file__).resolve().parents[2]
