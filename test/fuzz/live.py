@@ -14,6 +14,7 @@ from helpers.plain_nodes import NODES, PlainNodes
 from helpers.worlds import tabletop
 from om3d.msg import Error
 from om3d.srv import ClearMap, ListInstances, LoadMap, QueryText, SaveMap
+from sensor_msgs.msg import PointCloud2
 
 from fuzz.sensors import Messages, moment
 from om3d_ros.node import qos
@@ -223,9 +224,12 @@ class Live:
         folder.mkdir(parents=True)
         self._nodes = self._stack.enter_context(PlainNodes(folder, self.domain))
         self._health: dict[str, dict[str, str]] = {}
-        self._nodes.client.node.create_subscription(
+        node, publishers = self._nodes.client.node, self._nodes.publishers
+        node.create_subscription(
             DiagnosticArray, "/diagnostics", self._take_health, qos.results()
         )
+        node.destroy_publisher(publishers["cloud"])  # a latched cloud would come again and again
+        publishers["cloud"] = node.create_publisher(PointCloud2, "cloud_map", qos.results())
         self.pose_source = "odometry"
         for name in NODES:
             self.activate(name)
