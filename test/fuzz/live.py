@@ -84,6 +84,11 @@ class Live:
         """The newest om3d/MapperStatus."""
         return self.nodes.client.status
 
+    @property
+    def map_root(self) -> Path:
+        """Where the mapper may write."""
+        return self._folder / str(self._starts) / "maps"
+
     def close(self) -> None:
         """End the nodes."""
         self._stack.close()

@@ -24,8 +24,8 @@ class MessageFuzz(LivePart):
 
     def begin(self, number: int) -> None:
         """Switch between the two kinds of poses."""
+        super().begin(number)
         live, source = self.live, POSE_SOURCES[number % len(POSE_SOURCES)]
-        _ = live.nodes
         if source != live.pose_source:
             live.nodes.recover("mapper")
             live.nodes.set_parameter("mapper", "pose.source", source)

@@ -34,7 +34,7 @@ class ParameterFuzz(LivePart):
 
     def begin(self, number: int) -> None:
         """Take the other node."""
-        _ = self.live.nodes
+        super().begin(number)
         self._node = NODES[number % len(NODES)]
 
     def draw(self, rng: random.Random, number: int) -> Iterator[Case]:

@@ -6,6 +6,7 @@ import random
 import time
 from array import array
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -103,8 +104,10 @@ def asked(live: Live, request: Any) -> Came:
     future = ask(live, request)
     live.nodes.wait(future.done, f"an answer to {type(request).__name__}")
     took = time.monotonic() - began
-    code = code_of(future.result())
-    _check_answer(request, future.result(), code)
+    response = future.result()
+    code = code_of(response)
+    _check_answer(request, response, code)
+    _check_place(live, response, code)
     return Came("ok" if code == "NONE" else "refused", code, took)
 
 
@@ -122,6 +125,14 @@ def _check_answer(request: Any, response: Any, code: str) -> None:
         raise Wrong("untyped", f"matches {numbers} of ranks {ranks}")
     if request.top_k and len(ranks) > request.top_k:
         raise Wrong("untyped", f"{len(ranks)} matches for top_k {request.top_k}")
+
+
+def _check_place(live: Live, response: Any, code: str) -> None:
+    """A map is saved below the parameter ``map_root``."""
+    if isinstance(response, SaveMap.Response) and code == "NONE":
+        path = Path(response.path).resolve()
+        if not path.is_relative_to(live.map_root.resolve()):
+            raise Wrong("changed", f"saved as {path}")
 
 
 def _text(rng: random.Random) -> Any:

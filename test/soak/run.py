@@ -19,7 +19,7 @@ from soak.record import Answered, Record, Sample, held_by
 
 SPEED = 10.0
 RCLError = rclpy_implementation.RCLError
-SAMPLE_S, ASK_S, KEEP_S = 2.0, 1.0, 20.0
+SAMPLE_S, ASK_S, KEEP_S, PATIENCE_S = 2.0, 1.0, 20.0, 30.0
 THINGS = ("a chair", "a white mug", "something to sit on", "a red box", "table", "a computer")
 START_S = 60.0
 
@@ -35,7 +35,7 @@ class Soak:
     def __init__(self, nodes: PlainNodes, clip: Clip):
         self.record = Record()
         self._nodes, self._clip = nodes, clip
-        self._sent = self._used = 0
+        self._sent = 0
         self._refresh_s = float("nan")
         self._asked: tuple[float, Any] | None = None
         self._numbers = itertools.count()
@@ -83,7 +83,9 @@ class Soak:
     def _ask(self, now: float) -> None:
         """Ask the next question, unless one is open."""
         if self._asked is not None and not self._asked[1].done():
-            return
+            if now - self._asked[0] < PATIENCE_S:
+                return
+            self.record.answers.append(Answered(self._asked[0], PATIENCE_S, "no answer"))
         number = next(self._numbers)
         text = THINGS[number // 2 % len(THINGS)] + (f" number {number}" if number % 2 else "")
         future = self._nodes.ask(QueryText, "query/query_text", text=text)
@@ -110,11 +112,11 @@ class Soak:
 
     def _sample(self, now: float) -> None:
         status = self._nodes.client.status
-        self._used = status.frames_processed if status is not None else 0
+        used = status.frames_processed if status is not None else 0
         held = {name: held_by(pid) for name, pid in self._pids.items()}
         revision = status.revision if status is not None else 0
         self.record.samples.append(
-            Sample(now, held, self._sent, self._used, self._refresh_s, revision)
+            Sample(now, held, self._sent, used, self._refresh_s, revision)
         )
 
     def _take_health(self, message: DiagnosticArray) -> None:
