@@ -21,6 +21,7 @@ from rclpy.task import Future
 from om3d_core.errors import Om3dError, SettingsError
 from om3d_ros.node.executor import NodeExecutor
 from om3d_ros.node.lifecycle import ManagedNode
+from om3d_ros.node.memory import give_back_freed_memory
 
 EXIT_ERROR = 1
 END_S = 4.0
@@ -50,6 +51,7 @@ def run(make_node: Callable[[], ManagedNode], args: Sequence[str] | None = None)
         rclpy.try_shutdown()
         return EXIT_ERROR
     sys.setswitchinterval(SWITCH_S)
+    give_back_freed_memory()
     process = _Process(node, stop)
     process.spin()
     process.end()

@@ -1,0 +1,42 @@
+"""That what a node frees it holds no longer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from om3d_ros.replay.processes import environment
+
+# A large block that is freed, others beside small ones that stay, as maps come and go.
+COME_AND_GO = """
+import os
+import sys
+import numpy as np
+from om3d_ros.node.memory import give_back_freed_memory
+from soak.record import held_by
+
+if sys.argv[1] == "set":
+    give_back_freed_memory()
+np.ones(30_000_000, np.uint8)
+before, kept = held_by(os.getpid()).memory_mb, []
+for number in range(20):
+    blocks = [np.ones(4_000_000 + 1000 * number, np.uint8) for _ in range(20)]
+    kept.append(np.ones(100_000, np.uint8))
+    del blocks
+print(held_by(os.getpid()).memory_mb - before)
+"""
+
+
+def grown_mb(mode):
+    done = subprocess.run(
+        [sys.executable, "-c", COME_AND_GO, mode], capture_output=True, text=True, check=True,
+        env=environment(0),
+    )
+    return float(done.stdout)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs glibc")
+def test_blocks_that_were_freed_are_given_back():
+    assert grown_mb("set") < 10 < grown_mb("unset")
