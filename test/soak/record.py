@@ -59,6 +59,11 @@ class Record:
         """(S,) times of the samples."""
         return np.array([sample.at_s for sample in self.samples], np.float64)
 
+    @property
+    def maps(self) -> npt.NDArray[np.int64]:
+        """(S,) the number of the map: a refresh makes it, a clearing ends it."""
+        return np.array([(sample.revision + 1) // 2 for sample in self.samples], np.int64)
+
     def held(self, node: str, what: str) -> npt.NDArray[np.float64]:
         """(S,) values of a field of :class:`Held`."""
         return np.array([getattr(s.held[node], what) for s in self.samples], np.float64)

@@ -14,7 +14,7 @@ WARM_UP = 1 / 3
 """The share of the time that is not judged: models load, caches and pools fill."""
 MAX_GROWTH = 0.01
 MAX_SLOWDOWN, NOISE_S = 1.5, 0.05
-MIN_SAMPLES = 6
+MIN_MAPS, CONFIDENCE = 8, 0.95
 
 Array = npt.NDArray[np.float64]
 
@@ -39,15 +39,12 @@ class Check(NamedTuple):
 def verdict(record: Record) -> list[Check]:
     """All checks of a run.
 
-    Memory: a line through all samples after warm-up by the median of the slopes between any two
-    (Theil and Sen), so that no peak decides; growth is what it rises by over that time, as a
-    share of the median. Threads and descriptors: the median of the last third of that time less
-    that of the first. Answers: the same thirds, by the latency of all but 1 %.
+    Memory: see :func:`growth`. Threads and descriptors: the median of the last third of the time
+    after warm-up less that of the first. Answers: the same thirds, by the latency of all but 1 %.
     """
     checks = []
     for node in record.nodes:
-        more_memory = growth(record.times_s, record.held(node, "memory_mb"))
-        checks.append(Check(f"{node}: growth of memory", more_memory, MAX_GROWTH))
+        checks.append(Check(f"{node}: sure growth of memory", growth(record, node), MAX_GROWTH))
         for what in ("threads", "descriptors"):
             first, last = thirds(record.times_s, record.held(node, what))
             more = float(np.median(last) - np.median(first)) if len(first) else np.nan
@@ -61,13 +58,24 @@ def verdict(record: Record) -> list[Check]:
     return checks
 
 
-def growth(times_s: Array, values: Array) -> float:
-    """What the line through the warm values rises by, as a share of their median."""
-    warm = is_warm(times_s)
-    if warm.sum() < MIN_SAMPLES:
+def growth(record: Record, node: str) -> float:
+    """What the memory of a node surely grew by after warm-up, as a share of its median.
+
+    It comes and goes with the map, and no two maps are alike: the level of a map is the median of
+    its samples, from one clearing to the next. Through the levels goes a line by the median of the
+    slopes between any two (Theil and Sen); sure is the lower end of its 95 % confidence interval.
+    NaN where there were too few maps to tell.
+    """
+    warm = is_warm(record.times_s)
+    times, memory = record.times_s[warm], record.held(node, "memory_mb")[warm]
+    maps = record.maps[warm]
+    found = np.unique(maps)
+    if len(found) < MIN_MAPS:
         return float("nan")
-    slope = theilslopes(values[warm], times_s[warm]).slope
-    return float(slope * np.ptp(times_s[warm]) / np.median(values[warm]))
+    at_s = [float(np.median(times[maps == number])) for number in found]
+    level_mb = [float(np.median(memory[maps == number])) for number in found]
+    slope = theilslopes(level_mb, at_s, CONFIDENCE).low_slope
+    return float(slope * np.ptp(times) / np.median(level_mb))
 
 
 def thirds(times_s: Array, values: Array) -> tuple[Array, Array]:
