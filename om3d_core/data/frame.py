@@ -86,6 +86,7 @@ class Frame:
     map_from_camera: (4, 4) float64 rigid transform, optical axes (x right, y down, z forward), at
     most 10 km off the origin: beyond it points in float32 and voxel indices lose their meaning.
     stamp_ns: time of capture in nanoseconds; it identifies the frame within a map.
+    camera_frame: name of the camera's coordinate frame, empty where it is not known.
     """
 
     rgb: npt.NDArray[np.uint8]
@@ -93,6 +94,7 @@ class Frame:
     intrinsics: Intrinsics
     map_from_camera: npt.NDArray[np.float64]
     stamp_ns: int
+    camera_frame: str = ""
 
     def __post_init__(self) -> None:
         size = (self.intrinsics.height, self.intrinsics.width)

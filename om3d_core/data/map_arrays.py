@@ -103,7 +103,8 @@ def scene_of(
     expect(int(ids.max(initial=0)) < manifest.next_id, "next_id above all ids", manifest.next_id)
     return Scene(
         manifest.revision, cloud, masks, ids, np.array(manifest.up, np.float64), views,
-        features, thumbnails, manifest.labels, manifest.next_id,
+        features, thumbnails, manifest.labels, manifest.next_id, manifest.map_id,
+        manifest.camera_frames,
     )
 
 

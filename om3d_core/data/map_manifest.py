@@ -1,6 +1,7 @@
 """``map.json``: what a saved map holds beside its arrays, and in which folder these are.
 
-Version 2 has a SHA-256 sum of itself. In version 1 there is none, and the pictures are files.
+Version 3 tells the map's id and the cameras' frames. Version 2 has a SHA-256 sum of itself. In
+version 1 there is none, and the pictures are files.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any
 
 from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.map_files import FileSum
+from om3d_core.data.tables import MAX_STAMP_NS
 from om3d_core.errors import InputError, MapFormatError, expect
 from om3d_core.files import read_regular
 
-FORMAT, VERSION, VERSIONS = "om3d-map", 2, (1, 2)
+FORMAT, VERSION, VERSIONS = "om3d-map", 3, (1, 2, 3)
 MANIFEST = "map.json"
 MAX_MANIFEST_BYTES = 4_000_000
 MAX_CONTENT_BYTES = 4_000_000_000
@@ -26,18 +28,18 @@ MAX_GROUPS = 100_000
 MAX_COUNT = 2**53
 CONTENT_NAME = re.compile(r"content-[0-9a-f]{12}")
 SUM = re.compile(r"[0-9a-f]{64}")
-SPACE_FIELDS = {
-    1: {"name", "dim", "text", "image", "source"},
-    2: {field.name for field in fields(FeatureSpace)},
-}
+SPACE_FIELDS = {field.name for field in fields(FeatureSpace)}
+SPACE_FIELDS_OF_VERSION_1 = {"name", "dim", "text", "image", "source"}
+SINCE_VERSION_3 = {"map_id", "camera_frames"}
 
 
 @dataclass(frozen=True)
 class Manifest:
     """The fields of ``map.json``.
 
-    content: name of the folder with the files. thumbnails: in version 2 the bytes of each picture
-    of each instance, in version 1 the number of pictures of each instance.
+    content: name of the folder with the files. thumbnails: the bytes of each picture of each
+    instance, in version 1 the number of pictures of each instance. map_id and camera_frames: as
+    in :class:`Scene`; the file lists the stamps of each frame.
     """
 
     version: int
@@ -50,6 +52,8 @@ class Manifest:
     labels: tuple[str, ...]
     thumbnails: tuple[Any, ...]
     spaces: tuple[FeatureSpace, ...]
+    map_id: str
+    camera_frames: dict[int, str]
 
     def to_json(self) -> bytes:
         """The content of ``map.json``. Raises :class:`InputError` if it is too large to load."""
@@ -60,6 +64,7 @@ class Manifest:
             "n_points": self.n_points, "labels": list(self.labels),
             "thumbnails": [list(sizes) for sizes in self.thumbnails],
             "spaces": [vars(space) for space in self.spaces],
+            "map_id": self.map_id, "camera_frames": _stamps_by_name(self.camera_frames),
         }
         content = json.dumps(values | {"sha256": _sum(values)}, indent=1).encode()
         expect(len(content) <= MAX_MANIFEST_BYTES, f"at most {MAX_MANIFEST_BYTES} bytes of "
@@ -73,14 +78,18 @@ class Manifest:
         expect(isinstance(values, dict) and values.get("format") == FORMAT,
                f"format {FORMAT!r}", "something else")
         version = values.get("version")
-        expect(type(version) is int and version in VERSIONS, f"version {VERSIONS[0]} or "
-               f"{VERSIONS[1]}", reprlib.repr(version))
+        expect(type(version) is int and version in VERSIONS, f"one of the versions {VERSIONS}",
+               reprlib.repr(version))
         wanted = {"format", *cls.__dataclass_fields__} | ({"sha256"} if version > 1 else set())
+        if version < 3:
+            wanted -= SINCE_VERSION_3
         expect(set(values) == wanted, f"the fields {sorted(wanted)}",
                reprlib.repr(sorted(set(values) ^ wanted)) + " too many or missing")
         if version > 1:
             told = values.pop("sha256")
             expect(told == _sum(values), "the content to match its field sha256", "another sum")
+        if version < 3:
+            values |= {"map_id": "", "camera_frames": {}}
         content_name = _field(values, "content", str)
         expect(CONTENT_NAME.fullmatch(content_name) is not None,
                "content, the name of a content folder", reprlib.repr(content_name))
@@ -88,9 +97,11 @@ class Manifest:
             version, content_name, _files(_field(values, "files", dict)),
             _count(values["revision"], "revision"), _count(values["next_id"], "next_id"),
             _up(values["up"]), _count(values["n_points"], "n_points"),
-            tuple(_label(value) for value in _field(values, "labels", list)),
+            tuple(_text(value, "labels") for value in _field(values, "labels", list)),
             tuple(_pictures(value, version) for value in _field(values, "thumbnails", list)),
             tuple(_space(value, version) for value in _field(values, "spaces", list)),
+            _field(values, "map_id", str),
+            _camera_frames(_field(values, "camera_frames", dict)),
         )
         expect(len(manifest.thumbnails) == len(manifest.labels),
                f"thumbnails of {len(manifest.labels)} instances", len(manifest.thumbnails))
@@ -185,13 +196,30 @@ def _up(value: Any) -> tuple[float, ...]:
     return tuple(value)
 
 
-def _label(value: Any) -> str:
-    expect(type(value) is str, "labels, strings", reprlib.repr(value))
+def _text(value: Any, name: str) -> str:
+    expect(type(value) is str, f"{name}, strings", reprlib.repr(value))
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"expected labels of Unicode text, got {value!a}") from error
+        raise InputError(f"expected {name} of Unicode text, got {value!a}") from error
     return str(value)
+
+
+def _stamps_by_name(camera_frames: dict[int, str]) -> dict[str, list[int]]:
+    names = sorted(set(camera_frames.values()))
+    return {name: [s for s in sorted(camera_frames) if camera_frames[s] == name] for name in names}
+
+
+def _camera_frames(values: dict[str, Any]) -> dict[int, str]:
+    result: dict[int, str] = {}
+    for name, stamps in values.items():
+        fits = type(stamps) is list and all(
+            type(stamp) is int and 0 <= stamp <= MAX_STAMP_NS for stamp in stamps
+        )
+        expect(fits, f"camera_frames, lists of stamps in 0..{MAX_STAMP_NS} ns",
+               reprlib.repr(stamps))
+        result |= dict.fromkeys(stamps, _text(name, "camera_frames"))
+    return result
 
 
 def _pictures(value: Any, version: int) -> Any:
@@ -202,7 +230,7 @@ def _pictures(value: Any, version: int) -> Any:
 
 
 def _space(value: Any, version: int) -> FeatureSpace:
-    names = SPACE_FIELDS[version]
+    names = SPACE_FIELDS if version > 1 else SPACE_FIELDS_OF_VERSION_1
     fits = type(value) is dict and set(value) - {"source"} == names - {"source"}
     expect(fits, f"spaces with {', '.join(sorted(names))}", reprlib.repr(value))
     values = {"source": ""} | value

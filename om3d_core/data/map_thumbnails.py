@@ -1,4 +1,4 @@
-"""The pictures of a saved map: in version 2 one array, in version 1 a file each."""
+"""The pictures of a saved map: one array, in version 1 a file each."""
 
 from __future__ import annotations
 

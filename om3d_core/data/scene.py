@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -16,17 +18,21 @@ from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.errors import expect
 
 MAX_ID = 2**32 - 1
+MAP_ID = re.compile(r"(?:[0-9a-f]{32})?")
+
 
 @dataclass(frozen=True, eq=False)
 class Scene:
     """N instances on a cloud.
 
-    revision: counts the changes of the map, from 1.
+    revision: counts the changes of the map, from 1; the larger one of a map is the newer.
     ids: (N,) int64, from 1, stable across revisions.
     up: (3,) float64 unit vector against gravity, in the map frame. features: one table a space.
     thumbnails: for each instance one JPEG file content a view, in the order of ``views``.
     labels: a name for each instance, empty where it has none.
     next_id: the id of the next new instance, above every id that was ever given.
+    map_id: which map the revision counts, 32 hexadecimal digits; empty where it is not known.
+    camera_frames: name of the camera's coordinate frame by stamp of the view, where it is known.
     """
 
     revision: int
@@ -39,6 +45,8 @@ class Scene:
     thumbnails: tuple[tuple[bytes, ...], ...]
     labels: tuple[str, ...]
     next_id: int = 1
+    map_id: str = ""
+    camera_frames: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -48,6 +56,8 @@ class Scene:
                f"ids in 1..{MAX_ID}", self.ids)
         object.__setattr__(self, "next_id", max(self.next_id, int(self.ids.max(initial=0)) + 1))
         expect(self.revision >= 0, "a revision of at least 0", self.revision)
+        expect(MAP_ID.fullmatch(self.map_id) is not None,
+               "map_id, 32 hexadecimal digits or none", repr(self.map_id[:40]))
         expect(self.masks.n_points == len(self.cloud), f"masks over {len(self.cloud)} points",
                self.masks.n_points)
         expect(len(np.unique(self.ids)) == n, "unique ids", "duplicates")
@@ -64,11 +74,11 @@ class Scene:
                "more")
 
     @classmethod
-    def empty(cls, revision: int = 0) -> Scene:
+    def empty(cls, revision: int = 0, map_id: str = "") -> Scene:
         """A map of nothing, z up."""
         return cls(
             revision, Cloud.empty(), InstanceMasks.empty(0), np.zeros(0, np.int64),
-            np.array([0.0, 0.0, 1.0]), ViewTable.empty(0, 0), (), (), (),
+            np.array([0.0, 0.0, 1.0]), ViewTable.empty(0, 0), (), (), (), map_id=map_id,
         )  # fmt: skip
 
     def __len__(self) -> int:

@@ -142,7 +142,8 @@ def _write_content(scene: Scene, content: Path) -> bytes:
             VERSION, content.name, {ARRAYS: FileSum.of(blob)},
             int(scene.revision), int(scene.next_id), tuple(scene.up.tolist()), len(scene.cloud),
             scene.labels, tuple(tuple(map(len, images)) for images in scene.thumbnails),
-            tuple(table.space for table in scene.features),
+            tuple(table.space for table in scene.features), scene.map_id,
+            dict(scene.camera_frames),
         ).to_json()
         Manifest.from_json(manifest)
     except InputError as error:

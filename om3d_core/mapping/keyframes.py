@@ -67,6 +67,7 @@ class KeyframeStore:
         self._memory: dict[int, Frame] = {}
         self._disk: dict[int, Path] = {}
         self._poses: dict[int, npt.NDArray[np.float64]] = {}
+        self._camera_frames: dict[int, str] = {}
         self._bytes = 0
         self._folder: Path | None = None
 
@@ -84,6 +85,10 @@ class KeyframeStore:
     def pose(self, stamp_ns: int) -> npt.NDArray[np.float64]:
         """map_from_camera of a keyframe, (4, 4)."""
         return self._poses[stamp_ns]
+
+    def camera_frame(self, stamp_ns: int) -> str:
+        """Name of the coordinate frame of a keyframe's camera, empty where it is not known."""
+        return self._camera_frames[stamp_ns]
 
     def add(self, frame: Frame, level: int = 0) -> bool:
         """Keep ``frame`` if it is the best of its pose cell; say whether it was kept.
@@ -114,7 +119,7 @@ class KeyframeStore:
             self._bytes -= frame.rgb.nbytes + frame.depth.nbytes
         else:
             self._disk.pop(stamp_ns).unlink(missing_ok=True)
-        del self._poses[stamp_ns], self._levels[stamp_ns]
+        del self._poses[stamp_ns], self._levels[stamp_ns], self._camera_frames[stamp_ns]
         del self._by_cell[self._cells.pop(stamp_ns)]
 
     def __getitem__(self, stamp_ns: int) -> Frame:
@@ -129,7 +134,10 @@ class KeyframeStore:
             data = read_npz(path, ("rgb", "depth", "intrinsics"))
             fx, fy, cx, cy, width, height = data["intrinsics"].tolist()
             intrinsics = Intrinsics(fx, fy, cx, cy, int(width), int(height))
-            return Frame(data["rgb"], data["depth"], intrinsics, self._poses[stamp_ns], stamp_ns)
+            return Frame(
+                data["rgb"], data["depth"], intrinsics, self._poses[stamp_ns], stamp_ns,
+                self._camera_frames[stamp_ns],
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"{path}: expected the keyframe of {stamp_ns} ns, got {reason_of(error)}"
@@ -157,6 +165,7 @@ class KeyframeStore:
         else:
             self._disk[stamp] = self._spool(frame)
         self._poses[stamp] = frame.map_from_camera
+        self._camera_frames[stamp] = frame.camera_frame
         self._by_cell[cell] = stamp
         self._cells[stamp] = cell
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -64,6 +65,7 @@ class Mapper:
         self._set_aside: list[SetAside] = []
         self._scene: Scene | None = None
         self._revision = 0
+        self._map_id = uuid.uuid4().hex
         self._observations: dict[int, Observation] = {}
         self._state: tuple[tuple[int, ...], Cloud | None] | None = None
         self._counts = MapperCounts()
@@ -80,6 +82,14 @@ class Mapper:
         That of the Scene, if there is one; never falls.
         """
         return self._revision
+
+    @property
+    def map_id(self) -> str:
+        """Which map the revisions count: another one after a clearing or a load.
+
+        A load begins one, too: what its file goes on from may have gone on elsewhere.
+        """
+        return self._map_id
 
     @property
     def counts(self) -> MapperCounts:
@@ -129,16 +139,16 @@ class Mapper:
     def load(self, scene: Scene) -> Scene:
         """Start from a saved Scene; ids continue from it, keyframes start anew.
 
-        Returns it with its revision here: its own, unless one as high was there before.
+        Returns it as a map of its own: with the revision that it had, unless one as high was here
+        before, and another ``map_id``.
         """
         self._forget()
         self._revision = max(self._revision + 1, scene.revision)
-        as_it_was = scene.revision == self._revision
-        self._scene = scene if as_it_was else replace(scene, revision=self._revision)
+        self._scene = replace(scene, revision=self._revision, map_id=self._map_id)
         return self._scene
 
     def clear(self) -> None:
-        """Forget everything but the revision, which counts on."""
+        """Forget everything but the revision, which counts on, and begin another map."""
         self._forget()
         self._revision += 1
 
@@ -150,6 +160,7 @@ class Mapper:
         self._set_aside = []
         self._scene, self._observations, self._state = None, {}, None
         self._counts = MapperCounts()
+        self._map_id = uuid.uuid4().hex
 
     def refresh(self, job: Job | None = None) -> Scene:
         """Bring the Scene up to date and return it; the same object if nothing changed.
@@ -195,6 +206,8 @@ class Mapper:
             thumbnails=encoded.thumbnails,
             labels=self._labels(old, ids),
             next_id=next_id,
+            map_id=self._map_id,
+            camera_frames=self._camera_frames(views),
         )
         self._counts = replace(
             self._counts, crops_encoded=self._counts.crops_encoded + encoded.n_encoded
@@ -278,6 +291,11 @@ class Mapper:
         overlap = voxel_iou((old.cloud, old.masks), (cloud, masks), tracking.voxel_m)
         ids = match_ids(overlap, old.ids, old.next_id, tracking.min_iou)
         return ids, max(old.next_id, int(ids.max(initial=0)) + 1)
+
+    def _camera_frames(self, views: ViewTable) -> dict[int, str]:
+        stamps = np.unique(views.stamps[views.valid]).tolist()
+        named = {stamp: self._frames.camera_frame(stamp) for stamp in stamps}
+        return {stamp: name for stamp, name in named.items() if name}
 
     def _labels(self, old: Scene | None, ids: npt.NDArray[np.int64]) -> tuple[str, ...]:
         """Names stay with their ids."""

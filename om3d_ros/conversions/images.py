@@ -64,7 +64,8 @@ def to_frame(
     height, width = depth_m.shape
     if (height, width) != rgb.shape[:2]:
         rgb, intrinsics = resize_color(rgb, width, height), intrinsics.resized(width, height)
-    return Frame(rgb, depth_m, intrinsics, nearest_rigid(map_from_camera), stamp_ns)
+    pose, camera_frame = nearest_rigid(map_from_camera), color.header.frame_id
+    return Frame(rgb, depth_m, intrinsics, pose, stamp_ns, camera_frame)
 
 
 def is_distorted(message: CameraInfo) -> bool:

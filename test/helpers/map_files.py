@@ -17,7 +17,7 @@ def arrays_path(folder):
 
 
 def sign(values):
-    """The fields of a map.json of version 2 with the sum of them."""
+    """The fields of a map.json with the sum of them."""
     values = {name: value for name, value in values.items() if name != "sha256"}
     text = json.dumps(values, sort_keys=True)
     return values | {"sha256": hashlib.sha256(text.encode()).hexdigest()}
@@ -42,7 +42,7 @@ def forge_bytes(folder, blob, values=None):
     path.write_bytes(blob)
     if "files" in values:
         values["files"]["arrays.safetensors"] = file_sum(blob)
-    manifest.write_text(json.dumps(sign(values) if values.get("version") == 2 else values))
+    manifest.write_text(json.dumps(sign(values) if values.get("version") != 1 else values))
 
 
 def to_version_1(folder, scene):
@@ -57,6 +57,7 @@ def to_version_1(folder, scene):
     (path.parent / "thumbnails").mkdir()
     for name, blob in blobs.items():
         (path.parent / name).write_bytes(blob)
+    del values["map_id"], values["camera_frames"]
     for space in values["spaces"]:
         del space["encoder"], space["preprocessing"]
     values |= {
@@ -64,6 +65,14 @@ def to_version_1(folder, scene):
         "files": {name: file_sum(blob) for name, blob in blobs.items()},
     }
     manifest.write_text(json.dumps(values, indent=1))
+
+
+def to_version_2(folder):
+    """Turn a map into what version 2 wrote: no id of the map, no frames of cameras."""
+    manifest = folder / "map.json"
+    values = json.loads(manifest.read_text())
+    del values["map_id"], values["camera_frames"]
+    manifest.write_text(json.dumps(sign(values | {"version": 2})))
 
 
 @contextmanager

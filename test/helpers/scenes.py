@@ -30,15 +30,18 @@ def make_scene(seed=0, n=4, k=3, points=500):
     means = rng.uniform(-0.35, 0.35, (n, k, 8)).astype(np.float32) * valid[:, :, None]
     space = FeatureSpace("toy@1", 8, True, False, "a/b@1", "toy", "original")
     thumbnails = tuple(tuple(rng.bytes(20) for _ in range(int(v.sum()))) for v in valid)
+    cameras = {int(stamp): f"camera_{stamp % 2}" for stamp in views.stamps[valid]}
     return Scene(
         seed + 1, cloud, masks, np.arange(n, dtype=np.int64) + 5, np.array([0.0, 0.0, 1.0]), views,
-        (FeatureTable.from_means(space, means),), thumbnails, ("a", "", "chair", ""), 20,
+        (FeatureTable.from_means(space, means),), thumbnails,
+        tuple(("a", "", "chair", "")[i % 4] for i in range(n)), n + 16,
+        rng.bytes(16).hex(), cameras,
     )
 
 
 def assert_equal(a, b):
-    assert (a.revision, a.labels, a.thumbnails, a.next_id) == (
-        b.revision, b.labels, b.thumbnails, b.next_id)
+    assert (a.revision, a.map_id, a.labels, a.thumbnails, a.next_id, a.camera_frames) == (
+        b.revision, b.map_id, b.labels, b.thumbnails, b.next_id, b.camera_frames)
     for get in (
         lambda s: s.cloud.points, lambda s: s.cloud.colors, lambda s: s.cloud.normals,
         lambda s: s.masks.indptr, lambda s: s.masks.indices, lambda s: s.masks.scores,

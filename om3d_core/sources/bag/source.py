@@ -211,7 +211,8 @@ class RosbagSource:
             rgb, intrinsics = resize_color(rgb, *size), intrinsics.resized(*size)
         try:
             pose = nearest_rigid(posed.map_from_camera)
-            return Frame(rgb, depth_m, intrinsics, pose, posed.stamp_ns)
+            camera_frame = color.header.frame_id
+            return Frame(rgb, depth_m, intrinsics, pose, posed.stamp_ns, camera_frame)
         except InputError:
             return "pose invalid"
 

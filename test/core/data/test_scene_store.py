@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.map_files import arrays_path, bounded, forge, forge_bytes, to_version_1
+from helpers.map_files import arrays_path, bounded, forge, forge_bytes, to_version_1, to_version_2
 from helpers.scenes import assert_equal, make_scene
 
 from om3d_core.data import scene_store
@@ -42,10 +42,16 @@ def test_a_map_of_version_1_is_loaded_and_replaced(tmp_path):
     save_scene(make_scene(), tmp_path)
     to_version_1(tmp_path, make_scene())
     assert json.loads((tmp_path / "map.json").read_text())["version"] == 1
-    assert_equal(load_scene(tmp_path), make_scene())
+    assert_equal(load_scene(tmp_path), replace(make_scene(), map_id="", camera_frames={}))
     save_scene(make_scene(1), tmp_path)
     assert_equal(load_scene(tmp_path), make_scene(1))
     assert len(names(tmp_path)) == len(OWN) + 1
+
+
+def test_a_map_of_version_2_is_loaded_without_an_id_or_frames_of_cameras(tmp_path):
+    save_scene(make_scene(), tmp_path)
+    to_version_2(tmp_path)
+    assert_equal(load_scene(tmp_path), replace(make_scene(), map_id="", camera_frames={}))
 
 
 VERSION_1 = {
@@ -208,7 +214,11 @@ CHANGES = {
     "a space name": lambda a, m: m["spaces"][0].update(name="toy"),
     "n_points": lambda a, m: m.update(n_points=-1),
     "the fields": lambda a, m: m.update(color="red"),
-    "version 1 or 2": lambda a, m: m.update(version=99),
+    "one of the versions": lambda a, m: m.update(version=99),
+    "map_id, a JSON value": lambda a, m: m.update(map_id=5),
+    "map_id, 32 hexadecimal": lambda a, m: m.update(map_id="kitchen"),
+    "lists of stamps": lambda a, m: m.update(camera_frames={"camera": [2**62]}),
+    "camera_frames of Unicode": lambda a, m: m.update(camera_frames={"\ud800": [1]}),
     "content, the name": lambda a, m: m.update(content="content-/../../etc"),
 }
 

@@ -62,7 +62,7 @@ def test_frames_beyond_the_memory_budget_come_back_whole_from_disk():
     for stamp in range(3):
         rgb = rng.integers(0, 256, (400, 600, 3), dtype=np.uint8)
         depth = rng.random((400, 600)).astype(np.float32)
-        written.append(Frame(rgb, depth, big, np.eye(4), stamp))
+        written.append(Frame(rgb, depth, big, np.eye(4), stamp, f"camera_{stamp}"))
         assert store.add(written[-1])
     folder = store._folder
     assert folder is not None and list(folder.iterdir())
@@ -70,6 +70,7 @@ def test_frames_beyond_the_memory_budget_come_back_whole_from_disk():
         assert np.array_equal(original.rgb, read.rgb)
         assert np.array_equal(original.depth, read.depth)
         assert original.intrinsics == read.intrinsics
+        assert original.camera_frame == read.camera_frame
     store.clear()
     assert len(store) == 0 and not folder.exists()
 

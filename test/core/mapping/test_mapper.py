@@ -179,6 +179,33 @@ def test_the_revision_counts_changes_over_clearings_and_loads(frames):
     assert m.refresh().revision == m.revision == 8
 
 
+def test_a_map_keeps_its_id_until_another_begins(frames):
+    m = mapper()
+    ids = [m.map_id]
+    m.add_frame(frames[0])
+    first = m.refresh()
+    m.add_frame(frames[6])
+    assert m.refresh().map_id == first.map_id == m.map_id == ids[0]
+    m.clear()
+    ids.append(m.map_id)
+    ids += [m.load(first).map_id, m.load(first).map_id, mapper().map_id]
+    assert m.refresh().map_id == m.map_id == ids[3]
+    assert len(set(ids)) == len(ids) and all(len(bytes.fromhex(i)) == 16 for i in ids)
+
+
+def test_views_tell_the_frames_of_their_cameras(frames):
+    """A camera may be unknown; what a camera saw that is no view is of no interest."""
+    names = ["left", "", "right"]
+    m = mapper()
+    for i, frame in enumerate(frames):
+        m.add_frame(replace(frame, camera_frame=names[i % 3]))
+    scene = m.refresh()
+    seen = set(scene.views.stamps[scene.views.valid].tolist())
+    expected = {f.stamp_ns: names[i % 3] for i, f in enumerate(frames) if f.stamp_ns in seen}
+    assert scene.camera_frames == {stamp: name for stamp, name in expected.items() if name}
+    assert len(set(scene.camera_frames.values())) == 2
+
+
 def test_the_revision_rises_where_no_instance_is_found(frames):
     m = Mapper(SETTINGS, NoProposer(), [ColorEncoder()])
     for count, frame in enumerate(frames[:2], 1):
@@ -200,8 +227,8 @@ def test_ids_continue_from_a_loaded_map(frames):
         m.add_frame(frame)
     saved = m.refresh()
     again = mapper()
-    again.load(saved)
-    assert again.refresh() is saved
+    loaded = again.load(saved)
+    assert again.refresh() is loaded
     for frame in frames:
         again.add_frame(frame)
     assert again.refresh().ids.tolist() == saved.ids.tolist()

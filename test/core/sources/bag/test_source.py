@@ -77,6 +77,7 @@ def check_frames(source: RosbagSource, numbers: range | list[int]) -> None:
     """The frames are those of ``numbers``, with their own poses."""
     frames = list(source)
     assert [frame.stamp_ns for frame in frames] == [stamp(n) for n in numbers]
+    assert {frame.camera_frame for frame in frames} <= {OPTICAL}
     for number, frame in zip(numbers, frames, strict=True):
         assert np.array_equal(frame.rgb, color_of(number))
         assert np.array_equal(frame.depth, clean_depth(depth_of(number), 1000.0))
