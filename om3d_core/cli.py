@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from om3d_core import __version__
+from om3d_core.data.text import printable
 from om3d_core.errors import CanceledError, Om3dError
 
 # By what a person wants to do, in the order in which it is done.
@@ -111,7 +112,7 @@ def _usage() -> str:
 
 
 def _fail(message: str) -> int:
-    print(f"om3d: error: {message}", file=sys.stderr)
+    print(printable(f"om3d: error: {message}"), file=sys.stderr)
     return EXIT_ERROR
 
 

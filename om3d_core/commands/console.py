@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from om3d_core.data.text import one_line
 from om3d_core.errors import SettingsError
 from om3d_core.presets import DEFAULT_PRESET, read_preset
 from om3d_core.progress import Report
@@ -51,6 +53,11 @@ def progress_report(around: str = "") -> Iterator[Report]:
         yield report
         for task in tasks.values():
             progress.update(task, completed=progress.tasks[task].total)
+
+
+def plain(text: str) -> Text:
+    """Text from outside for a table: shown as it reads, neither markup nor escape sequences."""
+    return Text(one_line(text))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from rich.table import Table
 from om3d_core.commands.console import (
     add_setting_flags,
     parse_with_preset,
+    plain,
     settings_from,
 )
 from om3d_core.data.scene_store import load_scene
@@ -64,7 +65,7 @@ def _print(quality: QueryQuality) -> None:
         rank = "absent" if r.absent else str(r.rank or "none")
         similarity = "" if r.similarity is None else f"{r.similarity:.3f}"
         table.add_row(
-            r.text, str(r.matched), similarity, _yes(r.present), rank, _yes(r.right)
+            plain(r.text), str(r.matched), similarity, _yes(r.present), rank, _yes(r.right)
         )
     console = Console()
     console.print(table)

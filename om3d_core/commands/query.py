@@ -16,6 +16,7 @@ from rich.table import Table
 from om3d_core.commands.console import (
     add_setting_flags,
     parse_with_preset,
+    plain,
     settings_from,
 )
 from om3d_core.data.scene_store import load_scene
@@ -69,7 +70,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _print_table(answer: Answer) -> None:
     verdict = "found" if answer.present else "not in the map"
-    table = Table(title=f"{answer.query}: {verdict}", box=SIMPLE_HEAD, collapse_padding=True)
+    title = plain(f"{answer.query}: {verdict}")
+    table = Table(title=title, box=SIMPLE_HEAD, collapse_padding=True)
     for column in ("rank", "id", "similarity", "score", "probability", "center (m)", "size (m)"):
         table.add_column(column, justify="right")
     for m in answer.matches:

@@ -6,6 +6,8 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from om3d_core.data.text import one_line
+
 if TYPE_CHECKING:
     from PIL import ImageDraw
 
@@ -24,11 +26,6 @@ def font(size_px: int) -> Any:
 def text_width(text: str, size_px: int) -> int:
     """Width of one line in pixels."""
     return math.ceil(float(font(size_px).getlength(text)))
-
-
-def one_line(text: str) -> str:
-    """``text`` with every run of white space and control characters as one space."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def shorten(text: str, size_px: int, max_width: int) -> str:

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from om3d_core.commands.console import add_out_flag, progress_report
+from om3d_core.commands.console import add_out_flag, plain, progress_report
 from om3d_ros.replay.demo import Demo, Verdict, run_demo
 
 DEFAULT_SEED = 7
@@ -38,9 +38,9 @@ def _print(demo: Demo, out: Path) -> None:
     columns = ("", "question", "answer", "chance", "verdict")
     table = Table(*columns, box=SIMPLE_HEAD, collapse_padding=True)
     for number, verdict in enumerate(demo.verdicts, 1):
-        answer, row = verdict.reply.answer, (f"{number:02d}", verdict.question.text)
+        answer, row = verdict.reply.answer, (f"{number:02d}", plain(verdict.question.text))
         if answer is None:
-            table.add_row(*row, verdict.reply.response.error_msg, "", "[red]error")
+            table.add_row(*row, plain(verdict.reply.response.error_msg), "", "[red]error")
             continue
         best = answer.matches[0] if answer.matches else None
         found = f"instance {best.instance_id}" if best and answer.present else "not in the map"

@@ -11,7 +11,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from om3d_core.commands.console import add_out_flag, progress_report
+from om3d_core.commands.console import add_out_flag, plain, progress_report
+from om3d_core.data.text import one_line
 from om3d_ros.replay import Replayed, replay
 
 EXIT_FAILED = 1
@@ -28,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
     _print(done, args.out)
     for reply in done.failed:
         message = f"{reply.query!r}: {reply.response.error_msg} ({reply.response.error_code})"
-        print(f"om3d: error: {message}", file=sys.stderr)
+        print(one_line(f"om3d: error: {message}"), file=sys.stderr)
     return EXIT_FAILED if done.failed else 0
 
 
@@ -36,7 +37,7 @@ def _print(done: Replayed, out: Path) -> None:
     columns = ("", "question", "answer", "similarity", "probability")
     table = Table(*columns, box=SIMPLE_HEAD, collapse_padding=True)
     for number, reply in enumerate(done.replies, 1):
-        row, answer = (f"{number:02d}", reply.query), reply.answer
+        row, answer = (f"{number:02d}", plain(reply.query)), reply.answer
         if answer is None:
             table.add_row(*row, "error", "", "")
             continue
@@ -44,7 +45,7 @@ def _print(done: Replayed, out: Path) -> None:
         found = best is not None and answer.present
         name = f"instance {best.instance_id} {best.label}" if best and found else "not in the map"
         numbers = (f"{best.similarity:.3f}", f"{best.probability:.0%}") if best else ("", "")
-        table.add_row(*row, name, *numbers)
+        table.add_row(*row, plain(name), *numbers)
     if done.replies:
         Console().print(table)
     objects = int((~done.scene.masks.structure).sum())

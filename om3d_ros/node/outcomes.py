@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from om3d.msg import Error
 
+from om3d_core.data.text import one_line
 from om3d_core.errors import (
     CanceledError,
     EmptyMapError,
@@ -91,7 +92,7 @@ def failed(response: R, error: Exception, logger: Any) -> R:
     request that came too early as information, any other as a warning.
     """
     response.error_code = code_of(error)
-    response.error_msg = (str(error) or type(error).__name__)[:MAX_MESSAGE]
+    response.error_msg = one_line(str(error) or type(error).__name__)[:MAX_MESSAGE]
     if response.error_code == Error.INTERNAL:
         import traceback
 

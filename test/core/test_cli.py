@@ -89,6 +89,15 @@ def test_query_answers_as_json_as_a_table_and_as_a_picture(built, scene, tmp_pat
     assert "0.png: " in table.stdout and len(table.stdout.strip().splitlines()) == 6
 
 
+def test_a_question_with_escape_sequences_and_markup_is_shown_as_it_reads(built):
+    folder, _ = built
+    result = om3d("query", folder, "\x1b[31m\x9b2J\x07a [bold]red box")
+    assert result.returncode == 0 and "a [bold]red box: " in result.stdout
+    assert not any(mark in result.stdout for mark in "\x1b\x9b\x07")
+    error = om3d("query", f"{folder}\x1b[31m", "a mug").stderr
+    assert "[31m: expected a map" in error and "\x1b" not in error
+
+
 def test_a_map_moves_with_its_folder(built, tmp_path):
     folder, _ = built
     moved = tmp_path / "elsewhere"

@@ -1,0 +1,13 @@
+"""Text from outside, made fit to be shown: what would steer a terminal is not passed on."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """``text`` with a space for every control or format character but the ends of lines."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
+def one_line(text: str) -> str:
+    """``text`` with every run of white space, control and format characters as one space."""
+    return " ".join(printable(text).split())
