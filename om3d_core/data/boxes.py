@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from om3d_core.data.poses import quaternion_of
 from om3d_core.errors import expect
 
 YAW_STEPS = 90
@@ -26,6 +28,11 @@ class Box:
     def __post_init__(self) -> None:
         shapes = (self.center.shape, self.size.shape, self.map_from_box.shape)
         expect(shapes == ((3,), (3,), (3, 3)), "shapes (3,), (3,), (3, 3)", shapes)
+
+    @cached_property
+    def quaternion(self) -> npt.NDArray[np.float64]:
+        """(4,) unit quaternion x, y, z, w of ``map_from_box``."""
+        return quaternion_of(self.map_from_box)
 
     @property
     def corners(self) -> npt.NDArray[np.float64]:

@@ -41,7 +41,7 @@ def transform_from(
 
 
 def quaternion_of(transform: Transform) -> npt.NDArray[np.float64]:
-    """The unit quaternion x, y, z, w of a (4, 4) rigid transform."""
+    """The unit quaternion x, y, z, w of a (4, 4) rigid transform or a (3, 3) rotation."""
     return np.asarray(Rotation.from_matrix(transform[:3, :3]).as_quat(), np.float64)
 
 

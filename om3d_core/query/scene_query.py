@@ -136,7 +136,7 @@ class SceneQuery:
         self._by_image = (
             self._by_text if for_image == for_text else self._searched(*for_image)
         )
-        self._box = lru_cache(maxsize=None)(self._fit_box)
+        self._place = lru_cache(maxsize=None)(self._measure)
 
     def text(self, text: str, top_k: int | None = None) -> Answer:
         """The instances that ``text`` describes.
@@ -225,7 +225,7 @@ class SceneQuery:
         self, table: FeatureTable, vector: Floats, ranking: _Ranking, probability: float, i: int
     ) -> Match:
         scene, row = self._scene, int(ranking.rows[i])
-        members = scene.masks[row]
+        box, centroid = self._place(row)
         views = [
             ViewSimilarity(int(scene.views.stamps[row, view]), float(value))
             for view, value in enumerate(cosines(table.vectors[row], vector))
@@ -239,13 +239,14 @@ class SceneQuery:
             score=float(ranking.score[i]),
             probability=probability,
             present=probability >= self._settings.present_threshold,
-            box=self._box(row),
-            centroid=scene.cloud.points[members].mean(axis=0, dtype=np.float64),
-            n_points=len(members),
+            box=box,
+            centroid=centroid,
+            n_points=len(scene.masks[row]),
             label=scene.labels[row],
             view_similarities=tuple(views),
         )
 
-    def _fit_box(self, row: int) -> Box:
-        scene = self._scene
-        return fit_box(scene.cloud.points[scene.masks[row]], scene.up)
+    def _measure(self, row: int) -> tuple[Box, npt.NDArray[np.float64]]:
+        """The box and the mean point of an instance."""
+        points = self._scene.cloud.points[self._scene.masks[row]]
+        return fit_box(points, self._scene.up), points.mean(axis=0, dtype=np.float64)

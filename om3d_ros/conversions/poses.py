@@ -19,8 +19,7 @@ def to_matrix(pose: Pose) -> npt.NDArray[np.float64]:
 
 def from_matrix(matrix: npt.NDArray[np.float64]) -> Pose:
     """The pose of a (4, 4) rigid transform."""
-    x, y, z, w = quaternion_of(matrix).tolist()
-    return Pose(position=point(matrix[:3, 3]), orientation=Quaternion(x=x, y=y, z=z, w=w))
+    return _pose(matrix[:3, 3], quaternion_of(matrix))
 
 
 def to_xyz(message: Point | Vector3) -> npt.NDArray[np.float64]:
@@ -44,12 +43,15 @@ def vector(xyz: npt.NDArray[np.float64]) -> Vector3:
 
 def box_pose(box: Box) -> Pose:
     """The pose of a box's center and axes."""
-    matrix = np.eye(4)
-    matrix[:3, :3], matrix[:3, 3] = box.map_from_box, box.center
-    return from_matrix(matrix)
+    return _pose(box.center, box.quaternion)
 
 
 def to_box(pose: Pose, size: Vector3) -> Box:
     """The box of a pose of its center and axes and its full extent in meters."""
     matrix = to_matrix(pose)
     return Box(matrix[:3, 3], to_xyz(size), matrix[:3, :3])
+
+
+def _pose(position: npt.NDArray[np.float64], quaternion: npt.NDArray[np.float64]) -> Pose:
+    x, y, z, w = quaternion.tolist()
+    return Pose(position=point(position), orientation=Quaternion(x=x, y=y, z=z, w=w))
