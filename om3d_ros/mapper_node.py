@@ -72,9 +72,7 @@ class MapperNode(ManagedNode):
     def set_up(self) -> None:
         """Load the models."""
         settings = self.parameters.get(MapperNodeSettings)
-        self._instances = self.publisher(
-            InstanceArray, "~/instances", qos.latched_alive(publisher=True)
-        )
+        self._instances = self.publisher(InstanceArray, "~/instances", qos.latched_alive())
         self._cloud = self.publisher(PointCloud2, "~/instance_cloud", qos.latched())
         self._status = self.publisher(MapperStatus, "~/status", qos.latched())
         self._mapping = MappingSession(
@@ -173,19 +171,22 @@ class MapperNode(ManagedNode):
 
     def _save(self, request: Any, response: Any) -> Any:
         def work(out: Any) -> None:
-            out.path, out.revision = self._running().save(request.name)
+            out.path, scene = self._running().save(request.name)
+            out.map_id, out.revision = scene.map_id, scene.revision
 
         return carry_out(response, work, self.get_logger())
 
     def _load(self, request: Any, response: Any) -> Any:
         def work(out: Any) -> None:
-            out.revision, out.n_instances = self._running().load(request.name)
+            scene = self._running().load(request.name)
+            out.map_id, out.revision, out.n_instances = scene.map_id, scene.revision, len(scene)
 
         return carry_out(response, work, self.get_logger())
 
     def _clear(self, request: Any, response: Any) -> Any:
         def work(out: Any) -> None:
-            out.revision = self._running().clear()
+            scene = self._running().clear()
+            out.map_id, out.revision = scene.map_id, scene.revision
 
         return carry_out(response, work, self.get_logger())
 

@@ -42,6 +42,7 @@ Publish = Callable[[Scene, int], None]
 class Refreshed:
     """The outcome of a refresh."""
 
+    map_id: str
     revision: int
     n_instances: int
     n_encoded: int
@@ -151,23 +152,23 @@ class MappingSession:
         )
         return self._worker.submit(partial(self._refresh, job, force))
 
-    def save(self, name: str) -> tuple[str, int]:
-        """Save the newest map; returns its path and revision. Does not wait for the worker."""
+    def save(self, name: str) -> tuple[str, Scene]:
+        """Save the newest map; returns its path and it. Does not wait for the worker."""
         folder = map_folder(self._settings.map_root, name)
         scene = self._mapper.scene
         if scene is None:
             raise NoMapError("expected a map to save, got none yet")
         with self.latencies.measure("save"):
             save_scene(scene, folder)
-        return str(folder), scene.revision
+        return str(folder), scene
 
-    def load(self, name: str) -> tuple[int, int]:
-        """Replace the map; returns the new revision and the number of instances."""
+    def load(self, name: str) -> Scene:
+        """Replace the map; returns the new one."""
         scene = load_scene(map_folder(self._settings.map_root, name))
-        return self._now(partial(self._load, scene)), len(scene)
+        return self._now(partial(self._load, scene))
 
-    def clear(self) -> int:
-        """Forget the map and all inputs; returns the new revision."""
+    def clear(self) -> Scene:
+        """Forget the map and all inputs; returns the empty map."""
         return self._now(self._clear)
 
     def status(self, header: Header) -> MapperStatus:
@@ -188,6 +189,7 @@ class MappingSession:
                 pending=streams.pending,
                 queue_depth=worker.depth,
                 busy=worker.busy,
+                map_id=self._mapper.map_id,
                 revision=self._mapper.revision,
                 refreshes_failed=counts.refreshes_failed,
             )
@@ -262,30 +264,31 @@ class MappingSession:
         if force or scene is not old:
             self._show()
         n_encoded = self._mapper.counts.crops_encoded - encoded
-        return Refreshed(scene.revision, len(scene), n_encoded, time.monotonic() - start)
+        duration_s = time.monotonic() - start
+        return Refreshed(scene.map_id, scene.revision, len(scene), n_encoded, duration_s)
 
-    def _load(self, scene: Scene) -> int:
+    def _load(self, scene: Scene) -> Scene:
         self._mapper.load(scene)
         self._newest_ns = int(scene.views.stamps.max(initial=0))
         return self._show()
 
-    def _clear(self) -> int:
+    def _clear(self) -> Scene:
         self._mapper.clear()
         self._worker.discard_inputs()
         self._health.clear()
         self._newest_ns = 0
         return self._show()
 
-    def _show(self) -> int:
-        """Publish the map as it is; returns its revision."""
-        scene = self._mapper.scene
-        scene = Scene.empty(self._mapper.revision) if scene is None else scene
+    def _show(self) -> Scene:
+        """Publish the map as it is; returns it."""
+        mapper, scene = self._mapper, self._mapper.scene
+        scene = Scene.empty(mapper.revision, mapper.map_id) if scene is None else scene
         with self.latencies.measure("publish"):
             self._publish(scene, self._newest_ns)
         self._logger.info(f"revision {scene.revision}: {len(scene)} instances")
-        return scene.revision
+        return scene
 
-    def _now(self, job: Callable[[], int]) -> int:
+    def _now(self, job: Callable[[], Scene]) -> Scene:
         """Cancel a refresh under way, run ``job`` in the worker and wait for its result."""
         future = self._worker.submit(job)
         self._interrupt.set()

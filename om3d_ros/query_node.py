@@ -6,19 +6,22 @@ It needs nothing of the mapper but its topics and may run on another machine.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 from om3d.msg import Error, InstanceArray
 from om3d.srv import ListInstances, QueryImage, QueryText
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.exceptions import InvalidHandle
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.query.scene_query import QuerySettings
+from om3d_ros.freshness import Freshness
 from om3d_ros.node import qos
 from om3d_ros.node.diagnostics import Health
 from om3d_ros.node.executor import OneAtATime
@@ -42,8 +45,8 @@ PARAMETERS = ParameterSet(
 )
 
 
-# Least time between two publications of markers; conversion of their points delays answers.
-SHOWN_S = 0.5
+SHOWN_S = 0.2
+"""Time between two looks for a new answer to show; making its markers delays other answers."""
 
 
 class QueryNode(ManagedNode):
@@ -56,8 +59,12 @@ class QueryNode(ManagedNode):
         self.serve(QueryText, "~/query_text", self._query_text, questions)
         self.serve(QueryImage, "~/query_image", self._query_image, questions)
         self.serve(ListInstances, "~/list_instances", self._list, questions)
-        self._unshown: MarkerArray | None = None
-        self._answered = self.create_guard_condition(self._publish_markers, OneAtATime())
+        self._freshness = Freshness()
+        self._maps: list[Subscription[Any]] = []
+        self._map_group = OneAtATime()
+        self._lost = self.create_guard_condition(self._subscribe_anew)
+        self._watch_mappers()
+        self.steady_timer(SHOWN_S, self._publish_markers, OneAtATime())
 
     def set_up(self) -> None:
         """Make ready; encoders are loaded when a map says which."""
@@ -66,24 +73,17 @@ class QueryNode(ManagedNode):
             self.parameters.get(QueryNodeSettings),
             self.parameters.get(QuerySettings),
             self.parameters.get(EncoderSettings),
+            self._freshness,
             self.get_logger(),
         )
 
     def start(self) -> None:
         """Subscribe to the map."""
-        answering = self._running()
-        events = SubscriptionEventCallbacks(
-            liveliness=lambda event: answering.set_alive(event.alive_count)
-        )
-        maps = OneAtATime()
-        self.subscribe(
-            InstanceArray, "instances", answering.take_instances,
-            qos.latched_alive(publisher=False), event_callbacks=events, callback_group=maps,
-        )
-        self.subscribe(
-            PointCloud2, "instance_cloud", answering.take_cloud, qos.latched(),
-            callback_group=maps,
-        )
+        self._subscribe()
+
+    def stop(self) -> None:
+        """Forget the subscriptions, which have ended; the map stays."""
+        self._maps = []
 
     def tear_down(self) -> None:
         """Free the encoders and the map."""
@@ -104,11 +104,45 @@ class QueryNode(ManagedNode):
             return Health(values={"active": False})
         return self._answering.health(self.is_active)
 
+    def _subscribe_anew(self) -> None:
+        if self.is_active:
+            for subscription in self._maps:
+                self.end_subscription(subscription)
+            self._subscribe()
+
+    def _subscribe(self) -> None:
+        answering = self._running()
+        self._freshness.subscribed()
+        self._maps = [
+            self.subscribe(kind, topic, take, qos.latched(), callback_group=self._map_group)
+            for kind, topic, take in (
+                (InstanceArray, "instances", answering.take_instances),
+                (PointCloud2, "instance_cloud", answering.take_cloud),
+            )
+        ]
+
+    def _watch_mappers(self) -> None:
+        """Count the mappers that live, for as long as the node does.
+
+        A subscription that is made later is not told by Fast DDS of those that lived before it.
+        """
+        self.create_subscription(
+            InstanceArray, "instances", lambda _: None, qos.watching(), raw=True,
+            callback_group=self._map_group,
+            event_callbacks=SubscriptionEventCallbacks(
+                liveliness=lambda event: self._count_mappers(event.alive_count)
+            ),
+        )
+
+    def _count_mappers(self, alive: int) -> None:
+        if self._freshness.count(alive):
+            self._lost.trigger()
+
     def _query_text(self, request: Any, response: Any) -> Any:
-        return self._show(self._respond(response, lambda out: self._ready().text(request, out)))
+        return self._respond(response, lambda out: self._ready().text(request, out))
 
     def _query_image(self, request: Any, response: Any) -> Any:
-        return self._show(self._respond(response, lambda out: self._ready().image(request, out)))
+        return self._respond(response, lambda out: self._ready().image(request, out))
 
     def _list(self, request: Any, response: Any) -> Any:
         return self._respond(response, lambda out: self._ready().list(request, out))
@@ -119,18 +153,17 @@ class QueryNode(ManagedNode):
             self._answering.count_failure(done.error_msg)
         return done
 
-    def _show(self, response: Any) -> Any:
-        if response.error_code == Error.NONE:
-            self._unshown = response.markers
-            self._answered.trigger()
-        return response
-
     def _publish_markers(self) -> None:
-        """Show the newest answer, after it was sent; of many answers at once only some."""
-        markers, self._unshown = self._unshown, None
-        if markers is not None:
-            self.publish(self._markers, markers)
-            time.sleep(SHOWN_S)
+        """Show the newest of the answers to whoever looks, beside the next answers."""
+        answering = self._answering
+        if answering is None or not self.is_active:
+            return
+        with suppress(InvalidHandle):
+            if not self._markers.get_subscription_count():
+                return
+            markers = answering.markers()
+            if markers is not None:
+                self.publish(self._markers, markers)
 
     def _ready(self) -> Answering:
         self.require_active()

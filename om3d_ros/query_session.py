@@ -10,6 +10,7 @@ from typing import Any
 from om3d.msg import InstanceArray
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
 
 from om3d_core.data.scene import Scene
 from om3d_core.encoders.settings import EncoderSettings
@@ -19,8 +20,9 @@ from om3d_core.query.scene_query import AS_FOR_TEXT, QuerySettings, SceneQuery, 
 from om3d_core.streams.usage import Window
 from om3d_ros.conversions.images import compressed_to_rgb, to_rgb
 from om3d_ros.conversions.instances import belong_together, instance_message, to_scene
-from om3d_ros.conversions.markers import answer_markers
+from om3d_ros.conversions.markers import answer_markers, no_markers
 from om3d_ros.conversions.matches import from_answer
+from om3d_ros.freshness import Freshness
 from om3d_ros.node.diagnostics import Health, Latencies
 from om3d_ros.node.outcomes import NoMapError
 from om3d_ros.node.settings import QueryNodeSettings
@@ -37,6 +39,19 @@ class Map:
     scene: Scene
     texts: TextMemory
 
+    @property
+    def frame_id(self) -> str:
+        """The frame of the map."""
+        return str(self.header.frame_id)
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """An answer and the map that it is about."""
+
+    about: Map
+    answer: Answer
+
 
 class Answering:
     """Puts the map together from its two topics and answers from the newest whole one.
@@ -49,32 +64,27 @@ class Answering:
         node: QueryNodeSettings,
         query: QuerySettings,
         encoders: EncoderSettings,
+        freshness: Freshness,
         logger: Any,
     ):
         self._settings = node
         self._query_settings = query
         self._encoders = QueryEncoders(encoders, node.answer.encoder_wait_s, logger)
+        self._freshness = freshness
         self._logger = logger
         self._instances: InstanceArray | None = None
         self._cloud: PointCloud2 | None = None
         self._map: Map | None = None
         self._queries: tuple[Map, dict[QuerySettings, SceneQuery]] | None = None
-        self._alive = 0
+        self._newest: Shown | None = None
+        self._shown: Shown | None = None
+        self._cleaned = False
         self._rejected = 0
         self._answered = 0
         self._failed = 0
         self._last_error = ""
         self._recent = Window()
         self.latencies = Latencies()
-
-    @property
-    def stale(self) -> bool:
-        """Whether no mapper is heard from."""
-        return self._alive == 0
-
-    def set_alive(self, publishers: int) -> None:
-        """Note how many live publishers the instances have."""
-        self._alive = publishers
 
     def apply(self, node: QueryNodeSettings, query: QuerySettings) -> None:
         """Take over the settings that can change while configured."""
@@ -117,23 +127,39 @@ class Answering:
 
     def list(self, request: Any, response: Any) -> Any:
         """Answer om3d/ListInstances; returns the response."""
-        current = self._require()
-        scene, frame = current.scene, current.header.frame_id
+        current, response.stale = self._require()
+        scene = current.scene
         response.map = InstanceArray(
             header=current.header,
+            map_id=scene.map_id,
             revision=scene.revision,
             n_points=len(scene.cloud),
             instances=[
-                instance_message(
-                    scene, i, frame, request.include_features, request.include_thumbnails
-                )
+                instance_message(scene, i, request.include_features, request.include_thumbnails)
                 for i in range(len(scene))
                 if request.include_structure or not scene.masks.structure[i]
             ],
         )
         response.map.up.x, response.map.up.y, response.map.up.z = scene.up.tolist()
-        response.stale = self.stale
         return response
+
+    def markers(self) -> MarkerArray | None:
+        """The markers of the newest answer while its map is there, else none; None if these are
+        what was returned last. To be called from one thread.
+        """
+        newest, current = self._newest, self._map
+        if newest and (current is None or current.scene.map_id != newest.about.scene.map_id):
+            newest = None
+        if newest is self._shown and self._cleaned:
+            return None
+        self._shown, self._cleaned = newest, True
+        if newest is None:
+            return no_markers(self._settings.map_frame)
+        about = newest.about
+        with self.latencies.measure("markers"):
+            return answer_markers(
+                about.frame_id, newest.answer, about.scene, self._settings.markers
+            )
 
     def health(self, active: bool) -> Health:
         """Complaints and values for people."""
@@ -143,17 +169,21 @@ class Answering:
         warnings = {}
         if active and current is None:
             warnings["map"] = "no map yet"
-        elif active and self.stale:
-            warnings["stale"] = "the map is stale: no mapper is heard from"
+        elif active and self._freshness.stale:
+            warnings["stale"] = "the map is stale: its mapper is lost and no map came since"
+        if self._freshness.mappers > 1:
+            warnings["mappers"] = (f"{self._freshness.mappers} mappers publish: answers are about"
+                                   " the map that came last")
         if missing := self._encoders.complaints():
             warnings["encoders"] = "; ".join(missing)
         if recent.change("rejected") + recent.change("failed"):
             warnings["error"] = f"last error {recent}: {self._last_error}"
         values: dict[str, object] = {
             "active": active,
+            "map": current.scene.map_id if current else "",
             "revision": current.scene.revision if current else 0,
             "instances": len(current.scene) if current else 0,
-            "mappers": self._alive,
+            "mappers": self._freshness.mappers,
             "maps rejected": self._rejected,
             "queries answered": self._answered,
             "queries failed": self._failed,
@@ -166,41 +196,52 @@ class Answering:
         self._last_error = error
 
     def _join(self) -> None:
-        """Make a map of the two messages if they are of one revision."""
+        """Make a map of the two messages if they are of one revision, and that is news."""
         instances, cloud = self._instances, self._cloud
         if instances is None or cloud is None or not belong_together(instances, cloud):
             return
+        self._instances = self._cloud = None
+        held = self._map.scene if self._map is not None else None
+        if held is not None and held.map_id == instances.map_id:
+            if held.revision == instances.revision:
+                self._freshness.received()
+            if held.revision >= instances.revision:
+                return
         if not instances.instances and not instances.n_points:
             self._map = None
+            self._freshness.received()
             return
         try:
             with self.latencies.measure("map"):
                 scene = to_scene(instances, cloud)
                 texts = self._encoders.for_map([table.space for table in scene.features])
                 self._map = Map(instances.header, scene, texts)
+            self._freshness.received()
         except Om3dError as error:
             self._rejected += 1
             self._last_error = str(error)
             self._logger.warning(f"map rejected: {error}", throttle_duration_sec=2.0)
-        self._instances = self._cloud = None
 
-    def _require(self) -> Map:
-        if self._map is None:
+    def _require(self) -> tuple[Map, bool]:
+        """The map and whether it is stale, asked in this order lest it is called too fresh."""
+        stale, current = self._freshness.stale, self._map
+        if current is None:
             raise NoMapError("expected a map to search, got none yet")
-        return self._map
+        return current, stale
 
     def _answer(
         self, request: Any, response: Any, ask: Callable[[SceneQuery], Answer]
     ) -> Any:
-        start, current, settings = time.monotonic(), self._require(), self._settings
+        start, settings = time.monotonic(), self._settings
+        current, response.stale = self._require()
         answer = ask(self._query(current, request))
-        from_answer(
-            answer, current.scene, current.header, settings.answer.thumbnails, response
-        )
-        response.markers = answer_markers(
-            current.header, answer, current.scene, settings.markers
-        )
-        response.stale = self.stale
+        thumbnails = settings.answer.thumbnails if request.include_thumbnails else 0
+        from_answer(answer, current.scene, current.header, thumbnails, response)
+        if request.include_markers:
+            response.markers = answer_markers(
+                current.frame_id, answer, current.scene, settings.markers
+            )
+        self._newest = Shown(current, answer)
         response.latency_s = time.monotonic() - start
         self.latencies.add("query", response.latency_s)
         self._answered += 1

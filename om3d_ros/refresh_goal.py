@@ -43,7 +43,8 @@ class RefreshGoals:
                 done = self._refresh(goal)
             finally:
                 self._free.release()
-            result.revision, result.n_instances = done.revision, done.n_instances
+            result.map_id, result.revision = done.map_id, done.revision
+            result.n_instances = done.n_instances
             result.n_encoded, result.duration_s = done.n_encoded, done.duration_s
 
         return _finish(goal, carry_out(Refresh.Result(), work, self._logger))

@@ -39,16 +39,20 @@ FIELDS = [
 
 
 def from_scene(scene: Scene, header: Header) -> tuple[InstanceArray, PointCloud2]:
-    """The two messages of one revision, tied together by the stamp and a checksum."""
-    cloud = from_words(FIELDS, _rows(scene), header)
+    """The two messages of one revision, tied together by a checksum.
+
+    header: of the instances, with the time of the newest image. A map holds at any time, and who
+    shows the cloud has no transform of an old image any more: its stamp is 0.
+    """
+    cloud = from_words(FIELDS, _rows(scene), make_header(header.frame_id, 0))
     message = InstanceArray(
         header=header,
+        map_id=scene.map_id,
         revision=scene.revision,
         up=vector(scene.up),
         n_points=len(scene.cloud),
         cloud_crc32=zlib.crc32(cloud.data),
-        instances=[instance_message(scene, int(i), header.frame_id)
-                   for i in np.argsort(scene.ids)],
+        instances=[instance_message(scene, int(i)) for i in np.argsort(scene.ids)],
     )
     return message, cloud
 
@@ -56,7 +60,7 @@ def from_scene(scene: Scene, header: Header) -> tuple[InstanceArray, PointCloud2
 def belong_together(instances: InstanceArray, cloud: PointCloud2) -> bool:
     """Whether the two messages are of one revision."""
     return (
-        instances.header.stamp == cloud.header.stamp
+        instances.header.frame_id == cloud.header.frame_id
         and instances.cloud_crc32 == zlib.crc32(cloud.data)
     )
 
@@ -85,11 +89,18 @@ def to_scene(instances: InstanceArray, cloud: PointCloud2) -> Scene:
             tuple(bytes(t.data) for t in instance.thumbnails) for instance in instances.instances
         ),
         labels=tuple(instance.label for instance in instances.instances),
+        map_id=instances.map_id,
+        camera_frames={
+            stamp_ns(thumbnail.header.stamp): thumbnail.header.frame_id
+            for instance in instances.instances
+            for thumbnail in instance.thumbnails
+            if thumbnail.header.frame_id
+        },
     )
 
 
 def instance_message(
-    scene: Scene, i: int, frame_id: str, features: bool = True, thumbnails: bool = True
+    scene: Scene, i: int, features: bool = True, thumbnails: bool = True
 ) -> Instance:
     """The message of the scene's instance at index ``i``."""
     box = scene.boxes[i]
@@ -105,17 +116,15 @@ def instance_message(
         n_views=len(scene.thumbnails[i]),
         features=[_table_message(t, i) for t in scene.features if t.valid[i].any()]
         if features else [],
-        thumbnails=thumbnail_messages(scene, i, frame_id) if thumbnails else [],
+        thumbnails=thumbnail_messages(scene, i) if thumbnails else [],
     )
 
 
-def thumbnail_messages(
-    scene: Scene, i: int, frame_id: str, limit: int | None = None
-) -> list[CompressedImage]:
-    """The JPEG views of instance ``i``, best first, each with the stamp of its image."""
+def thumbnail_messages(scene: Scene, i: int, limit: int | None = None) -> list[CompressedImage]:
+    """The JPEG views of instance ``i``, best first, each with the header of its image."""
     stamps = scene.views.stamps[i][scene.views.valid[i]][:limit].tolist()
     return [
-        from_jpeg(jpeg, make_header(frame_id, stamp))
+        from_jpeg(jpeg, make_header(scene.camera_frames.get(stamp, ""), stamp))
         for jpeg, stamp in zip(scene.thumbnails[i], stamps, strict=False)
     ]
 

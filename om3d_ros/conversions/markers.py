@@ -1,4 +1,8 @@
-"""An answer as visualization_msgs/MarkerArray: what stood there is deleted, then the matches."""
+"""An answer as visualization_msgs/MarkerArray: what stood there is deleted, then the matches.
+
+Markers stay where they are in the map: their stamp is 0, which RViz takes for the latest
+transform, and they are locked to their frame, so that they follow it in another one.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,10 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from om3d_core.data.scene import Scene
+from om3d_core.data.text import one_line
 from om3d_core.query.answer import Answer, Match
 from om3d_ros.conversions.poses import box_pose, point
+from om3d_ros.conversions.stamps import header as make_header
 from om3d_ros.node.settings import MarkerSettings
 
 RANK_COLORS = (
@@ -29,23 +35,29 @@ EDGES = ((0, 1), (0, 2), (0, 4), (1, 3), (1, 5), (2, 3), (2, 6), (3, 7), (4, 5),
 """Pairs of corners, as bits of z, y, x, that differ in one bit."""
 
 
+def no_markers(frame_id: str) -> MarkerArray:
+    """DELETEALL alone."""
+    return MarkerArray(markers=[Marker(header=make_header(frame_id, 0), action=Marker.DELETEALL)])
+
+
 def answer_markers(
-    header: Header, answer: Answer, scene: Scene, settings: MarkerSettings
+    frame_id: str, answer: Answer, scene: Scene, settings: MarkerSettings
 ) -> MarkerArray:
-    """DELETEALL, then a box, a label and the points of each match.
+    """DELETEALL, then a box, a label and the points of each match, in the map's frame.
 
     The id of a marker is that of its instance, its namespace one of box, label and points; its
     color is that of the rank, faint where the match is judged absent.
     """
-    markers = [Marker(header=header, action=Marker.DELETEALL)]
+    header = make_header(frame_id, 0)
+    shown = no_markers(frame_id)
     for match in answer.matches:
-        markers += [
+        shown.markers += [
             _box(header, match, settings),
             _label(header, answer.query, match, settings),
         ]
         if settings.max_points:
-            markers.append(_points(header, match, scene, settings))
-    return MarkerArray(markers=markers)
+            shown.markers.append(_points(header, match, scene, settings))
+    return shown
 
 
 def rank_color(rank: int, present: bool = True) -> ColorRGBA:
@@ -71,7 +83,8 @@ def _label(header: Header, query: str, match: Match, settings: MarkerSettings) -
     marker.pose.position = point(match.box.center + above * up)
     marker.scale.z = settings.text_height_m
     verdict = "" if match.present else " (not present)"
-    marker.text = f"{match.rank}: {query} #{match.instance_id} {match.probability:.0%}{verdict}"
+    asked = one_line(query)
+    marker.text = f"{match.rank}: {asked} #{match.instance_id} {match.probability:.0%}{verdict}"
     return marker
 
 
@@ -96,6 +109,7 @@ def _marker(header: Header, namespace: str, match: Match, kind: int) -> Marker:
         action=Marker.ADD,
         pose=pose,
         color=rank_color(match.rank, match.present),
+        frame_locked=True,
     )
 
 

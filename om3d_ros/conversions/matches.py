@@ -29,29 +29,28 @@ def from_answer(
     header: of the map. thumbnails: most pictures a match.
     """
     response.header = header
-    response.matches = [
-        from_match(match, scene, header.frame_id, thumbnails) for match in answer.matches
-    ]
+    response.matches = [from_match(match, scene, thumbnails) for match in answer.matches]
     response.present = answer.present
     response.space = answer.space
+    response.map_id = scene.map_id
     response.revision = answer.revision
 
 
 def to_answer(response: Any, scene: Scene, kind: str, query: str) -> Answer:
     """The answer in a response without error to a question of ``kind`` text or image.
 
-    scene: the map of the response's revision. Raises InputError for another map, or naming the
+    scene: the map that was searched. Raises InputError for another map, or naming the
     field that does not fit.
     """
-    expect(response.revision == scene.revision, f"an answer about revision {scene.revision}",
-           response.revision)
+    asked, told = (scene.map_id, scene.revision), (response.map_id, response.revision)
+    expect(asked == told, f"an answer about map and revision {asked}", told)
     matches = tuple(to_match(message, scene) for message in response.matches)
     return Answer(kind, query, response.space, matches, response.present, response.revision)
 
 
-def from_match(match: Match, scene: Scene, frame_id: str, thumbnails: int) -> MatchMsg:
+def from_match(match: Match, scene: Scene, thumbnails: int) -> MatchMsg:
     """One match, with the pictures of at most ``thumbnails`` of its views."""
-    pictures = thumbnail_messages(scene, match.index, frame_id, thumbnails)
+    pictures = thumbnail_messages(scene, match.index, thumbnails)
     by_stamp = {view.stamp_ns: view.similarity for view in match.view_similarities}
     shown = [by_stamp.get(stamp_ns(picture.header.stamp), math.nan) for picture in pictures]
     return MatchMsg(

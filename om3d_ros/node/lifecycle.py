@@ -133,6 +133,11 @@ class ManagedNode(LifecycleNode):
         self._subscriptions_made.append(made)
         return made
 
+    def end_subscription(self, subscription: Subscription[Any]) -> None:
+        """Destroy a subscription of :meth:`subscribe` before its time."""
+        self._subscriptions_made.remove(subscription)
+        self.destroy_subscription(subscription)
+
     def listen(
         self,
         kind: type[Any],
@@ -168,10 +173,12 @@ class ManagedNode(LifecycleNode):
         self._timers_made.remove(timer)
         self.destroy_timer(timer)
 
-    def steady_timer(self, period_s: float, callback: Callable[[], None]) -> Timer:
+    def steady_timer(
+        self, period_s: float, callback: Callable[[], None], group: CallbackGroup | None = None
+    ) -> Timer:
         """A timer on the steady clock for the life of the node."""
         clock = Clock(clock_type=ClockType.STEADY_TIME)
-        return self.create_timer(period_s, callback, clock=clock)
+        return self.create_timer(period_s, callback, group, clock=clock)
 
     def set_parameters_atomically(
         self, parameter_list: Sequence[Parameter[Any]]

@@ -120,11 +120,17 @@ def recorded() -> QoSProfile:
     return _profile(ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL, RECORDED_DEPTH)
 
 
-def latched_alive(*, publisher: bool) -> QoSProfile:
-    """A latched topic whose subscribers notice within seconds that the publisher is gone."""
+def latched_alive() -> QoSProfile:
+    """A latched topic whose publisher gives signs of life."""
     profile = latched()
-    lease_s = OFFERED_LEASE_S if publisher else REQUESTED_LEASE_S
-    profile.liveliness_lease_duration = Duration(seconds=lease_s)
+    profile.liveliness_lease_duration = Duration(seconds=OFFERED_LEASE_S)
+    return profile
+
+
+def watching() -> QoSProfile:
+    """For who notices within seconds that a publisher is gone, and needs no message of it."""
+    profile = _profile(ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE, 1)
+    profile.liveliness_lease_duration = Duration(seconds=REQUESTED_LEASE_S)
     return profile
 
 

@@ -116,7 +116,9 @@ class MarkerSettings(Settings):
 class AnswerSettings(Settings):
     """The answers to queries."""
 
-    thumbnails: int = setting(5, "most view pictures sent with a match", low=0, high=100)
+    thumbnails: int = setting(
+        5, "most view pictures of a match, where a request asks for them", low=0, high=100
+    )
     encoder_wait_s: float = setting(
         30.0, "longest wait for an encoder that loads, from when a map asked for it (s); after"
         " that questions are answered BUSY until it is there", low=0.0, high=3600.0,

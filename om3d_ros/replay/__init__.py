@@ -24,6 +24,7 @@ from om3d_ros.replay.processes import NodeProcess, Processes, free_domain
 
 ATTACH_TIMEOUT_S = 60.0
 MAPPER_MODULE, QUERY_MODULE = "om3d_ros.mapper_node", "om3d_ros.query_node"
+WHOLE = {"include_thumbnails": True, "include_markers": True}
 QUERY_REMAPS = {"instances": "mapper/instances", "instance_cloud": "mapper/instance_cloud"}
 
 
@@ -79,7 +80,7 @@ def replay(
         report("start", 1, 1)
         player.play(client, rate, report)
         refreshed = client.refresh(report)
-        scene = client.wait_for_revision(refreshed.revision)
+        scene = client.wait_for_map(refreshed)
         if save:
             client.save(save)
         replies = [
@@ -116,13 +117,13 @@ def _domain(attach: bool) -> Iterator[int]:
 
 
 def _ask_text(client: Client, scene: Scene, text: str, top_k: int) -> Reply:
-    response = client.ask(client.query_text, QueryText.Request(text=text, top_k=top_k))
-    return Reply.of(text, "text", response, scene)
+    request = QueryText.Request(text=text, top_k=top_k, **WHOLE)
+    return Reply.of(text, "text", client.ask(client.query_text, request), scene)
 
 
 def _ask_image(
     client: Client, scene: Scene, name: str, rgb: Any, top_k: int
 ) -> Reply:
     picture = from_pixels(rgb, "rgb8", header("", 0))
-    request = QueryImage.Request(image=picture, top_k=top_k)
+    request = QueryImage.Request(image=picture, top_k=top_k, **WHOLE)
     return Reply.of(name, "image", client.ask(client.query_image, request), scene)

@@ -144,24 +144,29 @@ class Client:
             raise ReplayError(f"save failed: {response.error_msg} (code {response.error_code})")
         return str(response.path)
 
-    def wait_for_revision(self, revision: int) -> Scene:
-        """Wait until the query node has a revision of the map, and return that map."""
+    def wait_for_map(self, made: Any) -> Scene:
+        """Wait until the query node has a map, and return that.
+
+        made: what tells its map_id and revision, such as the result of a refresh; a later
+        revision of the map will do.
+        """
         request = ListInstances.Request()
+        name = f"revision {made.revision} of map {made.map_id}"
 
         def answered() -> bool:
             response = self.call(self.list_instances, request)
-            return bool(response.error_code == Error.NONE and response.map.revision >= revision)
+            return response.error_code == Error.NONE and _is_of(response.map, made)
 
-        self.spin_until(answered, ANSWER_TIMEOUT_S, f"revision {revision} in the query node")
+        self.spin_until(answered, ANSWER_TIMEOUT_S, f"{name} in the query node")
         found: list[Scene] = []
 
         def arrived() -> bool:
             scene = self.scene
-            if scene is not None and scene.revision >= revision:
+            if scene is not None and _is_of(scene, made):
                 found.append(scene)
             return bool(found)
 
-        self.spin_until(arrived, ANSWER_TIMEOUT_S, f"revision {revision} of the map")
+        self.spin_until(arrived, ANSWER_TIMEOUT_S, name)
         return found[0]
 
     def _ready(self) -> bool:
@@ -181,3 +186,8 @@ class Client:
 
     def _take_cloud(self, message: PointCloud2) -> None:
         self._cloud = message
+
+
+def _is_of(got: Any, made: Any) -> bool:
+    """Whether ``got`` is the map that was made, or a later revision of it."""
+    return bool(got.map_id == made.map_id and got.revision >= made.revision)

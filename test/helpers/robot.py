@@ -187,7 +187,7 @@ class Robot(Talker):
     def refresh(self):
         """Refresh and wait until the query node has the result."""
         result = self.client.refresh()
-        return result, self.client.wait_for_revision(result.revision)
+        return result, self.client.wait_for_map(result)
 
 
 def code_name(code):

@@ -20,7 +20,7 @@ from om3d_ros.node import qos
 from om3d_ros.replay.processes import environment
 
 # Processes, clients of each, and questions of each client.
-CROWD = (10, 5, 4)
+CROWD = (10, 5, 16)
 START_S, END_S = 120.0, 180.0
 FIRST, ALL = 8, 64
 TEXTS = ("red", "green", "blue")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from helpers.doubles import BoxProposer, ColorEncoder
+from helpers.scenes import make_scene
 from helpers.worlds import tabletop
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -156,7 +157,9 @@ def test_a_large_cloud_becomes_a_message_quickly():
 def test_a_scene_survives_its_messages(scene):
     instances, cloud = from_scene(scene, HEADER)
     back = to_scene(instances, cloud)
-    assert back.revision == scene.revision and np.array_equal(back.ids, scene.ids)
+    assert (back.map_id, back.revision) == (scene.map_id, scene.revision)
+    assert instances.header == HEADER and cloud.header == stamps.header("map", 0)
+    assert np.array_equal(back.ids, scene.ids)
     assert np.array_equal(back.cloud.points, scene.cloud.points)
     assert np.array_equal(back.cloud.colors, scene.cloud.colors)
     for name in ("indptr", "indices", "scores", "structure"):
@@ -171,6 +174,15 @@ def test_a_scene_survives_its_messages(scene):
         assert np.array_equal(table.lengths, original.lengths[:, :k])
     mine, theirs = (SceneQuery(s, ColorEncoder()).text("red") for s in (back, scene))
     assert [m.similarity for m in mine.matches] == [m.similarity for m in theirs.matches]
+
+
+def test_thumbnails_have_the_headers_of_their_images():
+    scene = make_scene()
+    instances, cloud = from_scene(scene, HEADER)
+    headers = [t.header for instance in instances.instances for t in instance.thumbnails]
+    seen = scene.views.stamps[scene.views.valid].tolist()
+    assert headers == [stamps.header(f"camera_{stamp % 2}", stamp) for stamp in seen]
+    assert to_scene(instances, cloud).camera_frames == scene.camera_frames
 
 
 def test_overlapping_masks_survive():
@@ -207,14 +219,16 @@ def test_a_map_without_instances_keeps_its_points():
 
 
 @pytest.mark.parametrize(
-    "harm", ["crc", "stamp", "ids", "features", "lengths", "space", "points", "nan"]
+    "harm", ["crc", "frame", "map", "ids", "features", "lengths", "space", "points", "nan"]
 )
 def test_a_map_that_does_not_fit_is_refused(scene, harm):
     instances, cloud = from_scene(scene, HEADER)
     if harm == "crc":
         cloud.data[5] ^= 1
-    elif harm == "stamp":
-        cloud.header = Header(frame_id="map")
+    elif harm == "frame":
+        cloud.header = Header(frame_id="odom")
+    elif harm == "map":
+        instances.map_id = "kitchen"
     elif harm == "ids":
         instances.instances[0].id = 77
     elif harm == "features":

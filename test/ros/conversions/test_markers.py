@@ -14,11 +14,11 @@ from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.query.scene_query import SceneQuery
 from om3d_core.settings import build
-from om3d_ros.conversions.markers import EDGES, answer_markers, rank_color
+from om3d_ros.conversions.markers import EDGES, answer_markers, no_markers, rank_color
 from om3d_ros.conversions.stamps import header
 from om3d_ros.node.settings import MarkerSettings
 
-HEADER = header("map", 5)
+HEADER = header("map", 0)
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +44,14 @@ def matches(answer):
 def draw(scene, answer):
     def markers(matches, **settings):
         shown = replace(answer, matches=tuple(matches))
-        return answer_markers(HEADER, shown, scene, MarkerSettings(**settings)).markers
+        return answer_markers("map", shown, scene, MarkerSettings(**settings)).markers
 
     return markers
 
 
 def test_the_first_marker_deletes_all_others(draw, matches):
-    assert draw(())[0].action == Marker.DELETEALL
+    assert draw(()) == no_markers("map").markers
+    assert draw(())[0].action == Marker.DELETEALL and draw(())[0].header == HEADER
     assert [m.action for m in draw(matches)] == [Marker.DELETEALL] + [Marker.ADD] * 9
 
 
@@ -60,7 +61,7 @@ def test_each_match_has_a_box_a_label_and_points_under_its_id(draw, matches):
     assert len(set(names)) == len(names)
     assert names == [(ns, m.instance_id) for m in matches for ns in ("box", "label", "points")]
     for marker in markers:
-        assert marker.header == HEADER and marker.color.a > 0
+        assert marker.header == HEADER and marker.frame_locked and marker.color.a > 0
         assert np.isclose(np.linalg.norm([getattr(marker.pose.orientation, a) for a in "xyzw"]), 1)
 
 
@@ -93,3 +94,11 @@ def test_colors_follow_the_rank_and_fade_for_what_is_absent(draw, matches):
     assert draw(absent)[1].color.a < colors[0].a
     assert draw(absent)[2].text.startswith("1: red #2 ")
     assert "not present" in draw(absent)[2].text
+
+
+def test_a_question_cannot_steer_the_terminal_that_its_label_is_printed_in(scene, answer):
+    asked = replace(answer, query="\x1b[31mred\x1b[0m\x07 \x9b2J mug\nbox")
+    markers = answer_markers("map", asked, scene, MarkerSettings()).markers
+    texts = [marker.text for marker in markers if marker.text]
+    assert len(texts) == 3
+    assert all("[31mred [0m 2J mug box" in text and text.isprintable() for text in texts)

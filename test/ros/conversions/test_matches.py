@@ -66,7 +66,7 @@ def assert_same_match(back, match):
 @given(match=matches(), thumbnails=st.integers(0, ALL_VIEWS))
 @settings(max_examples=200, deadline=None)
 def test_a_match_survives_with_the_views_that_are_sent(match, thumbnails):
-    message = from_match(match, SCENE, "map", thumbnails)
+    message = from_match(match, SCENE, thumbnails)
     sent = [stamp_ns(picture.header.stamp) for picture in message.thumbnails]
     assert sent == SCENE.views.stamps[match.index][SCENE.views.valid[match.index]][
         :thumbnails].tolist()
@@ -79,7 +79,7 @@ def test_a_match_survives_with_the_views_that_are_sent(match, thumbnails):
 def test_an_answer_survives(answer, kind):
     response = kind.Response()
     from_answer(answer, SCENE, HEADER, ALL_VIEWS, response)
-    assert response.header == HEADER
+    assert response.header == HEADER and response.map_id == SCENE.map_id
     back = to_answer(response, SCENE, answer.kind, answer.query)
     for name in ("kind", "query", "space", "present", "revision"):
         assert getattr(back, name) == getattr(answer, name), name
@@ -92,13 +92,16 @@ def test_an_answer_survives(answer, kind):
 
 def response_of(match_fields, **fields):
     message = MatchMsg(**{"id": int(SCENE.ids[0]), **match_fields})
-    return QueryText.Response(**{"matches": [message], "revision": SCENE.revision, **fields})
+    return QueryText.Response(**{
+        "matches": [message], "map_id": SCENE.map_id, "revision": SCENE.revision, **fields
+    })
 
 
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"revision": SCENE.revision + 1}, "about revision 1"),
+        ({"revision": SCENE.revision + 1}, "about map and revision .* 1"),
+        ({"map_id": "0" * 32}, "about map and revision"),
         ({"match": {"id": 77}}, "match of this map, got id 77"),
         ({"match": {"view_similarities": [0.5]}}, "similarity for each thumbnail"),
         ({"quaternion": 0.0}, "quaternion"),
@@ -106,7 +109,8 @@ def response_of(match_fields, **fields):
     ],
 )
 def test_an_answer_that_does_not_fit_is_refused(fields, said):
-    response = response_of(fields.get("match", {}), revision=fields.get("revision", 1))
+    of = {name: fields[name] for name in ("map_id", "revision") if name in fields}
+    response = response_of(fields.get("match", {}), **of)
     message = response.matches[0]
     message.box_pose.orientation.w = fields.get("quaternion", 1.0)
     message.centroid.x = fields.get("center", 0.0)
