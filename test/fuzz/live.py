@@ -149,14 +149,14 @@ class Live:
         result = self.nodes.refresh_result(self.nodes.send_refresh())
         if code_of(result) != "NONE":
             raise Wrong("changed", f"a refresh: {result.error_msg}")
-        self.nodes.client.wait_for_revision(result.revision)
+        self.nodes.client.wait_for_map(result)
 
     def restore(self) -> None:
         """Load the map that was saved at the start."""
         loaded = self.nodes.call(LoadMap, "mapper/load", name=GOOD_MAP)
         if loaded.error_code != Error.NONE:
             raise Wrong("changed", f"the good map is not loaded: {loaded.error_msg}")
-        self.nodes.client.wait_for_revision(loaded.revision)
+        self.nodes.client.wait_for_map(loaded)
 
     def look(self) -> list[Any]:
         """What is in the map and what a question finds, but for ids, which depend on history."""
