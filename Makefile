@@ -17,11 +17,9 @@ FUZZ_SEED ?= 0
 # How long `make soak` runs.
 SOAK_SECONDS ?= 3600
 
-# Tests run side by side on two cores, those with nodes (test/conftest.py groups them) one after
-# another at the end. Plug-ins are those that pyproject.toml names: ROS installs outdated ones.
-PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -n 2 --dist loadgroup \
-    --no-loadscope-reorder
-WITH_TESTS := PYTHONPATH=.:test$${PYTHONPATH:+:$$PYTHONPATH}
+# Tests run side by side on two cores, then those with nodes (test/conftest.py marks them) one after
+# another. Plug-ins are those that pyproject.toml names: ROS installs outdated ones.
+PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest
 
 setup: ## Build the Python environment and the ROS 2 workspace
 	@scripts/setup.sh
@@ -37,11 +35,13 @@ lint: setup ## Check style (ruff) and types (mypy)
 
 test: lint ## Check style and types, then run the tests but the slow ones
 	@. ./activate
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -n 2 -m "not nodes and not slow"
+	$(PYTEST) -m "nodes and not slow"
 
 test-slow: setup ## Run the slow tests
 	@. ./activate
-	$(PYTEST) -m slow
+	$(PYTEST) -n 2 -m "not nodes and slow"
+	$(PYTEST) -m "nodes and slow"
 
 test-minkowski: setup ## Build MinkowskiEngine, compare layers, network and speed with it
 	@scripts/build_minkowski.sh .venv-minkowski .venv/bin/python

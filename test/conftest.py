@@ -19,15 +19,12 @@ LAST_DOMAIN_ID = 101
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests that start nodes last, and all on one worker: they need the machine."""
+    """Mark the tests that start nodes: they need the machine, and run one after another."""
     test_root = Path(__file__).parent
-    with_nodes = []
     for item in items:
         in_folder = item.path.relative_to(test_root).parts[0] in NODE_FOLDERS
         if in_folder or "ros_domain_id" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("nodes"))
-            with_nodes.append(item)
-    items.sort(key=with_nodes.__contains__)
+            item.add_marker(pytest.mark.nodes)
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,19 @@
 """A bare rclpy subscriber of the camera as a program: what arrives at one that does nothing else.
 
 Subscribes as rclpy does by default (best effort or reliable, history 10), and writes the stamps
-of the pairs of color and depth that it got to OUT until it is interrupted.
+of the pairs of color and depth that it got to OUT when it is ended.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from contextlib import suppress
+import threading
 from pathlib import Path
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from helpers.camera import profile
@@ -21,7 +22,9 @@ from om3d_ros.conversions.stamps import stamp_ns
 
 def main():
     out, reliability = Path(sys.argv[1]), sys.argv[2]
-    rclpy.init()
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("listener")
     got = {"color": set(), "depth": set()}
     for name, stamps in got.items():
@@ -29,8 +32,8 @@ def main():
             Image, f"{name}/image_raw", lambda m, s=stamps: s.add(stamp_ns(m.header.stamp)),
             profile(reliability),
         )
-    with suppress(KeyboardInterrupt, ExternalShutdownException):
-        rclpy.spin(node)
+    while not ended.is_set():
+        rclpy.spin_once(node, timeout_sec=0.2)
     out.write_text(json.dumps({name: sorted(stamps) for name, stamps in got.items()}))
 
 

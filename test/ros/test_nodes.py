@@ -191,8 +191,9 @@ def test_save_clear_and_load(mapped):
 
 
 def test_a_forced_refresh_without_news_publishes_the_same_revision(mapped):
-    revision, published = mapped.client.status.revision, mapped.client.instances
-    result = mapped.client.refresh()
+    revision = mapped.client.refresh().revision
+    mapped.wait(lambda: mapped.client.instances.revision == revision, "the newest map")
+    published, result = mapped.client.instances, mapped.client.refresh()
     assert result.revision == revision and result.n_encoded == 0
     mapped.wait(lambda: mapped.client.instances is not published, "the map to be published again")
     assert mapped.client.instances.revision == revision
