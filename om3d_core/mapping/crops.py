@@ -23,6 +23,10 @@ class CropSettings(Settings):
     expansion_ratio: float = setting(
         0.1, "growth of a side at each level, as a part of the box", low=0.0, high=2.0
     )
+    snap: float = setting(
+        0.0625, "step of the grid to which a box is widened before it is cut, as a part of its "
+        "sides, so that one that changes a little shows the same; 0 keeps it", low=0.0, high=0.5,
+    )
     fade: float = setting(
         0.0, "how far the background is faded to gray: 0 keeps it, 1 removes it",
         low=0.0, high=1.0,
@@ -30,6 +34,21 @@ class CropSettings(Settings):
     fade_radius_px: int = setting(
         4, "reach of a visible point when the mask is filled for fading (px)", low=1, high=64
     )
+
+
+def snap_box(
+    box: npt.NDArray[np.int32], settings: CropSettings
+) -> npt.NDArray[np.int32]:
+    """``box`` (x1, y1, x2, y2 exclusive) widened to a grid of ``settings.snap`` of its sides.
+
+    The steps are powers of two in pixels, the same for sides of about one length. The upper ends
+    may lie outside of the image.
+    """
+    steps = np.maximum((box[2:] - box[:2]) * settings.snap, 1.0)
+    steps = np.exp2(np.floor(np.log2(steps)))
+    low = np.floor(box[:2] / steps) * steps
+    high = np.ceil(box[2:] / steps) * steps
+    return np.concatenate([low, high]).astype(np.int32)
 
 
 def multi_level_boxes(

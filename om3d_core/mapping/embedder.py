@@ -1,6 +1,7 @@
 """Features and thumbnails of the chosen views; a crop is encoded once, however often it is asked.
 
-The cache holds what the last scene used, so that it grows with the map and not with time.
+What was encoded is remembered by what the crops show, for a while beyond its last use: masks come
+and go while a map grows. The memory grows with the map and not with time.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from om3d_core.mapping.crops import (
     fade_background,
     fade_outside,
     multi_level_boxes,
+    snap_box,
 )
 from om3d_core.mapping.keyframes import KeyframeStore
 from om3d_core.mapping.visibility import VisibilitySettings, visible_pixels
@@ -33,6 +35,8 @@ from om3d_core.segmenters.base import Segmenter
 from om3d_core.segmenters.prompts import mask_box
 
 CROPS_A_BATCH = 48
+# Views remembered for each that the map uses.
+REMEMBERED = 4
 THUMBNAIL_SIDE_PX = 192
 THUMBNAIL_QUALITY = 85
 THUMBNAIL_MARGIN = CropSettings(levels=2, expansion_ratio=0.3)
@@ -102,29 +106,37 @@ class Embedder:
     def encode(
         self, views: ViewTable, frames: KeyframeStore, cloud: Cloud, masks: InstanceMasks, job: Job
     ) -> Encoded:
-        """Features and thumbnails of all valid ``views``; the job may cancel between batches."""
-        done: dict[Key, EncodedView] = {}
+        """Features and thumbnails of all valid ``views``.
+
+        The job may cancel between batches; what was encoded until then is remembered.
+        """
         cells: list[tuple[int, int, Key]] = []
-        batch: list[_Pending] = []
+        batch: dict[Key, _Pending] = {}
         n_encoded, total = 0, int(views.valid.sum())
         for instance, rank, key, pending in self._walk(views, frames, cloud, masks):
             cells.append((instance, rank, key))
-            if pending is None:
-                done[key] = self._cache[key]
-            elif key not in done and all(p.key != key for p in batch):
-                batch.append(pending)
+            if pending is not None and key not in self._cache and key not in batch:
+                batch[key] = pending
                 n_encoded += len(pending.crops)
-            if sum(len(p.crops) for p in batch) >= CROPS_A_BATCH:
-                done.update(self._run(batch))
-                batch = []
+            if sum(len(p.crops) for p in batch.values()) >= CROPS_A_BATCH:
+                self._cache.update(self._run(list(batch.values())))
+                batch = {}
             job.step("encode", len(cells), total)
-        done.update(self._run(batch))
-        self._cache = done
+        self._cache.update(self._run(list(batch.values())))
+        done = {key: self._cache[key] for _, _, key in cells}
+        self._remember(done, frames)
         return Encoded(*self._tables(views, cells, done), n_encoded)
 
     def clear(self) -> None:
         """Forget every encoded view."""
         self._cache = {}
+
+    def _remember(self, used: dict[Key, EncodedView], frames: KeyframeStore) -> None:
+        """Keep what is used now, and the most recent of what was used before."""
+        before = [key for key in self._cache if key not in used and key[0] in frames]
+        room = max(REMEMBERED * len(used) - len(used), 0)
+        kept = before[max(len(before) - room, 0) :]
+        self._cache = {key: self._cache[key] for key in kept} | used
 
     def _walk(
         self, views: ViewTable, frames: KeyframeStore, cloud: Cloud, masks: InstanceMasks
@@ -134,7 +146,7 @@ class Embedder:
         stamps = views.stamps[instances, ranks]
         for stamp in np.unique(stamps):
             rows = np.flatnonzero(stamps == stamp)
-            boxes = [views.boxes[instances[i], ranks[i]] for i in rows]
+            boxes = [snap_box(views.boxes[instances[i], ranks[i]], self._crops) for i in rows]
             if self._crops.fade > 0 or self._segmenter is not None:
                 owner = self._visible(frames[int(stamp)], cloud)
                 seen = (np.unique(owner[masks[int(i)]]) for i in instances[rows])

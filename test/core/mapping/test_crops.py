@@ -14,6 +14,7 @@ from om3d_core.mapping.crops import (
     fade_background,
     fade_outside,
     multi_level_boxes,
+    snap_box,
 )
 
 WIDTH, HEIGHT = 60, 40
@@ -70,3 +71,18 @@ def test_fading_blends_outside_and_leaves_the_inside_and_its_input_alone(seed, f
     assert np.array_equal(faded[mask], image[mask])
     expected = image[~mask] * (1 - fade) + 128 * fade
     assert np.abs(faded[~mask] - expected).max(initial=0) <= 0.51
+
+
+@given(
+    x=st.integers(0, 600), y=st.integers(0, 400), w=st.integers(1, 600), h=st.integers(1, 400),
+    snap=st.floats(0.01, 0.5),
+)
+@settings(deadline=None)
+def test_a_snapped_box_holds_the_box_and_is_little_larger(x, y, w, h, snap):
+    box = np.array([x, y, x + w, y + h], np.int32)
+    snapped = snap_box(box, CropSettings(snap=snap))
+    assert (snapped[:2] <= box[:2]).all() and (snapped[2:] >= box[2:]).all()
+    assert (snapped[:2] >= 0).all()
+    room = np.maximum((box[2:] - box[:2]) * snap, 1.0)
+    assert (box[:2] - snapped[:2] < room).all() and (snapped[2:] - box[2:] < room).all()
+    assert np.array_equal(snap_box(box, CropSettings(snap=0.0)), box)

@@ -15,6 +15,7 @@ from om3d_core.data.frame import Frame, Intrinsics
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.tables import ViewTable
 from om3d_core.errors import CanceledError
+from om3d_core.mapping import embedder as embedder_module
 from om3d_core.mapping.crops import CropSettings, cut, multi_level_boxes
 from om3d_core.mapping.embedder import CROPS_A_BATCH, THUMBNAIL_SIDE_PX, Embedder
 from om3d_core.mapping.keyframes import KeyframeSettings, KeyframeStore
@@ -23,7 +24,7 @@ from om3d_core.progress import Job
 
 WIDTH, HEIGHT, N_FRAMES, N_INSTANCES = 64, 48, 5, 3
 CAMERA = Intrinsics(60.0, 60.0, 31.5, 23.5, WIDTH, HEIGHT)
-ONE = CropSettings(levels=1)
+ONE = CropSettings(levels=1, snap=0.0)
 
 
 def make_frames():
@@ -73,7 +74,7 @@ tables = st.lists(rows, min_size=N_INSTANCES, max_size=N_INSTANCES)
 @given(tables, st.integers(1, 3))
 @settings(max_examples=40, deadline=None)
 def test_a_feature_is_the_unit_mean_of_the_crops_of_its_view(content, levels):
-    crops = CropSettings(levels=levels, expansion_ratio=0.3)
+    crops = CropSettings(levels=levels, expansion_ratio=0.3, snap=0.0)
     encoder, table = ColorEncoder(), views(*content)
     got = encode(embedder(encoder, crops), table)
     (features,) = got.tables
@@ -92,7 +93,7 @@ def test_a_feature_is_the_unit_mean_of_the_crops_of_its_view(content, levels):
 
 @given(tables, tables)
 @settings(max_examples=40, deadline=None)
-def test_what_the_last_scene_used_is_not_encoded_again(first, second):
+def test_what_was_encoded_is_not_encoded_again(first, second):
     encoder = ColorEncoder()
     engine = embedder(encoder)
     seen = [{cell for row in content for cell in row} for content in (first, second)]
@@ -105,9 +106,6 @@ def test_what_the_last_scene_used_is_not_encoded_again(first, second):
     assert again.thumbnails == fresh.thumbnails
     encoder.n_crops = 0
     assert encode(engine, views(*second)).n_encoded == encoder.n_crops == 0
-    encode(engine, views(*first))
-    assert encoder.n_crops == len(seen[0] - seen[1]), "what is not used is forgotten"
-    encoder.n_crops = 0
     engine.clear()
     assert encode(engine, views(*first)).n_encoded == encoder.n_crops == len(seen[0])
 
@@ -122,7 +120,7 @@ def test_batches_are_bounded_and_their_borders_do_not_show():
             self.batches.append(len(crops))
             return super().encode_images(crops)
 
-    crops = CropSettings(levels=3)
+    crops = CropSettings(levels=3, snap=0.0)
     cells = [(s, (x, y, x + 8, y + 8)) for s in range(N_FRAMES)
              for x in range(0, 56, 8) for y in range(0, 40, 8)]
     table = views(*(cells[i::N_INSTANCES] for i in range(N_INSTANCES)))
@@ -131,6 +129,53 @@ def test_batches_are_bounded_and_their_borders_do_not_show():
     assert len(Sized.batches) > 5 and max(Sized.batches) < CROPS_A_BATCH + crops.levels
     alone = encode(embedder(ColorEncoder(), crops), views(cells[:1]))
     np.testing.assert_array_equal(alone.tables[0].vectors[0, 0], got.tables[0].vectors[0, 0])
+
+
+def test_of_what_is_no_longer_used_the_most_recent_is_remembered(monkeypatch):
+    monkeypatch.setattr(embedder_module, "REMEMBERED", 3)
+    encoder = ColorEncoder()
+    engine = embedder(encoder)
+    for x in range(10):
+        encode(engine, views([(0, (x, 0, x + 9, 9))], [(0, (x, 9, x + 9, 18))], []))
+    assert encoder.n_crops == 20
+    for x, encoded in ((9, 0), (8, 0), (7, 0), (2, 2)):
+        encoder.n_crops = 0
+        encode(engine, views([(0, (x, 0, x + 9, 9))], [(0, (x, 9, x + 9, 18))], []))
+        assert encoder.n_crops == encoded, x
+
+
+def test_crops_of_a_frame_that_is_gone_are_forgotten():
+    store, encoder = make_frames(), ColorEncoder()
+    engine, table = embedder(encoder), views([(0, (0, 0, 9, 9)), (1, (0, 0, 9, 9))], [], [])
+    engine.encode(table, store, CLOUD, MASKS, Job())
+    store.remove(0)
+    engine.encode(views([(1, (0, 0, 9, 9))], [], []), store, CLOUD, MASKS, Job())
+    store.add(FRAMES[0])
+    engine.encode(table, store, CLOUD, MASKS, Job())
+    assert encoder.n_crops == 3
+
+
+def test_a_box_that_changes_a_little_shows_the_same():
+    encoder = ColorEncoder()
+    engine = embedder(encoder, CropSettings(levels=1))
+    first = encode(engine, views([(0, (1, 2, 50, 45))], [], []))
+    again = encode(engine, views([(0, (0, 3, 49, 46))], [], []))
+    assert (first.n_encoded, again.n_encoded) == (1, 0)
+    assert np.array_equal(first.tables[0].vectors, again.tables[0].vectors)
+    assert encode(engine, views([(0, (9, 2, 50, 45))], [], [])).n_encoded == 1
+
+
+def test_a_cancel_keeps_what_was_encoded():
+    encoder = ColorEncoder()
+    engine = embedder(encoder)
+    cells = [(0, (x, y, x + 8, y + 8)) for x in range(48) for y in range(2)]
+    table = views(cells, [], [])
+    steps = iter(range(CROPS_A_BATCH + 5))
+    with pytest.raises(CanceledError):
+        encode(engine, table, Job(canceled=lambda: next(steps, None) is None))
+    before, encoder.n_crops = encoder.n_crops, 0
+    encode(engine, table)
+    assert before >= CROPS_A_BATCH and before + encoder.n_crops == len(cells)
 
 
 def test_a_cancel_between_views_keeps_what_the_last_scene_used():
@@ -225,7 +270,7 @@ def test_where_a_segmenter_has_no_mask_the_visible_points_decide():
 
 def test_faded_crops_depend_on_which_points_are_seen():
     encoder = ColorEncoder()
-    engine = embedder(encoder, CropSettings(levels=1, fade=1.0, fade_radius_px=2))
+    engine = embedder(encoder, CropSettings(levels=1, snap=0.0, fade=1.0, fade_radius_px=2))
     table = views([(0, (0, 0, WIDTH, HEIGHT))], [], [])
     first = encode(engine, table)
     other = MASKS.select(np.array([1, 0, 2]))
