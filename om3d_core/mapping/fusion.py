@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
+from om3d_core.mapping.block_frames import (
+    Changes,
+    SeenBlocks,
+    changes,
+    choose_frames,
+    unpack,
+)
 from om3d_core.mapping.keyframes import KeyframeStore
 from om3d_core.mapping.set_aside import blaming
 from om3d_core.progress import Job
@@ -16,6 +24,8 @@ from om3d_core.settings import Settings, setting
 
 BLOCK_RESOLUTION = 8
 INITIAL_BLOCKS = 4096
+ATTRIBUTES = ("tsdf", "weight", "color")
+UNKNOWN = (-1,)
 NORMAL_RADIUS_M = 0.02
 NORMAL_NEIGHBORS = 30
 
@@ -33,6 +43,10 @@ class FusionSettings(Settings):
         3.0, "frames that must have seen a surface point (fewer if fewer were fused)", low=0.0,
         high=1000.0,
     )
+    frames_a_block: int = setting(
+        8, "most frames that a block of 8 voxels is fused from, of each octant from which it is "
+        "seen: the nearest, then the earliest; 0 takes all", low=0, high=10_000,
+    )
 
 
 class Fuser:
@@ -48,7 +62,7 @@ class Fuser:
         self._settings = settings or FusionSettings()
         float32 = o3d.core.float32
         self._grid = o3d.t.geometry.VoxelBlockGrid(
-            ("tsdf", "weight", "color"),
+            ATTRIBUTES,
             (float32, float32, float32),
             [o3d.core.SizeVector([channels]) for channels in (1, 1, 3)],
             voxel_size=self._settings.voxel_m,
@@ -57,37 +71,67 @@ class Fuser:
         )
         self._frames = 0
 
-    def integrate(self, frame: Frame) -> None:
-        """Add one frame; one without depth in range changes nothing."""
+    @property
+    def block_m(self) -> float:
+        """The side of a block, meters."""
+        return BLOCK_RESOLUTION * self._settings.voxel_m
+
+    def blocks_of(self, frame: Frame) -> npt.NDArray[np.int32]:
+        """(B, 3) the blocks that a frame sees a surface in; none without depth in range."""
+        depth = self._in_range(frame)
+        if not depth.any():
+            return np.zeros((0, 3), np.int32)
         s = self._settings
-        in_range = np.where(frame.depth <= s.max_depth_m, frame.depth, np.float32(0.0))
-        if not in_range.any():
-            return
-        o3d = self._o3d
-        depth = o3d.t.geometry.Image(np.ascontiguousarray(in_range, dtype=np.float32))
-        color = o3d.t.geometry.Image(frame.rgb.astype(np.float32) / np.float32(255.0))
-        intrinsic = o3d.core.Tensor(frame.intrinsics.matrix)
-        extrinsic = o3d.core.Tensor(np.linalg.inv(frame.map_from_camera))
         blocks = self._grid.compute_unique_block_coordinates(
-            depth, intrinsic, extrinsic, 1.0, s.max_depth_m, s.truncation_voxels
+            self._o3d.t.geometry.Image(depth), self._o3d.core.Tensor(frame.intrinsics.matrix),
+            _extrinsic(self._o3d, frame), 1.0, s.max_depth_m, s.truncation_voxels,
         )
-        if blocks.shape[0] == 0:
+        result: npt.NDArray[np.int32] = blocks.numpy()
+        return result
+
+    def integrate(self, frame: Frame, blocks: npt.NDArray[np.int32] | None = None) -> None:
+        """Add one frame to ``blocks`` (B, 3), or to all that it sees."""
+        blocks = self.blocks_of(frame) if blocks is None else blocks
+        if not len(blocks):
             return
+        s, o3d = self._settings, self._o3d
+        depth = o3d.t.geometry.Image(self._in_range(frame))
+        color = o3d.t.geometry.Image(frame.rgb.astype(np.float32) / np.float32(255.0))
         # Open3D drops the fraction of a pixel's coordinates; half a pixel more rounds them.
         matrix = frame.intrinsics.matrix
         matrix[:2, 2] += 0.5
         rounding = o3d.core.Tensor(matrix)
         self._grid.integrate(
-            blocks, depth, color, rounding, rounding, extrinsic, 1.0, s.max_depth_m,
-            s.truncation_voxels,
-        )  # fmt: skip
+            o3d.core.Tensor(blocks), depth, color, rounding, rounding, _extrinsic(o3d, frame),
+            1.0, s.max_depth_m, s.truncation_voxels,
+        )
         self._frames += 1
 
-    def cloud(self) -> Cloud:
-        """The surface seen so far, in the map frame, its points in lexicographic order."""
-        if not self._frames:
+    def reset(self, blocks: npt.NDArray[np.int32]) -> None:
+        """Take these blocks (B, 3) out, as if they had not been seen."""
+        o3d = self._o3d
+        if not len(blocks):
+            return
+        table, keys = self._grid.hashmap(), o3d.core.Tensor(blocks)
+        index, there = table.find(keys)
+        rows = index[there].to(o3d.core.int64)
+        for name in ATTRIBUTES:  # a later block may get the place of an erased one as it is
+            self._grid.attribute(name)[rows] = 0.0
+        table.erase(keys)
+
+    def _in_range(self, frame: Frame) -> npt.NDArray[np.float32]:
+        near = frame.depth <= self._settings.max_depth_m
+        return np.ascontiguousarray(np.where(near, frame.depth, np.float32(0.0)), np.float32)
+
+    def cloud(self, frames: int | None = None) -> Cloud:
+        """The surface seen so far, in the map frame, its points in lexicographic order.
+
+        frames: how many have been fused, if some only into a part of what they see.
+        """
+        count = self._frames if frames is None else frames
+        if not count:
             return Cloud.empty()
-        threshold = min(self._settings.min_weight, float(self._frames)) - 0.5
+        threshold = min(self._settings.min_weight, float(count)) - 0.5
         surface = self._grid.extract_point_cloud(weight_threshold=max(threshold, 0.0))
         if "positions" not in surface.point or not len(surface.point.positions):
             return Cloud.empty()
@@ -104,28 +148,57 @@ class Fuser:
 
 
 class IncrementalFusion:
-    """Fuses keyframes in the order of their stamps, from the start only if that order broke."""
+    """Fuses keyframes; of those that see a block it is made of a bounded number."""
 
     def __init__(self, settings: FusionSettings):
         self._settings = settings
         self._fuser = Fuser(settings)
-        self._fused: list[int] = []
+        self._seen: dict[int, SeenBlocks] = {}
+        self._made_of: dict[int, tuple[int, ...]] = {}
+        self._unfinished: set[int] = set()
         self._cloud: Cloud | None = None
 
     def cloud(self, frames: KeyframeStore, job: Job) -> Cloud:
-        """The cloud of all ``frames``; the same object if they are the same."""
+        """The cloud of all ``frames``; the same object if they are the same.
+
+        Where a cancel or a frame that fails ends it, the next call begins those blocks anew.
+        """
         stamps = frames.stamps
-        if self._cloud is not None and stamps == self._fused:
+        new = [stamp for stamp in stamps if stamp not in self._seen]
+        gone = set(self._seen) - set(stamps)
+        if self._cloud is not None and not (new or gone or self._unfinished):
             return self._cloud
-        if stamps[: len(self._fused)] != self._fused:
-            self._fuser, self._fused = Fuser(self._settings), []
-        for stamp in stamps[len(self._fused) :]:
-            job.step("fuse", len(self._fused), len(stamps))
+        seen = {stamp: self._seen[stamp] for stamp in stamps if stamp in self._seen}
+        for stamp in new:
             with blaming(stamp):
-                self._fuser.integrate(frames[stamp])
-            self._fused.append(stamp)
-        self._cloud = self._fuser.cloud()
+                frame = frames[stamp]
+                position = frame.map_from_camera[:3, 3]
+                blocks = self._fuser.blocks_of(frame)
+                seen[stamp] = SeenBlocks.of(blocks, position, self._fuser.block_m)
+        touched = np.unique(np.concatenate([
+            *(self._seen[stamp].keys for stamp in gone), *(seen[stamp].keys for stamp in new),
+            np.array(sorted(self._unfinished), np.int64),
+        ]))
+        most = self._settings.frames_a_block or len(seen)
+        made_of = choose_frames(seen, touched, most)
+        self._fuse(changes(self._made_of, made_of, touched.tolist()), frames, job)
+        for block in touched.tolist():
+            self._made_of.pop(block, None)
+        self._made_of.update(made_of)
+        self._unfinished.clear()
+        self._seen = seen
+        self._cloud = self._fuser.cloud(sum(len(blocks.keys) > 0 for blocks in seen.values()))
         return self._cloud
+
+    def _fuse(self, todo: Changes, frames: KeyframeStore, job: Job) -> None:
+        for blocks in (todo.reset, *todo.frames.values()):
+            self._unfinished.update(blocks.tolist())
+        self._made_of.update(dict.fromkeys(self._unfinished, UNKNOWN))
+        self._fuser.reset(unpack(todo.reset))
+        for done, (stamp, blocks) in enumerate(todo.frames.items()):
+            job.step("fuse", done, len(todo.frames))
+            with blaming(stamp):
+                self._fuser.integrate(frames[stamp], unpack(blocks))
 
 
 def cloud_from_frame(frame: Frame) -> Cloud:
@@ -151,6 +224,11 @@ def cloud_from_frame(frame: Frame) -> Cloud:
         frame.rgb[v, u],
         _unit_or_zero(np.asarray(geometry.normals) @ rotation.T),
     )
+
+
+def _extrinsic(o3d: Any, frame: Frame) -> Any:
+    """camera_from_map as a tensor."""
+    return o3d.core.Tensor(np.linalg.inv(frame.map_from_camera))
 
 
 def _unit_or_zero(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:

@@ -16,6 +16,7 @@ from om3d_core.settings import Settings, setting
 
 AUTO = "auto"
 MIN_AGREEMENT = 1e-3
+LEVEL_COS = float(np.cos(np.deg2rad(2.0)))
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,14 @@ def decide_up(
 ) -> npt.NDArray[np.float64]:
     """The unit (3,) up as it was given, else as level surfaces and the way cameras are held tell.
 
+    An axis of the map frame that is nearly up is up: maps are level, and it stays as they grow.
     cameras: (4, 4) poses map_from_camera of the frames that the cloud was seen in.
     """
     given = (settings or GravitySettings()).vector()
     if given is not None:
         return given
     held = -np.sum([pose[:3, 1] for pose in cameras] or [np.zeros(3)], axis=0)
-    return estimate_up(cloud, held if float(np.linalg.norm(held)) > MIN_AGREEMENT else None)
+    found = estimate_up(cloud, held if float(np.linalg.norm(held)) > MIN_AGREEMENT else None)
+    axis = np.round(found)
+    level = float(found @ axis) > LEVEL_COS and float(np.abs(axis).sum()) == 1.0
+    return axis if level else found

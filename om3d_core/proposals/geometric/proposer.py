@@ -25,13 +25,12 @@ from om3d_core.proposals.surface.samples import (
     edge_weights,
     felzenszwalb,
     resample,
-    sample_distance,
+    voxel_for,
 )
 
 STAGE = "masks"
 STEPS = 6
 MIN_PLANE_M2 = 0.08
-VOXEL_PER_DISTANCE = 1.25
 MIN_SEGMENT_M2 = 0.0008
 MIN_CONTACT = 0.5
 MIN_POINTS = 50
@@ -54,7 +53,7 @@ class GeometricProposer:
             return InstanceMasks.empty(len(cloud))
         s = self._settings
         job.step(STAGE, 0, STEPS)
-        surface = resample(cloud, max(s.voxel_m, VOXEL_PER_DISTANCE * sample_distance(cloud)))
+        surface = resample(cloud, voxel_for(cloud, s.voxel_m))
         job.step(STAGE, 1, STEPS)
         planes = find_planes(surface, max(s.plane_tolerance_m, surface.voxel_m), MIN_PLANE_M2)
         layout = find_layout(surface, planes, up)

@@ -55,7 +55,7 @@ class Footprint:
         sides = np.ptp(flat, axis=0)
         while np.prod(sides / cell_m + 2 * margin + 1) > MAX_CELLS:
             cell_m *= 2.0
-        origin = flat.min(axis=0) - margin * cell_m
+        origin = (np.floor(flat.min(axis=0) / cell_m) - margin) * cell_m
         index = np.floor((flat - origin) / cell_m).astype(np.int64)
         cells = np.zeros(index.max(axis=0) + margin + 1, bool)
         cells[index[:, 0], index[:, 1]] = True
@@ -201,7 +201,8 @@ def _islands(surface: Surface, members: Int, up: Float) -> list[Int]:
     if not len(members):
         return []
     flat = surface.points[members] @ level_frame(up)[:, :2]
-    index = np.floor((flat - flat.min(axis=0)) / CELL_M).astype(np.int64) + 1
+    index = np.floor(flat / CELL_M).astype(np.int64)
+    index += 1 - index.min(axis=0)
     width = int(index[:, 1].max()) + 3
     keys = index[:, 0] * width + index[:, 1]
     occupied = np.unique(keys)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.proposals.surface.samples import Float, Int, Surface
+from om3d_core.proposals.surface.samples import LOTS, Float, Int, Surface, lot
 
 HYPOTHESES = 200
 SUBSAMPLE = 6_000
@@ -34,17 +34,18 @@ class Plane:
 def find_planes(surface: Surface, tolerance_m: float, min_area_m2: float) -> list[Plane]:
     """Planes by falling number of members; a sample belongs to at most one.
 
-    Each hypothesis is a sample with its normal (one-point RANSAC on a fixed random sequence); the
-    best is refined by least squares.
+    Each hypothesis is a sample with its normal (one-point RANSAC); the best is refined by least
+    squares. Which samples are drawn depends on their places alone, so that a cloud that grows has
+    the same planes where it did not change.
     """
-    rng = np.random.default_rng(0)
+    drawn = lot(surface)
     min_members = max(int(min_area_m2 / surface.voxel_m**2), 50)
     free = np.flatnonzero(np.linalg.norm(surface.normals, axis=1) > 0.5)
     planes: list[Plane] = []
     misses = 0
     while len(free) >= min_members and len(planes) < MAX_PLANES and misses < MAX_MISSES:
-        work = free if len(free) <= WORKING_SET else np.sort(rng.choice(free, WORKING_SET, False))
-        normal, offset = _best_hypothesis(surface, work, tolerance_m, rng)
+        work = _draw(free, drawn, WORKING_SET)
+        normal, offset = _best_hypothesis(surface, work, tolerance_m, drawn)
         for scale in (2.0, 1.0, 1.0):
             near = work[_inliers(surface, work, normal, offset, scale * tolerance_m)]
             if len(near) < 10:
@@ -60,16 +61,28 @@ def find_planes(surface: Surface, tolerance_m: float, min_area_m2: float) -> lis
 
 
 def _best_hypothesis(
-    surface: Surface, work: Int, tolerance_m: float, rng: np.random.Generator
+    surface: Surface, work: Int, tolerance_m: float, drawn: Int
 ) -> tuple[Float, float]:
-    sample = work if len(work) <= SUBSAMPLE else np.sort(rng.choice(work, SUBSAMPLE, False))
-    seeds = rng.choice(sample, min(HYPOTHESES, len(sample)), replace=False)
+    sample = _draw(work, drawn, SUBSAMPLE)
+    seeds = _draw(sample, drawn, HYPOTHESES)
     candidates = surface.normals[seeds]
     offsets = np.einsum("ij,ij->i", candidates, surface.points[seeds])
     close = np.abs(surface.points[sample] @ candidates.T - offsets) < tolerance_m
     close &= np.abs(surface.normals[sample] @ candidates.T) > MIN_COS
     best = int(np.argmax(close.sum(axis=0)))
     return candidates[best], float(offsets[best])
+
+
+def _draw(among: Int, drawn: Int, most: int) -> Int:
+    """Half of ``most`` of the samples ``among``, up to ``most``: of all lots a power of two.
+
+    So the same are drawn when there are a few more.
+    """
+    halvings = max(int(np.ceil(np.log2(max(len(among), 1) / most))), 0)
+    chosen: Int = among[drawn[among] <= LOTS >> halvings]
+    if len(chosen) > most:
+        chosen = np.sort(chosen[np.argpartition(drawn[chosen], most)[:most]])
+    return chosen
 
 
 def _inliers(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
 
 from om3d_core.data.cloud import Cloud, grid_keys
 
@@ -18,6 +19,10 @@ Int = npt.NDArray[np.int64]
 NORMAL_NEIGHBORS = 20
 EDGE_NEIGHBORS = 9
 REACH_VOXELS = 2.6
+MAP_FROM_GRID = Rotation.from_rotvec((0.5, 0.7, 0.3)).as_matrix()
+VOXEL_PER_DISTANCE = 1.25
+LOTS = (1 << 63) - 1
+STEPS_AN_OCTAVE = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +47,13 @@ class Surface:
 
 
 def resample(cloud: Cloud, voxel_m: float) -> Surface:
-    """Average the cloud within voxels, smooth the normals and link the neighbors."""
+    """Average the cloud within voxels, smooth the normals and link the neighbors.
+
+    The grid lies fixed in the map, so that what did not change keeps its samples, and aslant:
+    fused points lie on the planes of another grid, which would beat with this one.
+    """
     points64 = cloud.points.astype(np.float64)
-    origin = points64.min(axis=0)
-    keys = grid_keys(np.floor((points64 - origin) / voxel_m).astype(np.int64))
+    keys = grid_keys(_cells(points64, voxel_m))
     unique, voxel_of_point = np.unique(keys, return_inverse=True)
     n = len(unique)
     points = average(points64, voxel_of_point, n)
@@ -65,6 +73,15 @@ def resample(cloud: Cloud, voxel_m: float) -> Surface:
     return Surface(points, normals, colors, voxel_of_point, neighbors, edges, voxel_m)
 
 
+def voxel_for(cloud: Cloud, least_m: float) -> float:
+    """The side of voxels that hold a point or more each, in coarse steps from ``least_m`` up.
+
+    A cloud that grows keeps it.
+    """
+    ratio = max(VOXEL_PER_DISTANCE * sample_distance(cloud) / least_m, 1.0)
+    return float(least_m * 2.0 ** (round(STEPS_AN_OCTAVE * np.log2(ratio)) / STEPS_AN_OCTAVE))
+
+
 def sample_distance(cloud: Cloud) -> float:
     """The typical distance of neighboring points of a cloud, meters; 0 for a tiny cloud."""
     points = cloud.points.astype(np.float64)
@@ -74,6 +91,24 @@ def sample_distance(cloud: Cloud) -> float:
     probes = points[:: max(len(points) // 2000, 1)]
     reach = cKDTree(points).query(probes, k=[k + 1])[0]
     return float(np.median(reach) * np.sqrt(np.pi / k))
+
+
+def lot(surface: Surface) -> Int:
+    """(n,) a number in 0..:data:`LOTS` for each sample, as good as random, drawn from its place
+    alone (splitmix64, Steele et al. 2014)."""
+    cells = _cells(surface.points, surface.voxel_m).astype(np.uint64)
+    drawn = np.zeros(len(surface), np.uint64)
+    for axis in cells.T:
+        drawn += axis + np.uint64(0x9E3779B97F4A7C15)
+        drawn = (drawn ^ (drawn >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        drawn = (drawn ^ (drawn >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        drawn ^= drawn >> np.uint64(31)
+    return (drawn >> np.uint64(1)).astype(np.int64)
+
+
+def _cells(points: Float, voxel_m: float) -> Int:
+    """(n, 3) the cells of the slanting grid that points (n, 3) lie in."""
+    return np.asarray(np.floor(points @ MAP_FROM_GRID / voxel_m), np.int64)
 
 
 def average(values: Float, group: Int, n: int) -> Float:

@@ -1,13 +1,21 @@
 """Fusion of rendered views of a box scene, and the cloud of one view."""
 
+from contextlib import suppress
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import open3d as o3d
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame, Intrinsics
-from om3d_core.errors import InputError, SettingsError
-from om3d_core.mapping.fusion import Fuser, FusionSettings, cloud_from_frame
+from om3d_core.errors import CanceledError, InputError, SettingsError
+from om3d_core.mapping.fusion import Fuser, FusionSettings, IncrementalFusion, cloud_from_frame
+from om3d_core.mapping.keyframes import KeyframeSettings, KeyframeStore
+from om3d_core.progress import Job
 
 K = Intrinsics(260.0, 260.0, 159.5, 119.5, 320, 240)
 BOX_LOW, BOX_HIGH = np.array([-0.15, -0.1, 0.0]), np.array([0.15, 0.1, 0.2])
@@ -157,3 +165,71 @@ def test_cloud_of_one_frame(frames: list[Frame]) -> None:
     floor = cloud.points[:, 2] < 1e-3
     clear = floor & (np.abs(cloud.points[:, :2]) > 0.25).any(axis=1)
     assert np.median(cloud.normals[clear] @ [0, 0, 1]) > 0.99
+
+
+class Fusions:
+    """Counts the blocks that are fused."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.blocks = 0
+        integrate = Fuser.integrate
+
+        def counted(fuser: Fuser, frame: Frame, blocks: npt.NDArray[np.int32]) -> None:
+            self.blocks += len(blocks)
+            integrate(fuser, frame, blocks)
+
+        monkeypatch.setattr(Fuser, "integrate", counted)
+
+
+def store_of(frames: list[Frame]) -> KeyframeStore:
+    store = KeyframeStore(KeyframeSettings(step_m=0.0))
+    for frame in frames:
+        store.add(frame)
+    return store
+
+
+def assert_same(a: Cloud, b: Cloud) -> None:
+    assert np.array_equal(a.points, b.points) and np.array_equal(a.colors, b.colors)
+    assert np.array_equal(a.normals, b.normals)
+
+
+@given(data=st.data(), most=st.integers(0, 2))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_history_gives_the_cloud_of_the_frames_that_are_left(
+    frames: list[Frame], data: st.DataObject, most: int
+) -> None:
+    """Frames come and go in any order, with clouds and cancels between."""
+    chosen = FusionSettings(frames_a_block=most, voxel_m=0.02)
+    grown, store = IncrementalFusion(chosen), store_of([])
+    steps = data.draw(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=1,
+                               max_size=8))
+    for index, then in steps:
+        if frames[index].stamp_ns in store:
+            store.remove(frames[index].stamp_ns)
+        else:
+            store.add(frames[index])
+        if then == 1:
+            grown.cloud(store, Job())
+        elif then == 2:
+            left = iter(range(data.draw(st.integers(0, 3))))
+            with suppress(CanceledError):
+                grown.cloud(store, Job(canceled=lambda left=left: next(left, None) is None))
+    fresh = IncrementalFusion(chosen)
+    assert_same(grown.cloud(store, Job()), fresh.cloud(store, Job()))
+    assert grown.cloud(store, Job()) is grown.cloud(store, Job())
+
+
+def test_a_block_that_has_its_frames_is_left_as_it_is(
+    frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Fusions(monkeypatch)
+    again = [replace(frame, stamp_ns=10 + i) for i, frame in enumerate(frames)]
+    store, fusion = store_of(frames), IncrementalFusion(FusionSettings(frames_a_block=1))
+    first, blocks = fusion.cloud(store, Job()), counted.blocks
+    for frame in again:
+        store.add(frame)
+    assert_same(fusion.cloud(store, Job()), first)
+    assert blocks > 0 and counted.blocks == blocks
+    every = IncrementalFusion(FusionSettings(frames_a_block=0))
+    every.cloud(store, Job())
+    assert counted.blocks > 2 * blocks

@@ -12,7 +12,7 @@ from helpers.worlds import fused, tabletop
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.errors import CanceledError, EmptyMapError, InputError, UnusableFrameError
-from om3d_core.mapping.crops import cut, multi_level_boxes
+from om3d_core.mapping.crops import cut, multi_level_boxes, snap_box
 from om3d_core.mapping.fusion import Fuser
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
@@ -275,7 +275,8 @@ def test_all_crops_of_an_instance_can_be_pooled(frames):
             if stamp >= 0:
                 rgb = by_stamp[stamp].rgb
                 height, width = rgb.shape[:2]
-                crops += cut(rgb, multi_level_boxes(box, width, height, SETTINGS.crops))
+                snapped = snap_box(box, SETTINGS.crops)
+                crops += cut(rgb, multi_level_boxes(snapped, width, height, SETTINGS.crops))
         rows = ColorEncoder().encode_images(crops)["color@1"]
         mean = rows.mean(axis=0)
         np.testing.assert_allclose(pooled[i], mean / np.linalg.norm(mean), atol=1e-6)
@@ -321,10 +322,10 @@ def test_a_frame_that_a_refresh_fails_at_is_set_aside(frames, monkeypatch):
             clean.add_frame(frame)
     integrate = Fuser.integrate
 
-    def failing(self, frame):
+    def failing(self, frame, blocks):
         if frame.stamp_ns == frames[3].stamp_ns:
             raise RuntimeError("a hash table is full")
-        integrate(self, frame)
+        integrate(self, frame, blocks)
 
     monkeypatch.setattr(Fuser, "integrate", failing)
     assert_same_content(m.refresh(), clean.refresh())

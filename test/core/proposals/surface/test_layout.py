@@ -41,7 +41,7 @@ def surface_of(points: np.ndarray) -> Surface:
 
 def dense_islands(points: np.ndarray) -> list[np.ndarray]:
     """The same on a grid of all cells."""
-    index = np.floor((points[:, :2] - points[:, :2].min(axis=0)) / CELL_M).astype(np.int64)
+    index = np.floor(points[:, :2] / CELL_M).astype(np.int64)
     cells = np.zeros(index.max(axis=0) + 1, bool)
     cells[index[:, 0], index[:, 1]] = True
     labels, count = ndimage.label(ndimage.binary_dilation(cells), np.ones((3, 3), bool))
