@@ -61,7 +61,7 @@ def choose_frames(
     seen: by stamp. Of each octant the ``most`` nearest by octave are taken, the earliest first.
     """
     among = np.sort(among)
-    rows = [
+    rows = [] if not len(among) else [
         (np.full(int(here.sum()), stamp), blocks.keys[here], blocks.octants[here],
          blocks.octaves[here])
         for stamp, blocks in seen.items()

@@ -219,6 +219,13 @@ def test_any_history_gives_the_cloud_of_the_frames_that_are_left(
     assert grown.cloud(store, Job()) is grown.cloud(store, Job())
 
 
+def test_a_frame_without_depth_changes_nothing(frames: list[Frame]) -> None:
+    store, fusion = store_of(frames[:2]), IncrementalFusion(FusionSettings())
+    before = fusion.cloud(store, Job())
+    store.add(replace(frames[2], depth=np.zeros_like(frames[2].depth)))
+    assert_same(fusion.cloud(store, Job()), before)
+
+
 def test_a_block_that_has_its_frames_is_left_as_it_is(
     frames: list[Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
