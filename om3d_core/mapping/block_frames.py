@@ -43,7 +43,8 @@ class SeenBlocks:
 def pack(blocks: npt.NDArray[np.int32]) -> Int:
     """(B,) one key a block (B, 3) of indices within 2 ** 20 of zero."""
     x, y, z = (blocks.astype(np.int64) + HALF).T
-    return (x << 2 * BITS) | (y << BITS) | z
+    keys: Int = (x << 2 * BITS) | (y << BITS) | z
+    return keys
 
 
 def unpack(keys: Int) -> npt.NDArray[np.int32]:

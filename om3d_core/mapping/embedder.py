@@ -133,7 +133,7 @@ class Embedder:
 
     def _remember(self, used: dict[Key, EncodedView], frames: KeyframeStore) -> None:
         """Keep what is used now, and the most recent of what was used before."""
-        before = [key for key in self._cache if key not in used and key[0] in frames]
+        before = [key for key in self._cache if key not in used and int(key[0]) in frames]
         room = max(REMEMBERED * len(used) - len(used), 0)
         kept = before[max(len(before) - room, 0) :]
         self._cache = {key: self._cache[key] for key in kept} | used

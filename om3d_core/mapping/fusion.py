@@ -81,10 +81,11 @@ class Fuser:
         depth = self._in_range(frame)
         if not depth.any():
             return np.zeros((0, 3), np.int32)
-        s = self._settings
+        s, o3d = self._settings, self._o3d
+        intrinsic = o3d.core.Tensor(frame.intrinsics.matrix)
         blocks = self._grid.compute_unique_block_coordinates(
-            self._o3d.t.geometry.Image(depth), self._o3d.core.Tensor(frame.intrinsics.matrix),
-            _extrinsic(self._o3d, frame), 1.0, s.max_depth_m, s.truncation_voxels,
+            o3d.t.geometry.Image(depth), intrinsic, _extrinsic(o3d, frame), 1.0, s.max_depth_m,
+            s.truncation_voxels,
         )
         result: npt.NDArray[np.int32] = blocks.numpy()
         return result
