@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import mmap
 import os
 import signal
 import subprocess
@@ -73,7 +74,8 @@ def test_what_a_process_holds():
     before = held_by(os.getpid())
     stop = threading.Event()
     thread = threading.Thread(target=stop.wait)
-    block = np.ones(50_000_000, np.uint8)
+    block = mmap.mmap(-1, 50_000_000)
+    np.frombuffer(block, np.uint8)[:] = 1
     thread.start()
     with Path(os.devnull).open():
         now = held_by(os.getpid())
