@@ -20,6 +20,7 @@ SOAK_SECONDS ?= 3600
 # Tests run side by side on two cores, then those with nodes (test/conftest.py marks them) one after
 # another. Plug-ins are those that pyproject.toml names: ROS installs outdated ones.
 PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest
+WITH_TESTS := PYTHONPATH=.:test$${PYTHONPATH:+:$$PYTHONPATH}
 
 setup: ## Build the Python environment and the ROS 2 workspace
 	@scripts/setup.sh
