@@ -114,13 +114,18 @@ class Frame:
             "NaN, infinite or negative values",
         )
         check_rigid(self.map_from_camera)
-        shift = float(np.abs(self.map_from_camera[:3, 3]).max())
-        expect(
-            shift < MAX_TRANSLATION_M,
-            f"a camera within {MAX_TRANSLATION_M / 1000:g} km of the origin of the map frame",
-            f"{shift:.6g} m",
-        )
+        check_near(self.map_from_camera)
         expect(self.stamp_ns >= 0, "a stamp of at least 0 ns", self.stamp_ns)
+
+
+def check_near(map_from_camera: npt.NDArray[np.float64]) -> None:
+    """Raise :class:`InputError` for a camera too far off the origin of the map frame."""
+    shift = float(np.abs(map_from_camera[:3, 3]).max())
+    expect(
+        shift < MAX_TRANSLATION_M,
+        f"a camera within {MAX_TRANSLATION_M / 1000:g} km of the origin of the map frame",
+        f"{shift:.6g} m",
+    )
 
 
 def check_rigid(transform: npt.NDArray[np.float64]) -> None:

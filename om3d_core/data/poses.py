@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
-from om3d_core.data.frame import check_rigid
+from om3d_core.data.frame import check_near, check_rigid
 from om3d_core.errors import expect
 
 NS_PER_S = 1_000_000_000
@@ -63,3 +63,11 @@ def inverse(transform: Transform) -> Transform:
     result[:3, :3] = transform[:3, :3].T
     result[:3, 3] = -transform[:3, :3].T @ transform[:3, 3]
     return result
+
+
+def camera_pose(transform: Transform) -> Transform:
+    """The rigid (4, 4) pose nearest to ``transform``; raises :class:`InputError` for one that no
+    frame takes."""
+    pose = nearest_rigid(transform)
+    check_near(pose)
+    return pose

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame, Intrinsics, clean_depth
-from om3d_core.data.poses import NS_PER_S, nearest_rigid
+from om3d_core.data.poses import NS_PER_S, camera_pose
 from om3d_core.errors import InputError, SourceError
 from om3d_core.files import read_json
 from om3d_core.formats.image_files import (
@@ -173,7 +173,7 @@ class FolderSource:
                 return f"{kind} missing"
         color, depth, pose = (files[number] for files in self._files.values())
         try:
-            map_from_camera = nearest_rigid(read_matrix(pose, {(4, 4)}))
+            map_from_camera = camera_pose(read_matrix(pose, {(4, 4)}))
         except InputError:
             return "pose invalid"
         try:

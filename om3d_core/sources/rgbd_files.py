@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.frame import Frame, Intrinsics, clean_depth
-from om3d_core.data.poses import nearest_rigid
+from om3d_core.data.poses import camera_pose
 from om3d_core.errors import InputError
 from om3d_core.formats.image_files import read_image_file, resize_color
 from om3d_core.sources.base import SkipCount
@@ -57,7 +57,7 @@ class RgbdFiles:
             if not path.is_file():
                 return f"{kind} missing"
         try:
-            map_from_camera = nearest_rigid(file.map_from_camera)
+            map_from_camera = camera_pose(file.map_from_camera)
         except InputError:
             return "pose invalid"
         size = file.intrinsics.width, file.intrinsics.height

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from types import FrameType
 
@@ -45,7 +46,7 @@ def run(make_node: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     _stop_at_signals(stop)
     try:
         _init(args)
-        node = make_node()
+        node = _make(make_node)
     except (Om3dError, ParameterException, NameValidationException) as error:
         print(f"om3d: error: {error}", file=sys.stderr)
         rclpy.try_shutdown()
@@ -117,12 +118,26 @@ def _init(args: Sequence[str] | None) -> None:
     except UnknownROSArgsError as error:
         raise SettingsError(f"arguments: unknown after --ros-args: {error}") from error
     except (RCLError, RCLInvalidROSArgsError) as error:
-        reason = PLACE_IN_SOURCE.sub("", " ".join(str(error).split()))
-        raise SettingsError(f"arguments: {reason}") from error
+        raise SettingsError(f"arguments: {_reason(error)}") from error
     except UnicodeDecodeError as error:  # a reason that was cut within a character
         raise SettingsError("arguments: expected shorter ones") from error
     finally:
         rclpy.logging.set_logger_level("rcl", LoggingSeverity.UNSET)
+
+
+def _make(make_node: Callable[[], ManagedNode]) -> ManagedNode:
+    """The node; raises :class:`SettingsError` for names, remapped ones too, that rcl refuses."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        try:
+            return make_node()
+        except RCLError as error:
+            raise SettingsError(f"arguments: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What an error of rcl says, without where in its source."""
+    return PLACE_IN_SOURCE.sub("", " ".join(str(error).split()))
 
 
 def _stop_at_signals(stop: threading.Event) -> None:

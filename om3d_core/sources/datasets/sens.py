@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.frame import Frame, Intrinsics, clean_depth
-from om3d_core.data.poses import NS_PER_S, nearest_rigid
+from om3d_core.data.poses import NS_PER_S, camera_pose
 from om3d_core.errors import InputError, SourceError
 from om3d_core.files import open_regular
 from om3d_core.formats.image_files import check_sides, decode_file, resize_color
@@ -84,7 +84,7 @@ class SensFile:
     def _read(self, file: BinaryIO, number: int) -> Frame | str:
         stored, size = self._frames[number], (self._intrinsics.width, self._intrinsics.height)
         try:
-            pose = nearest_rigid(stored.pose)
+            pose = camera_pose(stored.pose)
         except InputError:
             return "pose invalid"
         file.seek(stored.offset)

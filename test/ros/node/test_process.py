@@ -9,6 +9,7 @@ import pytest
 
 from om3d_ros.mapper_node import MapperNode
 from om3d_ros.node import process
+from om3d_ros.query_node import QueryNode
 from om3d_ros.replay.processes import NodeProcess, Processes
 
 START_S = 90.0
@@ -60,6 +61,15 @@ def test_bad_arguments_that_are_too_long_to_be_told_are_refused(
     arguments = ["--ros-args", "-r", f"instances:={'a' * shift}{CRAB * 1000}"]
     assert process.run(MapperNode, arguments) == process.EXIT_ERROR
     assert capfd.readouterr().err.splitlines()[-1].startswith("om3d: error: arguments: ")
+
+
+@pytest.mark.parametrize("rule", ["__node:", "instances:"])
+def test_names_that_are_too_long_are_refused(rule, signals, capfd, ros_domain_id):
+    for node in (MapperNode, QueryNode):
+        arguments = ["--ros-args", "-r", f"{rule}={'a' * 300}"]
+        if node is QueryNode or rule == "__node:":
+            assert process.run(node, arguments) == process.EXIT_ERROR
+            assert capfd.readouterr().err.splitlines()[-1].startswith("om3d: error: arguments: ")
 
 
 @pytest.mark.parametrize("name", BAD_FILES)

@@ -134,6 +134,11 @@ def test_scannet_frames_that_cannot_be_read(tmp_path) -> None:
     path.write_bytes(whole.replace(pose, np.full(16, -np.inf, "<f4").tobytes()))
     scene = ScanNetScene(tmp_path, "scene0011_00", EVERY)
     assert len(list(scene)) == 3 and scene.skipped.reasons == {"pose invalid": 1}
+    far = np.eye(4, dtype="<f4")
+    far[0, 3] = 1e37
+    path.write_bytes(whole.replace(pose, far.tobytes()))
+    scene = ScanNetScene(tmp_path, "scene0011_00", EVERY)
+    assert len(list(scene)) == 3 and scene.skipped.reasons == {"pose invalid": 1}
     for content in (b"", b"\x05" + whole[1:], whole[:300], b"\xff" * 400):
         path.write_bytes(content)
         with pytest.raises(SourceError, match="version 4"):
