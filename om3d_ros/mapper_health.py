@@ -6,8 +6,8 @@ import time
 
 from om3d.msg import MapperStatus
 
+from om3d_core.streams.assembler import StreamState
 from om3d_core.streams.usage import Window
-from om3d_ros.mapper_streams import StreamState
 from om3d_ros.node.diagnostics import Health, Latencies
 from om3d_ros.node.input_health import InputHealth
 
@@ -33,7 +33,9 @@ class MapperHealth:
         self._recent = Window()
         self._inputs.clear()
 
-    def report(self, status: MapperStatus, streams: StreamState, active: bool) -> Health:
+    def report(
+        self, status: MapperStatus, streams: StreamState, color_hz: float, active: bool
+    ) -> Health:
         """Complaints and values of now."""
         recent = self._recent
         recent.add(time.monotonic(), {name: getattr(status, name) for name in RECENT})
@@ -55,5 +57,5 @@ class MapperHealth:
         values |= {f"received {name}": n for name, n in streams.received.items()}
         values |= {f"missing {name}": n for name, n in streams.misses.items()}
         values |= {"duplicates": streams.duplicates, "jumps back": streams.jumps}
-        values |= self._inputs.values | {"color rate (Hz)": f"{streams.color_hz:.1f}"}
+        values |= self._inputs.values | {"color rate (Hz)": f"{color_hz:.1f}"}
         return Health({}, warnings, values | self._latencies.values())

@@ -21,7 +21,7 @@ from om3d_core.mapping.build import create_mapper
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job, Report, silent
-from om3d_core.streams.assembler import Posed
+from om3d_core.streams.assembler import Posed, StreamState
 from om3d_ros.conversions import clouds, images
 from om3d_ros.conversions.stamps import stamp_ns
 from om3d_ros.map_folder import map_folder
@@ -173,7 +173,16 @@ class MappingSession:
 
     def status(self, header: Header) -> MapperStatus:
         """Counters and state for programs."""
-        worker, streams = self._worker.state, self.streams.state
+        return self._status(header, self.streams.state)
+
+    def health(self, active: bool) -> Health:
+        """Complaints and values for people."""
+        streams = self.streams.state
+        status = self._status(Header(), streams)
+        return self._health.report(status, streams, self.streams.color_hz, active)
+
+    def _status(self, header: Header, streams: StreamState) -> MapperStatus:
+        worker = self._worker.state
         with self._lock:
             counts = self._counts
             return MapperStatus(
@@ -193,10 +202,6 @@ class MappingSession:
                 revision=self._mapper.revision,
                 refreshes_failed=counts.refreshes_failed,
             )
-
-    def health(self, active: bool) -> Health:
-        """Complaints and values for people."""
-        return self._health.report(self.status(Header()), self.streams.state, active)
 
     def _make(self, mapping: MapSettings) -> Mapper:
         """Load the models in the worker, so that the threads they start are as it is."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from om3d_core.errors import Om3dError
-from om3d_core.streams.assembler import FrameAssembler, Posed
+from om3d_core.streams.assembler import FrameAssembler, Posed, StreamState
 from om3d_core.streams.pose_buffer import PoseBuffer
 from om3d_ros.conversions import poses
 from om3d_ros.conversions.stamps import stamp_ns
@@ -23,21 +22,6 @@ from om3d_ros.node.outcomes import FrameError
 from om3d_ros.node.settings import MapperNodeSettings
 
 PAIRED, HELD = ("color", "depth"), ("camera_info",)
-
-
-@dataclass(frozen=True)
-class StreamState:
-    """Counters and offsets as :class:`~om3d_core.streams.assembler.FrameAssembler` has them."""
-
-    received: Mapping[str, int]
-    misses: Mapping[str, int]
-    offsets_ns: Mapping[str, int]
-    paired: int
-    lost: int
-    pending: int
-    duplicates: int
-    jumps: int
-    color_hz: float
 
 
 class Streams:
@@ -69,11 +53,12 @@ class Streams:
     def state(self) -> StreamState:
         """What came and what became of it."""
         with self._lock:
-            frames = self._frames
-            return StreamState(
-                dict(frames.received), frames.misses, frames.offsets_ns, frames.paired,
-                frames.lost, frames.pending, frames.duplicates, frames.jumps, self._color_rate.hz,
-            )
+            return self._frames.state
+
+    @property
+    def color_hz(self) -> float:
+        """The rate of the color images."""
+        return self._color_rate.hz
 
     @property
     def jumps(self) -> int:

@@ -134,8 +134,7 @@ class Embedder:
     def _remember(self, used: dict[Key, EncodedView], frames: KeyframeStore) -> None:
         """Keep what is used now, and the most recent of what was used before."""
         before = [key for key in self._cache if key not in used and int(key[0]) in frames]
-        room = max(REMEMBERED * len(used) - len(used), 0)
-        kept = before[max(len(before) - room, 0) :]
+        kept = before[max(len(before) - (REMEMBERED - 1) * len(used), 0) :]
         self._cache = {key: self._cache[key] for key in kept} | used
 
     def _walk(

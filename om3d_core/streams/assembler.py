@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Generic, NamedTuple, TypeVar
 
@@ -22,6 +23,20 @@ class Posed(NamedTuple, Generic[T]):
     stamp_ns: int
     messages: tuple[T, ...]
     map_from_camera: Transform
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """What came and what became of it: the counters and offsets of a :class:`FrameAssembler`."""
+
+    received: Mapping[str, int]
+    misses: Mapping[str, int]
+    offsets_ns: Mapping[str, int]
+    paired: int
+    lost: int
+    pending: int
+    duplicates: int
+    jumps: int
 
 
 class FrameAssembler(Generic[T]):
@@ -54,6 +69,14 @@ class FrameAssembler(Generic[T]):
         self.paired = 0
         self.jumps = 0
         self.received = dict.fromkeys((*channels, *held, "pose"), 0)
+
+    @property
+    def state(self) -> StreamState:
+        """All counters and offsets of now."""
+        return StreamState(
+            dict(self.received), self.misses, self.offsets_ns, self.paired, self.lost,
+            self.pending, self.duplicates, self.jumps,
+        )
 
     @property
     def pending(self) -> int:

@@ -77,6 +77,12 @@ class Window:
         (_, old), (_, new) = self._samples[0], self._samples[-1]
         return new.get(name, 0) - old.get(name, 0)
 
+    def grown(self, prefix: str) -> dict[str, int]:
+        """By how much counters grew whose names begin so, by the rest of their names."""
+        names = self._samples[-1][1] if self._samples else {}
+        grown = {name: self.change(name) for name in names if name.startswith(prefix)}
+        return {name.removeprefix(prefix): n for name, n in grown.items() if n > 0}
+
 
 class Usage:
     """The share of the color images sent that became frames, over a :class:`Window`."""
@@ -84,12 +90,9 @@ class Usage:
     def __init__(self, window_s: float = WINDOW_S):
         self.window_s = window_s
         self._window = Window(window_s)
-        self._topics: tuple[str, ...] = ()
-        self._inputs: tuple[str, ...] = ()
 
     def add(self, now_s: float, totals: Totals) -> None:
         """Take the counters at a time; earlier ones than the window are forgotten."""
-        self._topics, self._inputs = tuple(totals.lost), tuple(totals.without)
         self._window.add(now_s, {
             "sent": totals.decided,
             "used": totals.used,
@@ -111,13 +114,9 @@ class Usage:
     @property
     def lost(self) -> dict[str, int]:
         """Messages of each topic that were lost on the way within the window."""
-        return self._grown("lost", self._topics)
+        return self._window.grown("lost ")
 
     @property
     def without(self) -> dict[str, int]:
         """Color images given up within the window, for each input that they lacked."""
-        return self._grown("without", self._inputs)
-
-    def _grown(self, kind: str, names: tuple[str, ...]) -> dict[str, int]:
-        grown = {name: self._window.change(f"{kind} {name}") for name in names}
-        return {name: n for name, n in grown.items() if n > 0}
+        return self._window.grown("without ")

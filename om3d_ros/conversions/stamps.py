@@ -5,10 +5,9 @@ from __future__ import annotations
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
+from om3d_core.data.poses import NS_PER_S
+from om3d_core.data.tables import MAX_STAMP_NS
 from om3d_core.errors import expect
-
-NS_PER_S = 1_000_000_000
-MAX_STAMP_NS = 2**31 * NS_PER_S - 1
 
 
 def stamp_ns(stamp: Time) -> int:

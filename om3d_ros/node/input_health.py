@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Protocol
 
+from om3d_core.streams.assembler import StreamState
 from om3d_core.streams.settings import SyncSettings
 from om3d_core.streams.usage import Totals, Usage
 from om3d_ros.node.inputs import Input
@@ -27,26 +27,6 @@ LACKS = {
 }
 
 
-class Paired(Protocol):
-    """What became of the color images: counters that only grow, but ``pending``."""
-
-    @property
-    def paired(self) -> int:
-        """Color images that became frames."""
-
-    @property
-    def pending(self) -> int:
-        """Color images that wait."""
-
-    @property
-    def misses(self) -> Mapping[str, int]:
-        """For each other input the color images given up for want of it."""
-
-    @property
-    def offsets_ns(self) -> Mapping[str, int]:
-        """For inputs that were lacked, how far their nearest stamps were off."""
-
-
 class InputHealth:
     """Watches the inputs of a node and how many of the color images sent are used.
 
@@ -66,7 +46,7 @@ class InputHealth:
         """Forget what became of the images until now."""
         self._usage = Usage()
 
-    def complaints(self, streams: Paired) -> dict[str, str]:
+    def complaints(self, streams: StreamState) -> dict[str, str]:
         """What is wrong now, by kind; to be called once a second or so."""
         arrivals = {name: source.arrivals for name, source in self._inputs.items()}
         self._usage.add(time.monotonic(), Totals(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -54,7 +55,7 @@ def main() -> int:
     tally = Tally()
     with (
         tempfile.TemporaryDirectory(prefix="om3d-fuzz-") as folder, free_domain() as domain,
-        Probe() as probe, Live(Path(folder) / "live", domain) as live,
+        Probe() as probe, closing(Live(Path(folder) / "live", domain)) as live,
     ):  # fmt: skip
         every = parts(Path(folder), args.keep, probe, live)
         chosen = [part for part in every if args.only in ("", part.name)]

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
-from diagnostic_msgs.msg import DiagnosticArray
+from helpers.diagnostics import Diagnostics
 from helpers.plain_nodes import NODES, PlainNodes
 from helpers.worlds import tabletop
 from om3d.msg import Error
@@ -59,17 +58,6 @@ class Live:
         self._starts = 0
         self._stamp_ns = FIRST_NS
         self.pose_source = "odometry"
-
-    def __enter__(self) -> Live:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def nodes(self) -> PlainNodes:
@@ -207,9 +195,7 @@ class Live:
 
     def health(self, name: str) -> dict[str, str]:
         """The values of the next message of a node on /diagnostics."""
-        self._health.pop(name, None)
-        self.nodes.wait(lambda: name in self._health, f"diagnostics of {name}")
-        return self._health[name]
+        return self._health.values(f"/{name}")
 
     def pulse(self) -> Came:
         """The longest wait for what a node publishes each second; slow where it is late twice."""
@@ -228,11 +214,8 @@ class Live:
         folder = self._folder / str(self._starts)
         folder.mkdir(parents=True)
         self._nodes = self._stack.enter_context(PlainNodes(folder, self.domain))
-        self._health: dict[str, dict[str, str]] = {}
+        self._health = Diagnostics(self._nodes.client)
         node, publishers = self._nodes.client.node, self._nodes.publishers
-        node.create_subscription(
-            DiagnosticArray, "/diagnostics", self._take_health, qos.results()
-        )
         node.destroy_publisher(publishers["cloud"])  # a latched cloud would come again and again
         publishers["cloud"] = node.create_publisher(PointCloud2, "cloud_map", qos.results())
         self.pose_source = "odometry"
@@ -244,10 +227,6 @@ class Live:
         self._control = self.look()
         assert all(self._control), self._control
         self._nodes.call(SaveMap, "mapper/save", name=GOOD_MAP)
-
-    def _take_health(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            self._health[status.name.lstrip("/")] = {v.key: v.value for v in status.values}
 
     def _idle(self) -> bool:
         return not self.status.busy and not self.status.queue_depth

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ PARTS: dict[str, tuple[type[LivePart], int]] = {
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory, ros_domain_id: int) -> Iterator[Live]:
-    with Live(tmp_path_factory.mktemp("live"), ros_domain_id) as live:
+    with closing(Live(tmp_path_factory.mktemp("live"), ros_domain_id)) as live:
         yield live
 
 

@@ -6,11 +6,10 @@ import itertools
 import time
 
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray
+from helpers.diagnostics import Diagnostics
 from helpers.robot import MAPPER, Robot, code_name
 from helpers.worlds import tabletop
 
-from om3d_ros.node import qos
 from om3d_ros.replay.processes import NodeProcess
 
 FRAMES = 8
@@ -31,12 +30,7 @@ def frames():
 def robot(tmp_path_factory, ros_domain_id):
     with Robot(tmp_path_factory.mktemp("staleness"), ros_domain_id) as robot:
         robot.shifts_ns = itertools.count(0, MINUTE_NS)
-        robot.health = {}
-        robot.client.node.create_subscription(
-            DiagnosticArray, "/diagnostics",
-            lambda message: robot.health.update({s.name: s for s in message.status}),
-            qos.results(),
-        )
+        robot.health = Diagnostics(robot.client)
         robot.wait_until_ready()
         yield robot
 
@@ -56,7 +50,7 @@ def see(robot, frames):
 
 def mappers(robot):
     """How many mappers the query node hears."""
-    status = robot.health.get("/query")
+    status = robot.health.status.get("/query")
     values = {v.key: v.value for v in status.values} if status else {}
     return int(values.get("mappers", 0))
 
@@ -89,7 +83,7 @@ def test_the_map_of_a_dead_mapper_stays_stale_until_its_successor_publishes(mapp
         response = mapped.text("red")
         assert response.stale and response.map_id == first.map_id
         assert response.revision == first.revision and response.matches
-    assert "stale" in mapped.health["/query"].message
+    assert "stale" in mapped.health.status["/query"].message
     see(mapped, frames)
     second, _ = mapped.refresh()
     assert second.revision < first.revision and second.map_id != first.map_id
@@ -116,7 +110,7 @@ def test_of_two_mappers_the_last_map_counts_and_a_loss_brings_back_the_other(
 
     mapped.wait(answered_about_theirs, "the second mapper's map")
     assert not mapped.text("red").stale
-    mapped.wait(lambda: "2 mappers" in mapped.health["/query"].message, "a warning of two mappers")
+    mapped.wait(lambda: "2 mappers" in mapped.health.status["/query"].message, "a warning of two")
     lose(mapped, other)
     mapped.wait(lambda: not mapped.text("red").stale, "the map of the mapper that is left")
     assert_fresh(mapped.text("red"), ours)

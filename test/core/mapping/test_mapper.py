@@ -7,23 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.doubles import BoxProposer, ColorEncoder
+from helpers.small_mapper import SETTINGS, assert_same_content, mapper
 from helpers.worlds import fused, tabletop
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.errors import CanceledError, EmptyMapError, InputError, UnusableFrameError
 from om3d_core.mapping.crops import cut, multi_level_boxes, snap_box
-from om3d_core.mapping.fusion import Fuser
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job
 from om3d_core.query.aggregation import mean_crop_features
 from om3d_core.settings import build
-
-SETTINGS = build(
-    MapSettings, {"fusion.voxel_m": 0.03, "views.top_k": 3, "views.min_pixels": 10,
-                  "crops.levels": 2}
-)
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +36,6 @@ class NoProposer:
 
     def propose(self, cloud, job, up):
         return InstanceMasks.empty(len(cloud))
-
-
-def mapper(settings=SETTINGS):
-    return Mapper(settings, BoxProposer(), [ColorEncoder()])
-
-
-def assert_same_content(a, b):
-    for get in (
-        lambda s: s.cloud.points, lambda s: s.cloud.colors, lambda s: s.masks.indices,
-        lambda s: s.masks.indptr, lambda s: s.views.stamps, lambda s: s.views.pixels,
-        lambda s: s.views.boxes, lambda s: s.features[0].vectors, lambda s: s.features[0].valid,
-        lambda s: s.features[0].lengths,
-    ):
-        assert np.array_equal(get(a), get(b))
-    assert a.thumbnails == b.thumbnails
 
 
 @pytest.mark.parametrize("given_cloud", [True, False])
@@ -312,56 +292,6 @@ def test_a_camera_beyond_ten_kilometers_is_no_frame(frames):
     pose[0, 3] = 20_000.0
     with pytest.raises(InputError, match="within 10 km of the origin of the map frame, got 20000"):
         replace(frames[0], map_from_camera=pose)
-
-
-def test_a_frame_that_a_refresh_fails_at_is_set_aside(frames, monkeypatch):
-    clean, m = mapper(), mapper()
-    for frame in frames:
-        m.add_frame(frame)
-        if frame is not frames[3]:
-            clean.add_frame(frame)
-    integrate = Fuser.integrate
-
-    def failing(self, frame, blocks):
-        if frame.stamp_ns == frames[3].stamp_ns:
-            raise RuntimeError("a hash table is full")
-        integrate(self, frame, blocks)
-
-    monkeypatch.setattr(Fuser, "integrate", failing)
-    assert_same_content(m.refresh(), clean.refresh())
-    stamp = frames[3].stamp_ns
-    assert [str(fault) for fault in m.set_aside] == [
-        f"the frame of stamp {stamp} ns was set aside: a hash table is full"
-    ]
-    assert m.refresh() is m.scene and len(m.set_aside) == 1
-
-
-class Picky(BoxProposer):
-    """Fails at clouds of fewer than 100 points."""
-
-    def propose(self, cloud, job, up):
-        if len(cloud) < 100:
-            raise RuntimeError("too few points")
-        return super().propose(cloud, job, up)
-
-
-def test_a_cloud_that_a_refresh_fails_at_is_set_aside(frames, cloud):
-    m = Mapper(SETTINGS, Picky(), [ColorEncoder()])
-    for frame in frames[:5]:
-        m.add_frame(frame)
-    m.set_cloud(cloud)
-    first = m.refresh()
-    m.set_cloud(cloud.select(slice(10)))
-    m.add_frame(frames[5])
-    second = m.refresh()
-    assert second.cloud is cloud and second.revision == first.revision + 1
-    assert [str(f) for f in m.set_aside] == ["the cloud was set aside: too few points"]
-    alone = Mapper(SETTINGS, Picky(), [ColorEncoder()])
-    alone.set_cloud(cloud.select(slice(10)))
-    with pytest.raises(EmptyMapError):
-        alone.refresh()
-    alone.add_frame(frames[0])
-    assert len(alone.refresh()) > 0
 
 
 def test_a_cloud_in_millimeters_is_refused_and_changes_nothing(frames, cloud):

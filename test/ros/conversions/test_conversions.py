@@ -18,7 +18,7 @@ from om3d_core.data.cloud import Cloud
 from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
-from om3d_core.data.tables import ViewTable
+from om3d_core.data.tables import MAX_STAMP_NS, ViewTable
 from om3d_core.errors import InputError
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
@@ -57,7 +57,7 @@ def optional(module):
 
 
 def test_stamps():
-    for value in (0, 1, 999_999_999, 1_795_000_000_123_456_789, stamps.MAX_STAMP_NS):
+    for value in (0, 1, 999_999_999, 1_795_000_000_123_456_789, MAX_STAMP_NS):
         assert stamps.stamp_ns(stamps.to_time(value)) == value
     for value in (-1, 2**62):
         with pytest.raises(InputError):
