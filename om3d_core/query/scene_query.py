@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -136,7 +135,7 @@ class SceneQuery:
         self._by_image = (
             self._by_text if for_image == for_text else self._searched(*for_image)
         )
-        self._place = lru_cache(maxsize=None)(self._measure)
+        self._places: dict[int, tuple[Box, npt.NDArray[np.float64]]] = {}
 
     def text(self, text: str, top_k: int | None = None) -> Answer:
         """The instances that ``text`` describes.
@@ -246,7 +245,10 @@ class SceneQuery:
             view_similarities=tuple(views),
         )
 
-    def _measure(self, row: int) -> tuple[Box, npt.NDArray[np.float64]]:
-        """The box and the mean point of an instance."""
-        points = self._scene.cloud.points[self._scene.masks[row]]
-        return fit_box(points, self._scene.up), points.mean(axis=0, dtype=np.float64)
+    def _place(self, row: int) -> tuple[Box, npt.NDArray[np.float64]]:
+        """The box and the mean point of an instance, measured once."""
+        if row not in self._places:
+            points = self._scene.cloud.points[self._scene.masks[row]]
+            centroid = points.mean(axis=0, dtype=np.float64)
+            self._places[row] = fit_box(points, self._scene.up), centroid
+        return self._places[row]

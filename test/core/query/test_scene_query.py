@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -261,6 +263,19 @@ def test_texts_are_encoded_once_and_forgotten_in_turn():
     for text in ("cup", "mug", "chair", "mug", "cup"):
         memory.vector(text, "toy@1")
     assert encoder.texts == ["mug", "cup", "chair", "cup"]
+
+
+def test_a_scene_is_freed_with_its_query_at_once():
+    gc.disable()
+    try:
+        world = scene()
+        asked = SceneQuery(world, ToyEncoder())
+        asked.text("mug")
+        gone = weakref.ref(world)
+        del world, asked
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_the_verdict_follows_the_threshold():

@@ -1,0 +1,82 @@
+"""What the query node holds of the maps that came and went."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.doubles import ColorEncoder
+from helpers.scenes import make_scene
+from om3d.srv import QueryText
+from std_msgs.msg import Header
+
+from om3d_core.data.tables import FeatureTable
+from om3d_core.encoders.settings import EncoderSettings
+from om3d_core.query.scene_query import QuerySettings
+from om3d_ros import query_encoders, query_session
+from om3d_ros.conversions.instances import from_scene
+from om3d_ros.freshness import Freshness
+from om3d_ros.node.settings import QueryNodeSettings
+from om3d_ros.query_session import Answering
+
+MAPS = 6
+
+
+class Log:
+    """Nothing is to be told."""
+
+    def info(self, text, **options):
+        pass
+
+    def warning(self, text, **options):
+        raise AssertionError(text)
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    monkeypatch.setattr(query_encoders, "encoder_of_space", lambda *_: ColorEncoder())
+    answering = Answering(
+        QueryNodeSettings(), QuerySettings(), EncoderSettings(), Freshness(), Log()
+    )
+    yield answering
+    answering.close()
+
+
+@pytest.fixture
+def living(monkeypatch):
+    """The scenes that were made of messages and are still held, without collections."""
+    born, make = [], query_session.to_scene
+
+    def note(*messages):
+        scene = make(*messages)
+        born.append(weakref.ref(scene))
+        return scene
+
+    monkeypatch.setattr(query_session, "to_scene", note)
+    gc.disable()
+    yield lambda: sum(ref() is not None for ref in born)
+    gc.enable()
+
+
+def messages(revision):
+    """A map that the encoder above filled."""
+    scene = make_scene(seed=revision)
+    rows = np.zeros((*scene.views.valid.shape, 3), np.float32)
+    rows[..., revision % 3] = scene.views.valid
+    table = FeatureTable.from_means(ColorEncoder().spaces[0], rows)
+    scene = replace(scene, revision=revision, map_id="0" * 32, features=(table,))
+    return from_scene(scene, Header(frame_id="map"))
+
+
+def test_maps_that_were_replaced_are_freed_at_once(answering, living):
+    for revision in range(1, MAPS + 1):
+        instances, cloud = messages(revision)
+        answering.take_instances(instances)
+        answering.take_cloud(cloud)
+        response = answering.text(QueryText.Request(text="red"), QueryText.Response())
+        assert response.matches and response.revision == revision
+        answering.markers()
+        assert living() == 1
