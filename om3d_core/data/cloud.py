@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -73,6 +75,13 @@ class Cloud:
         return cls(
             np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8), np.zeros((0, 3), np.float32)
         )
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of points and colors, the same for the same content."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.points).data)
+        digest.update(np.ascontiguousarray(self.colors).data)
+        return digest.hexdigest()
 
     def select(self, rows: npt.NDArray[Any] | slice) -> Cloud:
         """The points at ``rows``: indices, a (P,) bool array, or a slice."""

@@ -33,6 +33,9 @@ class Scene:
     next_id: the id of the next new instance, above every id that was ever given.
     map_id: which map the revision counts, 32 hexadecimal digits; empty where it is not known.
     camera_frames: name of the camera's coordinate frame by stamp of the view, where it is known.
+    cloud_given: whether the cloud came from outside and was not fused from keyframes.
+    made_by, made_from: digests of the settings and models, and of the inputs that the Scene was
+    made with and of; empty where they are not known.
     """
 
     revision: int
@@ -47,6 +50,9 @@ class Scene:
     next_id: int = 1
     map_id: str = ""
     camera_frames: Mapping[int, str] = field(default_factory=dict)
+    cloud_given: bool = False
+    made_by: str = ""
+    made_from: str = ""
 
     def __post_init__(self) -> None:
         n = len(self.ids)

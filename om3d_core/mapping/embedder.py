@@ -1,22 +1,20 @@
-"""Features and thumbnails of the chosen views; a crop is encoded once, however often it is asked.
-
-What was encoded is remembered by what the crops show, for a while beyond its last use: masks come
-and go while a map grows. The memory grows with the map and not with time.
-"""
+"""Features and thumbnails of the chosen views; a crop that is remembered is not encoded again."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
+from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.frame import Frame
 from om3d_core.data.masks import InstanceMasks
+from om3d_core.data.scene import Scene
 from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.encoders.base import Encoder
 from om3d_core.formats.image_files import shrink_color
@@ -29,28 +27,16 @@ from om3d_core.mapping.crops import (
     snap_box,
 )
 from om3d_core.mapping.keyframes import KeyframeStore
+from om3d_core.mapping.view_memory import EncodedView, Key, ViewMemory, unit_and_length
 from om3d_core.mapping.visibility import VisibilitySettings, visible_pixels
 from om3d_core.progress import Job
 from om3d_core.segmenters.base import Segmenter
 from om3d_core.segmenters.prompts import mask_box
 
 CROPS_A_BATCH = 48
-# Views remembered for each that the map uses.
-REMEMBERED = 4
 THUMBNAIL_SIDE_PX = 192
 THUMBNAIL_QUALITY = 85
 THUMBNAIL_MARGIN = CropSettings(levels=2, expansion_ratio=0.3)
-
-Key = tuple[int | str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class EncodedView:
-    """The mean (D,) over the crops of one view by space name, and its JPEG thumbnail."""
-
-    means: dict[str, npt.NDArray[np.float32]]
-    thumbnail: bytes
-
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
@@ -63,7 +49,6 @@ class Encoded:
 
 @dataclass(frozen=True, eq=False)
 class _Pending:
-    key: Key
     crops: list[npt.NDArray[np.uint8]]
     thumbnail: bytes
 
@@ -76,16 +61,16 @@ class _Sight:
     box: npt.NDArray[np.int32]
     pixels: npt.NDArray[np.int32] | None = None
 
-    def key(self, stamp: int) -> Key:
-        """What the crops depend on."""
-        key: Key = (stamp, *map(int, self.box))
+    def key(self, stamp: int, pixel_sum: int) -> Key:
+        """What the crops depend on: neither the pose nor the instance."""
+        key: Key = (stamp, pixel_sum, *map(int, self.box))
         if self.pixels is None:
             return key
         return (*key, hashlib.sha256(self.pixels.tobytes()).hexdigest())
 
 
 class Embedder:
-    """Encodes views by any number of encoders and remembers the results.
+    """Encodes views by any number of encoders.
 
     A ``segmenter`` replaces the box of the visible points by that of a 2D mask, where it has one.
     """
@@ -101,46 +86,59 @@ class Embedder:
         self._crops = crops
         self._visibility = visibility
         self._segmenter = segmenter
-        self._cache: dict[Key, EncodedView] = {}
+
+    @property
+    def spaces(self) -> tuple[FeatureSpace, ...]:
+        """The spaces of all encoders."""
+        return tuple(space for encoder in self._encoders for space in encoder.spaces)
 
     def encode(
-        self, views: ViewTable, frames: KeyframeStore, cloud: Cloud, masks: InstanceMasks, job: Job
+        self, views: ViewTable, frames: KeyframeStore, cloud: Cloud, masks: InstanceMasks,
+        memory: ViewMemory, job: Job,
     ) -> Encoded:
-        """Features and thumbnails of all valid ``views``.
+        """Features and thumbnails of all valid ``views``; those in ``memory`` are not made again.
 
         The job may cancel between batches; what was encoded until then is remembered.
         """
         cells: list[tuple[int, int, Key]] = []
         batch: dict[Key, _Pending] = {}
         n_encoded, total = 0, int(views.valid.sum())
-        for instance, rank, key, pending in self._walk(views, frames, cloud, masks):
+        for instance, rank, key, pending in self._walk(views, frames, cloud, masks, memory):
             cells.append((instance, rank, key))
-            if pending is not None and key not in self._cache and key not in batch:
+            if pending is not None and key not in memory and key not in batch:
                 batch[key] = pending
                 n_encoded += len(pending.crops)
             if sum(len(p.crops) for p in batch.values()) >= CROPS_A_BATCH:
-                self._cache.update(self._run(list(batch.values())))
+                self._run(batch, memory)
                 batch = {}
             job.step("encode", len(cells), total)
-        self._cache.update(self._run(list(batch.values())))
-        done = {key: self._cache[key] for _, _, key in cells}
-        self._remember(done, frames)
+        self._run(batch, memory)
+        done = {key: memory[key] for _, _, key in cells}
+        memory.retain(done, frames)
         return Encoded(*self._tables(views, cells, done), n_encoded)
 
-    def clear(self) -> None:
-        """Forget every encoded view."""
-        self._cache = {}
-
-    def _remember(self, used: dict[Key, EncodedView], frames: KeyframeStore) -> None:
-        """Keep what is used now, and the most recent of what was used before."""
-        before = [key for key in self._cache if key not in used and int(key[0]) in frames]
-        kept = before[max(len(before) - (REMEMBERED - 1) * len(used), 0) :]
-        self._cache = {key: self._cache[key] for key in kept} | used
+    def recall(self, scene: Scene, frames: KeyframeStore, memory: ViewMemory) -> None:
+        """Remember the views of a scene that the same encoders filled from these ``frames``."""
+        tables = {table.space: table for table in scene.features}
+        if not all(space in tables for space in self.spaces):
+            return
+        held = np.isin(scene.views.stamps, frames.stamps) & scene.views.valid
+        views = replace(scene.views, stamps=np.where(held, scene.views.stamps, -1))
+        for i, rank, key, _ in self._walk(views, frames, scene.cloud, scene.masks, None):
+            rows = {
+                space.name: (tables[space].vectors[i, rank], tables[space].lengths[i, rank])
+                for space in self.spaces
+            }
+            memory.add(key, EncodedView(rows, scene.thumbnails[i][rank]))
 
     def _walk(
-        self, views: ViewTable, frames: KeyframeStore, cloud: Cloud, masks: InstanceMasks
+        self, views: ViewTable, frames: KeyframeStore, cloud: Cloud, masks: InstanceMasks,
+        memory: ViewMemory | None,
     ) -> Iterator[tuple[int, int, Key, _Pending | None]]:
-        """Every valid view, grouped by frame, with what must be encoded if it is new."""
+        """Every valid view, grouped by frame, with what must be encoded if it is not in memory.
+
+        Without a memory nothing is cut out.
+        """
         instances, ranks = np.nonzero(views.valid)
         stamps = views.stamps[instances, ranks]
         for stamp in np.unique(stamps):
@@ -152,8 +150,12 @@ class Embedder:
                 sights = [_Sight(b, s[s >= 0]) for b, s in zip(boxes, seen, strict=True)]
             else:
                 sights = [_Sight(box) for box in boxes]
-            keys = [sight.key(int(stamp)) for sight in sights]
-            new = {k: s for k, s in zip(keys, sights, strict=True) if k not in self._cache}
+            pixel_sum = frames.pixel_sum(int(stamp))
+            keys = [sight.key(int(stamp), pixel_sum) for sight in sights]
+            new = {
+                k: s for k, s in zip(keys, sights, strict=True)
+                if memory is not None and k not in memory
+            }
             pending = self._prepare(frames[int(stamp)], new) if new else {}
             for i, key in zip(rows, keys, strict=True):
                 yield int(instances[i]), int(ranks[i]), key, pending.get(key)
@@ -173,7 +175,7 @@ class Embedder:
             crops = cut(self._faded(frame.rgb, sight, mask),
                         multi_level_boxes(box, *size, self._crops))
             context = cut(frame.rgb, multi_level_boxes(sight.box, *size, THUMBNAIL_MARGIN)[-1:])[0]
-            result[key] = _Pending(key, crops, _thumbnail(context))
+            result[key] = _Pending(crops, _thumbnail(context))
         return result
 
     def _grow(
@@ -194,32 +196,34 @@ class Embedder:
             return fade_outside(rgb, mask, self._crops)
         return fade_background(rgb, sight.pixels, self._crops)
 
-    def _run(self, batch: list[_Pending]) -> dict[Key, EncodedView]:
+    def _run(self, batch: Mapping[Key, _Pending], memory: ViewMemory) -> None:
         """Encode a batch: the feature of a view is the mean over its crop levels."""
-        crops = [crop for pending in batch for crop in pending.crops]
+        crops = [crop for pending in batch.values() for crop in pending.crops]
+        if not crops:
+            return
         rows: dict[str, npt.NDArray[np.float32]] = {}
-        if crops:
-            for encoder in self._encoders:
-                rows.update(encoder.encode_images(crops))
-        result: dict[Key, EncodedView] = {}
+        for encoder in self._encoders:
+            rows.update(encoder.encode_images(crops))
         start = 0
-        for pending in batch:
+        for key, pending in batch.items():
             stop = start + len(pending.crops)
             means = {name: matrix[start:stop].mean(axis=0) for name, matrix in rows.items()}
-            result[pending.key] = EncodedView(means, pending.thumbnail)
+            unit = {name: unit_and_length(mean) for name, mean in means.items()}
+            memory.add(key, EncodedView(unit, pending.thumbnail))
             start = stop
-        return result
+        memory.crops_encoded += len(crops)
 
     def _tables(
         self, views: ViewTable, cells: list[tuple[int, int, Key]], done: dict[Key, EncodedView]
     ) -> tuple[tuple[FeatureTable, ...], tuple[tuple[bytes, ...], ...]]:
         n, k = views.stamps.shape
         tables = []
-        for space in (space for encoder in self._encoders for space in encoder.spaces):
-            means = np.zeros((n, k, space.dim), np.float32)
+        for space in self.spaces:
+            vectors = np.zeros((n, k, space.dim), np.float32)
+            lengths = np.zeros((n, k), np.float32)
             for instance, rank, key in cells:
-                means[instance, rank] = done[key].means[space.name]
-            tables.append(FeatureTable.from_means(space, means))
+                vectors[instance, rank], lengths[instance, rank] = done[key].rows[space.name]
+            tables.append(FeatureTable(space, vectors, lengths > 0, lengths))
         thumbnails: list[list[bytes]] = [[] for _ in range(n)]
         for instance, _, key in sorted(cells, key=lambda cell: cell[:2]):
             thumbnails[instance].append(done[key].thumbnail)

@@ -17,7 +17,7 @@ from om3d_core.mapping.block_frames import (
     choose_frames,
     unpack,
 )
-from om3d_core.mapping.keyframes import KeyframeStore
+from om3d_core.mapping.keyframes import FrameKey, KeyframeStore
 from om3d_core.mapping.set_aside import blaming
 from om3d_core.progress import Job
 from om3d_core.settings import Settings, setting
@@ -149,37 +149,47 @@ class Fuser:
 
 
 class IncrementalFusion:
-    """Fuses keyframes; of those that see a block it is made of a bounded number."""
+    """Fuses keyframes; of those that see a block it is made of a bounded number.
+
+    blocks_fused: of all frames together, so far.
+    """
 
     def __init__(self, settings: FusionSettings):
         self._settings = settings
-        self._fuser = Fuser(settings)
-        self._seen: dict[int, SeenBlocks] = {}
+        self.blocks_fused = 0
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget everything but the count."""
+        self._fuser = Fuser(self._settings)
+        self._seen: dict[int, tuple[FrameKey, SeenBlocks]] = {}
         self._made_of: dict[int, tuple[int, ...]] = {}
         self._unfinished: set[int] = set()
         self._cloud: Cloud | None = None
+
+    @property
+    def block_m(self) -> float:
+        """The side of a block, meters."""
+        return self._fuser.block_m
 
     def cloud(self, frames: KeyframeStore, job: Job) -> Cloud:
         """The cloud of all ``frames``; the same object if they are the same.
 
         Where a cancel or a frame that fails ends it, the next call begins those blocks anew.
         """
-        stamps = frames.stamps
-        new = [stamp for stamp in stamps if stamp not in self._seen]
-        gone = set(self._seen) - set(stamps)
+        keys = {stamp: frames.key(stamp) for stamp in frames.stamps}
+        known = {s: entry for s, entry in self._seen.items() if entry[0] == keys.get(s)}
+        gone = {s: blocks for s, (_, blocks) in self._seen.items() if s not in known}
+        new = {stamp: self._blocks_of(frames, stamp) for stamp in keys if stamp not in known}
         if self._cloud is not None and not (new or gone or self._unfinished):
             return self._cloud
-        seen = {stamp: self._seen[stamp] for stamp in stamps if stamp in self._seen}
-        for stamp in new:
-            with blaming(stamp):
-                frame = frames[stamp]
-                position = frame.map_from_camera[:3, 3]
-                blocks = self._fuser.blocks_of(frame)
-                seen[stamp] = SeenBlocks.of(blocks, position, self._fuser.block_m)
+        seen = {s: known[s][1] if s in known else new[s] for s in keys}
         touched = np.unique(np.concatenate([
-            *(self._seen[stamp].keys for stamp in gone), *(seen[stamp].keys for stamp in new),
+            *(blocks.keys for blocks in gone.values()), *(blocks.keys for blocks in new.values()),
             np.array(sorted(self._unfinished), np.int64),
         ]))
+        for stamp, blocks in gone.items():
+            self._doubt(stamp, blocks)
         most = self._settings.frames_a_block or len(seen)
         made_of = choose_frames(seen, touched, most)
         self._fuse(changes(self._made_of, made_of, touched.tolist()), frames, job)
@@ -187,9 +197,21 @@ class IncrementalFusion:
             self._made_of.pop(block, None)
         self._made_of.update(made_of)
         self._unfinished.clear()
-        self._seen = seen
+        self._seen = {stamp: (keys[stamp], seen[stamp]) for stamp in keys}
         self._cloud = self._fuser.cloud(sum(len(blocks.keys) > 0 for blocks in seen.values()))
         return self._cloud
+
+    def _blocks_of(self, frames: KeyframeStore, stamp: int) -> SeenBlocks:
+        with blaming(stamp):
+            frame = frames[stamp]
+            blocks = self._fuser.blocks_of(frame)
+            return SeenBlocks.of(blocks, frame.map_from_camera[:3, 3], self._fuser.block_m)
+
+    def _doubt(self, stamp: int, blocks: SeenBlocks) -> None:
+        """Have the blocks made anew that are made of a frame that moved or is another now."""
+        for block in blocks.keys.tolist():
+            if stamp in self._made_of.get(block, ()):
+                self._made_of[block] = UNKNOWN
 
     def _fuse(self, todo: Changes, frames: KeyframeStore, job: Job) -> None:
         for blocks in (todo.reset, *todo.frames.values()):
@@ -200,6 +222,7 @@ class IncrementalFusion:
             job.step("fuse", done, len(todo.frames))
             with blaming(stamp):
                 self._fuser.integrate(frames[stamp], unpack(blocks))
+            self.blocks_fused += len(blocks)
 
 
 def cloud_from_frame(frame: Frame) -> Cloud:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.data.frame import Frame, Intrinsics
-from om3d_core.errors import InputError, reason_of
+from om3d_core.data.frame import Frame, Intrinsics, check_near, check_rigid
+from om3d_core.data.poses import Transform
+from om3d_core.errors import InputError, expect, reason_of
 from om3d_core.formats.npz import read_npz
 from om3d_core.settings import Settings, setting
 
 Cell = tuple[int, ...]
+FrameKey = tuple[int, bytes]
+"""What a keyframe shows: a sum of its pixels and intrinsics, and from where: its pose."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class KeyframeStore:
         self._disk: dict[int, Path] = {}
         self._poses: dict[int, npt.NDArray[np.float64]] = {}
         self._camera_frames: dict[int, str] = {}
+        self._sums: dict[int, int] = {}
         self._bytes = 0
         self._folder: Path | None = None
 
@@ -85,6 +90,14 @@ class KeyframeStore:
     def pose(self, stamp_ns: int) -> npt.NDArray[np.float64]:
         """map_from_camera of a keyframe, (4, 4)."""
         return self._poses[stamp_ns]
+
+    def pixel_sum(self, stamp_ns: int) -> int:
+        """A sum of a keyframe's pixels and intrinsics; another frame of this stamp has another."""
+        return self._sums[stamp_ns]
+
+    def key(self, stamp_ns: int) -> FrameKey:
+        """What a keyframe shows and from where."""
+        return self._sums[stamp_ns], self._poses[stamp_ns].tobytes()
 
     def camera_frame(self, stamp_ns: int) -> str:
         """Name of the coordinate frame of a keyframe's camera, empty where it is not known."""
@@ -112,15 +125,47 @@ class KeyframeStore:
         self._levels[stamp] = level
         return True
 
+    def set_poses(self, poses: Mapping[int, Transform]) -> list[int]:
+        """Move keyframes, by stamp to map_from_camera (4, 4); returns those that had to go.
+
+        Of two that now share a pose cell the better one is kept. Raises :class:`InputError` for a
+        stamp that is not held and for what is no rigid transform; nothing is moved then.
+        """
+        for stamp, pose in poses.items():
+            expect(stamp in self, "the stamp of a keyframe", stamp)
+            check_rigid(pose)
+            check_near(pose)
+        for stamp, pose in poses.items():
+            del self._by_cell[self._cells[stamp]]
+            self._poses[stamp] = np.array(pose, np.float64)
+        gone = []
+        for stamp in sorted(poses, key=lambda stamp: (-self._levels[stamp], stamp)):
+            cell = pose_cell(self._poses[stamp], self._settings) or (stamp,)
+            rival = self._by_cell.get(cell, stamp)
+            self._cells[stamp] = cell
+            if (-self._levels[rival], rival) < (-self._levels[stamp], stamp):
+                self._drop(stamp)
+                gone.append(stamp)
+                continue
+            if rival != stamp:
+                self.remove(rival)
+                gone.append(rival)
+            self._by_cell[cell] = stamp
+        return sorted(gone)
+
     def remove(self, stamp_ns: int) -> None:
         """Forget one keyframe."""
+        del self._by_cell[self._cells[stamp_ns]]
+        self._drop(stamp_ns)
+
+    def _drop(self, stamp_ns: int) -> None:
         frame = self._memory.pop(stamp_ns, None)
         if frame is not None:
             self._bytes -= frame.rgb.nbytes + frame.depth.nbytes
         else:
             self._disk.pop(stamp_ns).unlink(missing_ok=True)
-        del self._poses[stamp_ns], self._levels[stamp_ns], self._camera_frames[stamp_ns]
-        del self._by_cell[self._cells.pop(stamp_ns)]
+        for known in (self._poses, self._levels, self._camera_frames, self._sums, self._cells):
+            del known[stamp_ns]
 
     def __getitem__(self, stamp_ns: int) -> Frame:
         """The keyframe with this stamp, from memory or disk.
@@ -128,7 +173,10 @@ class KeyframeStore:
         Raises :class:`InputError` that names its file if that is lost or damaged.
         """
         if stamp_ns in self._memory:
-            return self._memory[stamp_ns]
+            frame = self._memory[stamp_ns]
+            pose = self._poses[stamp_ns]
+            same = frame.map_from_camera is pose
+            return frame if same else replace(frame, map_from_camera=pose)
         path = self._disk[stamp_ns]
         try:
             data = read_npz(path, ("rgb", "depth", "intrinsics"))
@@ -166,6 +214,7 @@ class KeyframeStore:
             self._disk[stamp] = self._spool(frame)
         self._poses[stamp] = frame.map_from_camera
         self._camera_frames[stamp] = frame.camera_frame
+        self._sums[stamp] = _pixel_sum(frame)
         self._by_cell[cell] = stamp
         self._cells[stamp] = cell
 
@@ -181,3 +230,12 @@ class KeyframeStore:
             intrinsics=np.array([k.fx, k.fy, k.cx, k.cy, k.width, k.height], np.float64),
         )
         return path
+
+
+def _pixel_sum(frame: Frame) -> int:
+    k = frame.intrinsics
+    head = np.array([k.fx, k.fy, k.cx, k.cy, k.width, k.height], np.float64)
+    total = 0
+    for part in (head, frame.rgb, frame.depth):
+        total = zlib.crc32(np.ascontiguousarray(part).data, total)
+    return total

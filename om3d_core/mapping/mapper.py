@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,40 +12,45 @@ import numpy.typing as npt
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
 from om3d_core.data.masks import InstanceMasks
+from om3d_core.data.poses import Transform
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import ViewTable
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import EmptyMapError, reason_of
+from om3d_core.mapping.base_layer import BaseLayer
 from om3d_core.mapping.embedder import Embedder
 from om3d_core.mapping.frame_quality import quality_level
-from om3d_core.mapping.fusion import IncrementalFusion
 from om3d_core.mapping.gravity import decide_up
-from om3d_core.mapping.keyframes import KeyframeStore
 from om3d_core.mapping.set_aside import Faulty, SetAside, blaming
 from om3d_core.mapping.settings import MapSettings
+from om3d_core.mapping.state import MapperCounts, MapState
 from om3d_core.mapping.tracking import match_ids, voxel_iou
 from om3d_core.mapping.views import Cameras, select_views
-from om3d_core.mapping.visibility import Observation, observe, visible_pixels
 from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
 from om3d_core.segmenters.base import Segmenter
+from om3d_core.settings import values_of
+
+STORAGE = "keyframes."
+"""Settings that do not change what is made of the keyframes."""
 
 
-@dataclass(frozen=True)
-class MapperCounts:
-    """What the mapper has done since it was made or cleared."""
+@dataclass(frozen=True, eq=False)
+class _Surface:
+    """A cloud with up (3,) and the masks on it."""
 
-    frames_offered: int = 0
-    frames_kept: int = 0
-    crops_encoded: int = 0
+    cloud: Cloud
+    up: npt.NDArray[np.float64]
+    masks: InstanceMasks
 
 
 class Mapper:
     """Maintains the map; not thread-safe: one thread owns it.
 
     A cloud that is set with :meth:`set_cloud` is used as it is; without one the keyframes are
-    fused. The same frames and cloud give the same Scene in any order of arrival and however many
-    refreshes lie between.
+    fused. The same frames, poses and cloud give the same Scene in any order of arrival and
+    however many refreshes, saves and loads lie between. Proposer, encoders and segmenter hold
+    nothing of a map: several mappers may share them.
     """
 
     def __init__(
@@ -58,22 +63,14 @@ class Mapper:
         self._settings = settings
         self._proposer = proposer
         self._embedder = Embedder(encoders, settings.crops, settings.visibility, segmenter)
-        self._frames = KeyframeStore(settings.keyframes)
-        self._fusion = IncrementalFusion(settings.fusion)
-        self._given: Cloud | None = None
-        self._proven: Cloud | None = None
-        self._set_aside: list[SetAside] = []
-        self._scene: Scene | None = None
+        self._recipe = _recipe(settings, self._embedder)
+        self._state = MapState.of(settings)
         self._revision = 0
-        self._map_id = uuid.uuid4().hex
-        self._observations: dict[int, Observation] = {}
-        self._state: tuple[tuple[int, ...], Cloud | None] | None = None
-        self._counts = MapperCounts()
 
     @property
     def scene(self) -> Scene | None:
         """The last Scene, or None before the first refresh and once cleared."""
-        return self._scene
+        return self._state.scene
 
     @property
     def revision(self) -> int:
@@ -89,28 +86,32 @@ class Mapper:
 
         A load begins one, too: what its file goes on from may have gone on elsewhere.
         """
-        return self._map_id
+        return self._state.map_id
 
     @property
     def counts(self) -> MapperCounts:
         """Counters for diagnostics."""
-        return self._counts
+        return self._state.counts()
 
     @property
     def n_keyframes(self) -> int:
         """Keyframes held."""
-        return len(self._frames)
+        return len(self._state.frames)
 
     def keyframe_poses(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Stamps (F,) of the keyframes, ascending, and their map_from_camera (F, 4, 4)."""
-        stamps = self._frames.stamps
-        poses = [self._frames.pose(stamp) for stamp in stamps]
-        return np.array(stamps, np.int64), np.array(poses, np.float64).reshape(-1, 4, 4)
+        frames = self._state.frames
+        poses = [frames.pose(stamp) for stamp in frames.stamps]
+        return np.array(frames.stamps, np.int64), np.array(poses, np.float64).reshape(-1, 4, 4)
+
+    def keyframes(self) -> tuple[Frame, ...]:
+        """The keyframes by ascending stamp, to be saved beside the Scene."""
+        return tuple(self._state.frames)
 
     @property
     def set_aside(self) -> tuple[SetAside, ...]:
         """What refreshes failed at and go on without, in the order in which it was found."""
-        return tuple(self._set_aside)
+        return tuple(self._state.set_aside)
 
     def add_frame(self, frame: Frame) -> bool:
         """Offer a frame; say whether it was kept as a keyframe.
@@ -118,15 +119,29 @@ class Mapper:
         Raises :class:`UnusableFrameError` for one that shows nothing, where one frame a place is
         kept and missing depth counts as none.
         """
-        kept = self._frames.add(frame, self._level(frame))
-        self._counts = replace(
-            self._counts,
-            frames_offered=self._counts.frames_offered + 1,
-            frames_kept=self._counts.frames_kept + int(kept),
-        )
-        if kept and self._scene is not None and self._scene.cloud is self._given:
-            self._observe(frame, self._scene.cloud, self._scene.masks, self._observations)
+        state = self._state
+        kept = state.frames.add(frame, self._level(frame))
+        state.frames_offered += 1
+        state.frames_kept += int(kept)
         return kept
+
+    def set_poses(self, poses: Mapping[int, Transform]) -> list[int]:
+        """Move keyframes, by stamp to map_from_camera (4, 4), as a loop closure does.
+
+        The next refresh makes anew what they show. Returns the stamps of those that had to go, as
+        a better one is now in the same place. Raises :class:`InputError` for a stamp of no
+        keyframe and for what is no rigid transform; nothing is moved then.
+        """
+        return self._state.frames.set_poses(poses)
+
+    def remove_frames(self, stamps: Iterable[int]) -> None:
+        """Forget keyframes and, with the next refresh, what they alone showed.
+
+        Stamps of no keyframe are none to forget.
+        """
+        for stamp in stamps:
+            if stamp in self._state.frames:
+                self._state.frames.remove(stamp)
 
     def set_cloud(self, cloud: Cloud) -> None:
         """Use ``cloud`` from the next refresh on instead of fusing the keyframes.
@@ -134,33 +149,34 @@ class Mapper:
         Raises :class:`InputError` if its points lie too far apart, as if in another unit.
         """
         cloud.check_density()
-        self._given = cloud
+        self._state.given = cloud
 
-    def load(self, scene: Scene) -> Scene:
-        """Start from a saved Scene; ids continue from it, keyframes start anew.
+    def load(self, scene: Scene, keyframes: Iterable[Frame] = ()) -> Scene:
+        """Go on from a saved Scene and the keyframes that were saved with it; ids continue.
 
-        Returns it as a map of its own: with the revision that it had, unless one as high was here
-        before, and another ``map_id``.
+        Without keyframes the Scene is what later frames extend and correct. Returns it as a map of
+        its own: with the revision that it had, unless one as high was here before, and another
+        ``map_id``.
         """
-        self._forget()
+        self._state = state = MapState.of(self._settings)
+        for frame in keyframes:
+            state.frames.add(frame, self._level(frame))
         self._revision = max(self._revision + 1, scene.revision)
-        self._scene = replace(scene, revision=self._revision, map_id=self._map_id)
-        return self._scene
+        scene = replace(scene, revision=self._revision, map_id=state.map_id)
+        if scene.cloud_given:
+            state.given = state.proven = scene.cloud
+        if not len(state.frames):
+            state.base = BaseLayer(scene)
+            scene = replace(scene, made_by=self._recipe, made_from=state.inputs())
+        elif scene.made_by == self._recipe:
+            self._embedder.recall(scene, state.frames, state.memory)
+        state.scene = scene
+        return scene
 
     def clear(self) -> None:
         """Forget everything but the revision, which counts on, and begin another map."""
-        self._forget()
+        self._state = MapState.of(self._settings)
         self._revision += 1
-
-    def _forget(self) -> None:
-        self._frames.clear()
-        self._fusion = IncrementalFusion(self._settings.fusion)
-        self._embedder.clear()
-        self._given = self._proven = None
-        self._set_aside = []
-        self._scene, self._observations, self._state = None, {}, None
-        self._counts = MapperCounts()
-        self._map_id = uuid.uuid4().hex
 
     def refresh(self, job: Job | None = None) -> Scene:
         """Bring the Scene up to date and return it; the same object if nothing changed.
@@ -176,45 +192,57 @@ class Mapper:
                 self._leave_out(faulty)
 
     def _refresh(self, job: Job) -> Scene:
-        stamps = tuple(self._frames.stamps)
-        state = (stamps, self._given)
-        if self._scene is not None and (state == self._state or state == ((), None)):
-            return self._scene
-        if not stamps and self._given is None:
+        state = self._state
+        if state.is_empty:
             raise EmptyMapError("expected at least one frame or a cloud before the first refresh")
-        old = self._scene
-        cloud = self._given if self._given is not None else self._fusion.cloud(self._frames, job)
-        known = old is not None and old.cloud is cloud
-        with blaming(None):
-            up = old.up if old is not None and known else self._up(cloud)
-            masks = (
-                old.masks if old is not None and known
-                else self._proposer.propose(cloud, job, up).without_empty()
-            )
-        observations = dict(self._observations) if known else {}
-        views = self._views(stamps, cloud, masks, observations, job)
-        encoded = self._embedder.encode(views, self._frames, cloud, masks, job)
-        ids, next_id = self._ids(old, cloud, masks)
+        inputs, old = state.inputs(), state.scene
+        if old is not None and (old.made_from, old.made_by) == (inputs, self._recipe):
+            return old
+        surface = self._surface(job)
+        ids, next_id = self._ids(surface)
+        views = self._views(surface, job)
+        encoded = self._embedder.encode(
+            views, state.frames, surface.cloud, surface.masks, state.memory, job
+        )
+        if state.base is not None:
+            rows = state.base.rows_of(surface.cloud, surface.masks, self._settings.tracking)
+            views, encoded = state.base.complete(views, encoded, rows, state.frames.stamps)
         scene = Scene(
             revision=self._revision + 1,
-            cloud=cloud,
-            masks=masks,
+            cloud=surface.cloud,
+            masks=surface.masks,
             ids=ids,
-            up=up,
+            up=surface.up,
             views=views,
             features=encoded.tables,
             thumbnails=encoded.thumbnails,
-            labels=self._labels(old, ids),
+            labels=self._labels(ids),
             next_id=next_id,
-            map_id=self._map_id,
+            map_id=state.map_id,
             camera_frames=self._camera_frames(views),
+            cloud_given=state.given is not None,
+            made_by=self._recipe,
+            made_from=inputs,
         )
-        self._counts = replace(
-            self._counts, crops_encoded=self._counts.crops_encoded + encoded.n_encoded
-        )
-        self._scene, self._observations, self._state = scene, observations, state
-        self._proven, self._revision = self._given, scene.revision
+        state.scene, state.proven, self._revision = scene, state.given, scene.revision
         return scene
+
+    def _surface(self, job: Job) -> _Surface:
+        """The cloud, with what is proposed on it unless it is that of the last Scene."""
+        state, old = self._state, self._state.scene
+        cloud = state.given
+        if cloud is None:
+            cloud = state.fusion.cloud(state.frames, job)
+            if state.base is not None:
+                cloud = state.base.under(cloud, state.fusion.block_m)
+        for known in (old, state.base.scene if state.base is not None else None):
+            if known is not None and known.cloud is cloud:
+                return _Surface(cloud, known.up, known.masks)
+        with blaming(None):
+            up = self._up(cloud)
+            masks = self._proposer.propose(cloud, job, up).without_empty()
+        state.proposals += 1
+        return _Surface(cloud, up, masks)
 
     def _level(self, frame: Frame) -> int:
         """The quality of a frame, where that decides which one is kept."""
@@ -225,79 +253,63 @@ class Mapper:
 
     def _leave_out(self, faulty: Faulty) -> None:
         """Forget the input that a refresh failed at; raise the error if it is no input's fault."""
-        error = faulty.__cause__
+        state, error = self._state, faulty.__cause__
         assert error is not None
         if faulty.stamp_ns is not None:
-            self._frames.remove(faulty.stamp_ns)
-            self._fusion = IncrementalFusion(self._settings.fusion)
-        elif self._given is not None and self._given is not self._proven:
-            self._given = self._proven
+            state.frames.remove(faulty.stamp_ns)
+            state.fusion.begin_anew()
+        elif state.given is not None and state.given is not state.proven:
+            state.given = state.proven
         else:
             raise error
-        self._set_aside.append(SetAside(faulty.stamp_ns, reason_of(error)))
+        state.set_aside.append(SetAside(faulty.stamp_ns, reason_of(error)))
 
-    def _views(
-        self,
-        stamps: tuple[int, ...],
-        cloud: Cloud,
-        masks: InstanceMasks,
-        observations: dict[int, Observation],
-        job: Job,
-    ) -> ViewTable:
-        """Complete ``observations`` to exactly ``stamps``, then choose the views."""
-        for gone in set(observations) - set(stamps):
-            del observations[gone]
-        for done, stamp in enumerate(stamps):
-            job.step("views", done, len(stamps))
-            if stamp not in observations:
-                with blaming(stamp):
-                    self._observe(self._frames[stamp], cloud, masks, observations)
-        if not stamps:
+    def _views(self, surface: _Surface, job: Job) -> ViewTable:
+        """The views that the keyframes have of the masks."""
+        state, cloud, masks = self._state, surface.cloud, surface.masks
+        seen = state.sightings.update(state.frames, cloud, masks, job)
+        stamps, poses = self.keyframe_poses()
+        if not len(stamps):
             return ViewTable.empty(len(masks), self._settings.views.top_k)
-        poses = np.stack([self._frames.pose(stamp) for stamp in stamps])
         centers = [cloud.points[masks[i]].mean(axis=0) for i in range(len(masks))]
         cameras = Cameras(
             poses[:, :3, :3], poses[:, :3, 3], np.array(centers, np.float64).reshape(-1, 3)
         )
-        seen = [observations[stamp] for stamp in stamps]
-        return select_views(np.array(stamps, np.int64), seen, cameras, self._settings.views)
-
-    def _observe(
-        self, frame: Frame, cloud: Cloud, masks: InstanceMasks, into: dict[int, Observation]
-    ) -> None:
-        pixels = visible_pixels(
-            cloud.points,
-            frame.depth,
-            frame.intrinsics,
-            frame.map_from_camera,
-            self._settings.visibility,
-        )
-        size = frame.intrinsics.width, frame.intrinsics.height
-        count = self._settings.visibility.count
-        into[frame.stamp_ns] = observe(pixels, masks, *size, count)
+        return select_views(stamps, seen, cameras, self._settings.views)
 
     def _up(self, cloud: Cloud) -> npt.NDArray[np.float64]:
-        cameras = (self._frames.pose(stamp) for stamp in self._frames.stamps)
-        return decide_up(cloud, self._settings.gravity, cameras)
+        return decide_up(cloud, self._settings.gravity, self.keyframe_poses()[1])
 
-    def _ids(
-        self, old: Scene | None, cloud: Cloud, masks: InstanceMasks
-    ) -> tuple[npt.NDArray[np.int64], int]:
+    def _ids(self, surface: _Surface) -> tuple[npt.NDArray[np.int64], int]:
+        old, masks = self._state.scene, surface.masks
         if old is None:
             return np.arange(1, len(masks) + 1, dtype=np.int64), len(masks) + 1
-        if old.cloud is cloud and old.masks is masks:
+        if old.cloud is surface.cloud and old.masks is masks:
             return old.ids, old.next_id
         tracking = self._settings.tracking
-        overlap = voxel_iou((old.cloud, old.masks), (cloud, masks), tracking.voxel_m)
+        overlap = voxel_iou((old.cloud, old.masks), (surface.cloud, masks), tracking.voxel_m)
         ids = match_ids(overlap, old.ids, old.next_id, tracking.min_iou)
         return ids, max(old.next_id, int(ids.max(initial=0)) + 1)
 
     def _camera_frames(self, views: ViewTable) -> dict[int, str]:
+        frames, base = self._state.frames, self._state.base
+        before = {} if base is None else base.scene.camera_frames
         stamps = np.unique(views.stamps[views.valid]).tolist()
-        named = {stamp: self._frames.camera_frame(stamp) for stamp in stamps}
+        named = {
+            stamp: frames.camera_frame(stamp) if stamp in frames else before.get(stamp, "")
+            for stamp in stamps
+        }
         return {stamp: name for stamp, name in named.items() if name}
 
-    def _labels(self, old: Scene | None, ids: npt.NDArray[np.int64]) -> tuple[str, ...]:
+    def _labels(self, ids: npt.NDArray[np.int64]) -> tuple[str, ...]:
         """Names stay with their ids."""
+        old = self._state.scene
         names = dict(zip(old.ids.tolist(), old.labels, strict=True)) if old is not None else {}
         return tuple(names.get(int(i), "") for i in ids)
+
+
+def _recipe(settings: MapSettings, embedder: Embedder) -> str:
+    """A digest of everything but the inputs that a Scene depends on."""
+    used = {k: v for k, v in values_of(settings).items() if not k.startswith(STORAGE)}
+    parts = sorted(used.items()), [space.name for space in embedder.spaces]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -15,10 +15,11 @@ from om3d_core.data.frame import Frame, Intrinsics
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.tables import ViewTable
 from om3d_core.errors import CanceledError
-from om3d_core.mapping import embedder as embedder_module
+from om3d_core.mapping import view_memory
 from om3d_core.mapping.crops import CropSettings, cut, multi_level_boxes
 from om3d_core.mapping.embedder import CROPS_A_BATCH, THUMBNAIL_SIDE_PX, Embedder
 from om3d_core.mapping.keyframes import KeyframeSettings, KeyframeStore
+from om3d_core.mapping.view_memory import ViewMemory
 from om3d_core.mapping.visibility import VisibilitySettings
 from om3d_core.progress import Job
 
@@ -56,11 +57,13 @@ def views(*rows):
 
 
 def embedder(encoder, crops=ONE, segmenter=None):
-    return Embedder([encoder], crops, VisibilitySettings(), segmenter)
+    """An embedder and what it remembers of a map."""
+    return Embedder([encoder], crops, VisibilitySettings(), segmenter), ViewMemory()
 
 
-def encode(engine, table, job=None):
-    return engine.encode(table, FRAMES, CLOUD, MASKS, job or Job())
+def encode(engine, table, job=None, frames=FRAMES, masks=MASKS):
+    made, memory = engine
+    return made.encode(table, frames, CLOUD, masks, memory, job or Job())
 
 
 boxes = st.builds(
@@ -106,8 +109,8 @@ def test_what_was_encoded_is_not_encoded_again(first, second):
     assert again.thumbnails == fresh.thumbnails
     encoder.n_crops = 0
     assert encode(engine, views(*second)).n_encoded == encoder.n_crops == 0
-    engine.clear()
-    assert encode(engine, views(*first)).n_encoded == encoder.n_crops == len(seen[0])
+    forgetful = engine[0], ViewMemory()
+    assert encode(forgetful, views(*first)).n_encoded == encoder.n_crops == len(seen[0])
 
 
 def test_batches_are_bounded_and_their_borders_do_not_show():
@@ -132,7 +135,7 @@ def test_batches_are_bounded_and_their_borders_do_not_show():
 
 
 def test_of_what_is_no_longer_used_the_most_recent_is_remembered(monkeypatch):
-    monkeypatch.setattr(embedder_module, "REMEMBERED", 3)
+    monkeypatch.setattr(view_memory, "REMEMBERED", 3)
     encoder = ColorEncoder()
     engine = embedder(encoder)
     for x in range(10):
@@ -147,11 +150,11 @@ def test_of_what_is_no_longer_used_the_most_recent_is_remembered(monkeypatch):
 def test_crops_of_a_frame_that_is_gone_are_forgotten():
     store, encoder = make_frames(), ColorEncoder()
     engine, table = embedder(encoder), views([(0, (0, 0, 9, 9)), (1, (0, 0, 9, 9))], [], [])
-    engine.encode(table, store, CLOUD, MASKS, Job())
+    encode(engine, table, frames=store)
     store.remove(0)
-    engine.encode(views([(1, (0, 0, 9, 9))], [], []), store, CLOUD, MASKS, Job())
+    encode(engine, views([(1, (0, 0, 9, 9))], [], []), frames=store)
     store.add(FRAMES[0])
-    engine.encode(table, store, CLOUD, MASKS, Job())
+    encode(engine, table, frames=store)
     assert encoder.n_crops == 3
 
 
@@ -204,7 +207,7 @@ def test_several_encoders_have_a_table_each_in_their_order():
             super().__init__()
             self.spaces = (FeatureSpace("second@1", 3, True, True),)
 
-    engine = Embedder([ColorEncoder(), Second()], ONE, VisibilitySettings())
+    engine = Embedder([ColorEncoder(), Second()], ONE, VisibilitySettings()), ViewMemory()
     table = views([(0, (0, 0, 9, 9))], [], [])
     got = encode(engine, table)
     assert [t.space.name for t in got.tables] == ["color@1", "second@1"]
@@ -225,7 +228,7 @@ def test_thumbnails_show_the_thing_and_its_surroundings_and_are_small():
     store = KeyframeStore(KeyframeSettings())
     store.add(wide)
     table = views([(0, (100, 100, 400, 200)), (0, (0, 0, 10, 10))])
-    got = embedder(ColorEncoder()).encode(table, store, CLOUD, MASKS, Job())
+    got = encode(embedder(ColorEncoder()), table, frames=store)
     large, small = (cv2.imdecode(np.frombuffer(b, np.uint8), 1) for b in got.thumbnails[0])
     assert large.shape == (round(160 * THUMBNAIL_SIDE_PX / 480), THUMBNAIL_SIDE_PX, 3)
     assert small.shape == (13, 13, 3)
@@ -274,7 +277,7 @@ def test_faded_crops_depend_on_which_points_are_seen():
     table = views([(0, (0, 0, WIDTH, HEIGHT))], [], [])
     first = encode(engine, table)
     other = MASKS.select(np.array([1, 0, 2]))
-    second = engine.encode(table, FRAMES, CLOUD, other, Job())
+    second = encode(engine, table, masks=other)
     assert (first.n_encoded, second.n_encoded) == (1, 1)
     assert not np.array_equal(first.tables[0].vectors, second.tables[0].vectors)
     assert first.thumbnails == second.thumbnails, "thumbnails are not faded"
