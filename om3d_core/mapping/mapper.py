@@ -125,7 +125,8 @@ class Mapper:
             frames_kept=self._counts.frames_kept + int(kept),
         )
         if kept and self._scene is not None and self._scene.cloud is self._given:
-            self._observe(frame, self._scene.cloud, self._scene.masks, self._observations)
+            keyframe = self._frames[frame.stamp_ns]
+            self._observe(keyframe, self._scene.cloud, self._scene.masks, self._observations)
         return kept
 
     def set_cloud(self, cloud: Cloud) -> None:
