@@ -7,7 +7,7 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         sync_folder(path.parent)
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a new file and flush it to disk. Raises OSError that names ``path``."""
+def write_durably(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write a new file, at once or by pieces, and flush it to disk.
+
+    Raises OSError that names ``path``.
+    """
     with naming(path), path.open("wb") as file:
-        file.write(content)
+        for piece in (content,) if isinstance(content, bytes) else content:
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
 

@@ -134,11 +134,13 @@ def check_rigid(transform: npt.NDArray[np.float64]) -> None:
     if not np.isfinite(transform).all():
         raise InputError("expected a finite transform, got NaN or infinity")
     rotation = transform[:3, :3]
-    residual = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
+    with np.errstate(over="ignore", invalid="ignore"):
+        residual = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
+        determinant = float(np.linalg.det(rotation))
     expect(
-        residual < ROTATION_TOLERANCE and float(np.linalg.det(rotation)) > 0,
+        residual < ROTATION_TOLERANCE and determinant > 0,
         "a right-handed orthonormal rotation",
-        f"R Rt off identity by {residual:.3g}, det {float(np.linalg.det(rotation)):.3g}",
+        f"R Rt off identity by {residual:.3g}, det {determinant:.3g}",
     )
     expect(
         bool(np.array_equal(transform[3], [0, 0, 0, 1])),

@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import math
-import reprlib
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors.numpy import save as save_tensors
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.map_files import check_sum, exactly, open_sized
 from om3d_core.data.map_manifest import Manifest
+from om3d_core.data.map_tensors import Arrays, Layout, array_of, read_header, side
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.errors import InputError, expect
 
 ARRAYS = "arrays.safetensors"
-MAX_HEADER_BYTES = 1_000_000
-DTYPES: dict[str, np.dtype[Any]] = {
-    "F32": np.dtype("<f4"), "U8": np.dtype("u1"), "I32": np.dtype("<i4"),
-    "I64": np.dtype("<i8"), "BOOL": np.dtype("?"),
-}
-Arrays = dict[str, npt.NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """Where an array lies behind the header."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    start: int
-
-    @property
-    def n_bytes(self) -> int:
-        return math.prod(self.shape) * DTYPES[self.dtype].itemsize
 
 
 def bytes_of(scene: Scene) -> bytes:
@@ -70,16 +48,10 @@ def read_arrays(path: Path, manifest: Manifest) -> Arrays:
     if told is None:
         raise InputError(f"expected {ARRAYS} among the files of the map, got others")
     with open_sized(path, told) as file:
-        head = exactly(file, 8)
-        size = int.from_bytes(head, "little")
-        limit = min(MAX_HEADER_BYTES, told.bytes - 8)
-        expect(size <= limit, f"a header of at most {limit} bytes", size)
-        text = exactly(file, size)
-        n_bytes = told.bytes - 8 - size
-        entries = _entries(bytes(text), manifest, n_bytes)
-        body = exactly(file, n_bytes)
-    check_sum((head, text, body), told)
-    return {name: _array(name, entry, body) for name, entry in entries.items()}
+        header = read_header(file, told.bytes, partial(_layout, manifest))
+        body = exactly(file, header.n_bytes)
+    check_sum((*header.content, body), told)
+    return {name: array_of(name, tensor, body) for name, tensor in header.tensors.items()}
 
 
 def scene_of(
@@ -108,39 +80,11 @@ def scene_of(
     )
 
 
-def _entries(text: bytes, manifest: Manifest, n_bytes: int) -> dict[str, _Entry]:
-    try:
-        header = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"expected a safetensors header, got {error}") from error
-    expect(isinstance(header, dict), "a safetensors header", type(header).__name__)
-    layout = _layout(manifest, _side(header, "view_stamps", 1, 2), _side(header, "mask_indices"))
-    expect(set(header) == set(layout), f"the arrays {sorted(layout)}",
-           reprlib.repr(sorted(set(header) ^ set(layout))) + " too many or missing")
-    entries, spans = {}, []
-    for name, (dtype, shape) in layout.items():
-        entry = header[name]
-        expect(isinstance(entry, dict) and set(entry) == {"dtype", "shape", "data_offsets"},
-               f"{name} with dtype, shape and data_offsets", reprlib.repr(entry))
-        got, got_shape, span = entry["dtype"], entry["shape"], entry["data_offsets"]
-        expect(got == dtype and _are_counts(got_shape) and tuple(got_shape) == shape,
-               f"{name} of dtype {dtype} and shape {shape}", reprlib.repr((got, got_shape)))
-        expect(_are_counts(span) and len(span) == 2, f"{name} at two offsets", reprlib.repr(span))
-        entries[name] = _Entry(dtype, shape, span[0])
-        expect(span[1] - span[0] == entries[name].n_bytes,
-               f"{name} of {entries[name].n_bytes} bytes", span)
-        spans.append(tuple(span))
-    starts, ends = zip(*sorted(spans), strict=True)
-    expect((0, *ends) == (*starts, n_bytes), f"arrays that fill the {n_bytes} bytes", "others")
-    return entries
-
-
-def _layout(
-    manifest: Manifest, k: int, n_indices: int
-) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """The dtype and shape of every array of a map with ``k`` views an instance."""
+def _layout(manifest: Manifest, header: dict[str, Any]) -> Layout:
+    """The arrays of a map; only the header tells the number of views and of members of masks."""
+    k, n_indices = side(header, "view_stamps", 1, 2), side(header, "mask_indices")
     n, points = len(manifest.labels), manifest.n_points
-    layout: dict[str, tuple[str, tuple[int, ...]]] = {
+    layout: Layout = {
         "points": ("F32", (points, 3)), "colors": ("U8", (points, 3)),
         "normals": ("F32", (points, 3)), "mask_indptr": ("I64", (n + 1,)),
         "mask_indices": ("I32", (n_indices,)), "mask_scores": ("F32", (n,)),
@@ -154,25 +98,3 @@ def _layout(
     if manifest.version > 1:
         layout["thumbnails"] = ("U8", (sum(map(sum, manifest.thumbnails)),))
     return layout
-
-
-def _side(header: dict[str, Any], name: str, axis: int = 0, ndim: int = 1) -> int:
-    """The length of an axis that only the header of the array tells."""
-    entry = header.get(name)
-    shape = entry.get("shape") if isinstance(entry, dict) else None
-    expect(_are_counts(shape) and len(shape or ()) == ndim, f"{name} with {ndim} axes",
-           reprlib.repr(entry))
-    return int(shape[axis])  # type: ignore[index]
-
-
-def _are_counts(values: object) -> bool:
-    return isinstance(values, list) and all(type(v) is int and v >= 0 for v in values)
-
-
-def _array(name: str, entry: _Entry, body: bytearray) -> npt.NDArray[Any]:
-    dtype = DTYPES[entry.dtype]
-    count = math.prod(entry.shape)
-    if entry.dtype == "BOOL":
-        raw = np.frombuffer(body, np.uint8, count, entry.start)
-        expect(int(raw.max(initial=0)) <= 1, f"{name} of 0 and 1", int(raw.max(initial=0)))
-    return np.frombuffer(body, dtype, count, entry.start).reshape(entry.shape)

@@ -1,7 +1,8 @@
 """``map.json``: what a saved map holds beside its arrays, and in which folder these are.
 
-Version 3 tells the map's id and the cameras' frames. Version 2 has a SHA-256 sum of itself. In
-version 1 there is none, and the pictures are files.
+Version 4 tells what keyframes the map holds. Version 3 tells the map's id and the cameras'
+frames. Version 2 has a SHA-256 sum of itself. In version 1 there is none, and the pictures are
+files.
 """
 
 from __future__ import annotations
@@ -20,17 +21,21 @@ from om3d_core.data.tables import MAX_STAMP_NS
 from om3d_core.errors import InputError, MapFormatError, expect
 from om3d_core.files import read_regular
 
-FORMAT, VERSION, VERSIONS = "om3d-map", 3, (1, 2, 3)
+FORMAT, VERSION, VERSIONS = "om3d-map", 4, (1, 2, 3, 4)
 MANIFEST = "map.json"
 MAX_MANIFEST_BYTES = 4_000_000
 MAX_CONTENT_BYTES = 4_000_000_000
 MAX_GROUPS = 100_000
+MAX_KEYFRAMES = 100_000
 MAX_COUNT = 2**53
 CONTENT_NAME = re.compile(r"content-[0-9a-f]{12}")
 SUM = re.compile(r"[0-9a-f]{64}")
 SPACE_FIELDS = {field.name for field in fields(FeatureSpace)}
 SPACE_FIELDS_OF_VERSION_1 = {"name", "dim", "text", "image", "source"}
-SINCE_VERSION_3 = {"map_id", "camera_frames"}
+SINCE_VERSION: dict[int, dict[str, Any]] = {
+    3: {"map_id": "", "camera_frames": {}}, 4: {"n_keyframes": 0, "keyframe_cameras": []},
+}
+"""The fields that came with a version, and what they are in older ones."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class Manifest:
 
     content: name of the folder with the files. thumbnails: the bytes of each picture of each
     instance, in version 1 the number of pictures of each instance. map_id and camera_frames: as
-    in :class:`Scene`; the file lists the stamps of each frame.
+    in :class:`Scene`; the file lists the stamps of each frame. keyframe_cameras: the
+    names that the keyframes' ``cameras`` number.
     """
 
     version: int
@@ -54,6 +60,8 @@ class Manifest:
     spaces: tuple[FeatureSpace, ...]
     map_id: str
     camera_frames: dict[int, str]
+    n_keyframes: int = 0
+    keyframe_cameras: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """The content of ``map.json``. Raises :class:`InputError` if it is too large to load."""
@@ -65,6 +73,7 @@ class Manifest:
             "thumbnails": [list(sizes) for sizes in self.thumbnails],
             "spaces": [vars(space) for space in self.spaces],
             "map_id": self.map_id, "camera_frames": _stamps_by_name(self.camera_frames),
+            "n_keyframes": self.n_keyframes, "keyframe_cameras": list(self.keyframe_cameras),
         }
         content = json.dumps(values | {"sha256": _sum(values)}, indent=1).encode()
         expect(len(content) <= MAX_MANIFEST_BYTES, f"at most {MAX_MANIFEST_BYTES} bytes of "
@@ -81,15 +90,16 @@ class Manifest:
         expect(type(version) is int and version in VERSIONS, f"one of the versions {VERSIONS}",
                reprlib.repr(version))
         wanted = {"format", *cls.__dataclass_fields__} | ({"sha256"} if version > 1 else set())
-        if version < 3:
-            wanted -= SINCE_VERSION_3
+        added: dict[str, Any] = {}
+        for since, fields_added in SINCE_VERSION.items():
+            added |= fields_added if version < since else {}
+        wanted -= set(added)
         expect(set(values) == wanted, f"the fields {sorted(wanted)}",
                reprlib.repr(sorted(set(values) ^ wanted)) + " too many or missing")
         if version > 1:
             told = values.pop("sha256")
             expect(told == _sum(values), "the content to match its field sha256", "another sum")
-        if version < 3:
-            values |= {"map_id": "", "camera_frames": {}}
+        values |= added
         content_name = _field(values, "content", str)
         expect(CONTENT_NAME.fullmatch(content_name) is not None,
                "content, the name of a content folder", reprlib.repr(content_name))
@@ -102,9 +112,13 @@ class Manifest:
             tuple(_space(value, version) for value in _field(values, "spaces", list)),
             _field(values, "map_id", str),
             _camera_frames(_field(values, "camera_frames", dict)),
+            _count(values["n_keyframes"], "n_keyframes"),
+            tuple(_text(v, "keyframe_cameras") for v in _field(values, "keyframe_cameras", list)),
         )
         expect(len(manifest.thumbnails) == len(manifest.labels),
                f"thumbnails of {len(manifest.labels)} instances", len(manifest.thumbnails))
+        expect(manifest.n_keyframes <= MAX_KEYFRAMES, f"n_keyframes in 0..{MAX_KEYFRAMES}",
+               manifest.n_keyframes)
         return manifest
 
 

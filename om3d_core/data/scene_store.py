@@ -1,6 +1,7 @@
-"""Save and load a Scene as a folder: JSON and safetensors; no pickle.
+"""Save and load a map as a folder: JSON and safetensors; no pickle.
 
-``map.json`` names the content folder that holds the arrays, with size and SHA-256 sum. A save
+A map is a Scene and, if they were saved with it, the keyframes that it was made of. ``map.json``
+names the content folder that holds the files, with size and SHA-256 sum of each. A save
 locks the folder, writes a new content folder beside the old one and then replaces ``map.json`` in
 one rename: one that is killed at any moment leaves the previous map whole, and the next one
 removes what it left. A load that meets a save reads again.
@@ -12,11 +13,15 @@ import os
 import re
 import stat
 import uuid
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
+from om3d_core.data.keyframe import Keyframe
 from om3d_core.data.map_arrays import ARRAYS, bytes_of, read_arrays, scene_of
 from om3d_core.data.map_files import FileSum
+from om3d_core.data.map_keyframes import KEYFRAMES, KeyframesFile, read_keyframes
 from om3d_core.data.map_lock import LOCK_TIMEOUT_S, map_lock
 from om3d_core.data.map_manifest import (
     CONTENT_NAME,
@@ -41,17 +46,25 @@ from om3d_core.files import (
 
 TEMPORARY_NAME = re.compile(rf"\.{re.escape(MANIFEST)}\.[a-z0-9_]{{8}}")
 READS = 5
+T = TypeVar("T")
+SavedMap = tuple[Scene, tuple[Keyframe, ...]]
 MAX_DEPTH = 100
 
 
-def save_scene(scene: Scene, folder: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
-    """Write ``scene`` into ``folder``, replacing a map that is there.
+def save_scene(
+    scene: Scene,
+    folder: Path,
+    keyframes: Sequence[Keyframe] = (),
+    lock_timeout_s: float = LOCK_TIMEOUT_S,
+) -> None:
+    """Write ``scene`` and its ``keyframes`` into ``folder``, replacing a map that is there.
 
-    Other maps may lie below the folder: only what saves of this map wrote is touched. Raises
-    :class:`MapFormatError` if the folder holds something else or the map is too large, OSError
-    that names the file if it cannot be written, :class:`MapBusyError` if another save takes
-    longer than ``lock_timeout_s``. Whenever it fails there is one whole map: that which was there,
-    or the new one if no more than the last flush to disk failed.
+    Keyframes are written one by one, without a copy of them all. Other maps may lie below the
+    folder: only what saves of this map wrote is touched. Raises :class:`MapFormatError` if the
+    folder holds something else or the map is too large, OSError that names the file if it cannot
+    be written, :class:`MapBusyError` if another save takes longer than ``lock_timeout_s``.
+    Whenever it fails there is one whole map: that which was there, or the new one if no more than
+    the last flush to disk failed.
     """
     folder = Path(folder)
     check_writable(folder)
@@ -62,7 +75,7 @@ def save_scene(scene: Scene, folder: Path, lock_timeout_s: float = LOCK_TIMEOUT_
             _sweep(folder, None)
         content = folder / f"content-{uuid.uuid4().hex[:12]}"
         try:
-            manifest = _write_content(scene, content)
+            manifest = _write_content(scene, keyframes, content)
         except BaseException:
             _remove_content(content)
             raise
@@ -79,11 +92,24 @@ def load_scene(folder: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Scene:
     :class:`MapFormatError` naming file and field if the map is missing, damaged, or of another
     version, and :class:`MapBusyError` if a save holds it longer than ``lock_timeout_s``.
     """
+    return _load(folder, lock_timeout_s, _read_scene)
+
+
+def load_map(folder: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> SavedMap:
+    """Read the Scene in ``folder`` and its keyframes, by ascending stamp, of which there may be
+    none.
+
+    Both are of one save. Raises as :func:`load_scene`, which does not read the keyframes.
+    """
+    return _load(folder, lock_timeout_s, _read_map)
+
+
+def _load(folder: Path, lock_timeout_s: float, read: Callable[[Path, bytes], T]) -> T:
     folder = Path(folder)
     manifest = read_manifest(folder)
     for _ in range(READS):
         try:
-            return _read_scene(folder, manifest)
+            return read(folder, manifest)
         except MapFormatError:
             if read_manifest(folder) == manifest:
                 raise
@@ -91,10 +117,10 @@ def load_scene(folder: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> Scene:
             with map_lock(folder, lock_timeout_s, shared=True) as locked:
                 manifest = read_manifest(folder)
                 if locked:
-                    return _read_scene(folder, manifest)
+                    return read(folder, manifest)
         except OSError as error:
             raise MapFormatError(f"{folder}: cannot be locked: {error}") from error
-    return _read_scene(folder, manifest)
+    return read(folder, manifest)
 
 
 def check_writable(folder: Path) -> None:
@@ -133,23 +159,29 @@ def _foreign(folder: Path, depth: int = MAX_DEPTH) -> str | None:
     return None
 
 
-def _write_content(scene: Scene, content: Path) -> bytes:
+def _write_content(scene: Scene, keyframes: Sequence[Keyframe], content: Path) -> bytes:
     """Write the content folder to disk; return what ``map.json`` is to hold."""
     blob = bytes_of(scene)
     try:
-        expect(len(blob) <= MAX_CONTENT_BYTES, f"at most {MAX_CONTENT_BYTES} bytes", len(blob))
+        kept = KeyframesFile(keyframes)
+        total = len(blob) + (kept.n_bytes if keyframes else 0)
+        expect(total <= MAX_CONTENT_BYTES, f"at most {MAX_CONTENT_BYTES} bytes",
+               f"{total}, {total - len(blob)} of them keyframes")
+        files = {ARRAYS: FileSum.of(blob)} | ({KEYFRAMES: kept.sum()} if keyframes else {})
         manifest = Manifest(
-            VERSION, content.name, {ARRAYS: FileSum.of(blob)},
-            int(scene.revision), int(scene.next_id), tuple(scene.up.tolist()), len(scene.cloud),
-            scene.labels, tuple(tuple(map(len, images)) for images in scene.thumbnails),
+            VERSION, content.name, files, int(scene.revision), int(scene.next_id),
+            tuple(scene.up.tolist()), len(scene.cloud), scene.labels,
+            tuple(tuple(map(len, images)) for images in scene.thumbnails),
             tuple(table.space for table in scene.features), scene.map_id,
-            dict(scene.camera_frames),
+            dict(scene.camera_frames), len(keyframes), kept.cameras,
         ).to_json()
         Manifest.from_json(manifest)
     except InputError as error:
         raise MapFormatError(f"{content.parent}: the map cannot be saved: {error}") from error
     content.mkdir()
     write_durably(content / ARRAYS, blob)
+    if keyframes:
+        write_durably(content / KEYFRAMES, kept.pieces())
     sync_folder(content)
     sync_folder(content.parent)
     return manifest
@@ -157,6 +189,15 @@ def _write_content(scene: Scene, content: Path) -> bytes:
 
 def _read_scene(folder: Path, content: bytes) -> Scene:
     """The scene that a ``map.json`` of this content describes."""
+    return _read(folder, content, False)[0]
+
+
+def _read_map(folder: Path, content: bytes) -> SavedMap:
+    """The scene and the keyframes that a ``map.json`` of this content describes."""
+    return _read(folder, content, True)
+
+
+def _read(folder: Path, content: bytes, with_keyframes: bool) -> SavedMap:
     path = folder / MANIFEST
     try:
         manifest = Manifest.from_json(content)
@@ -166,8 +207,9 @@ def _read_scene(folder: Path, content: bytes) -> Scene:
         arrays = read_arrays(path, manifest)
         if manifest.version == 1:
             _expect_folder(content_folder / THUMBNAILS)
-        thumbnails = thumbnails_of(manifest, arrays, content_folder)
-        return scene_of(manifest, arrays, thumbnails)
+        scene = scene_of(manifest, arrays, thumbnails_of(manifest, arrays, content_folder))
+        path = content_folder / KEYFRAMES
+        return scene, read_keyframes(path, manifest) if with_keyframes else ()
     except InputError as error:
         raise MapFormatError(f"{path}: the map is damaged: {error}") from error
     except OSError as error:
@@ -212,7 +254,8 @@ def _remove_content(content: Path) -> None:
     """Remove what a save wrote there; whatever else lies there stays, and the folder with it."""
     if content.is_symlink() or not content.is_dir():
         return
-    _unlink(content / ARRAYS)
+    for name in (ARRAYS, KEYFRAMES):
+        _unlink(content / name)
     pictures = content / THUMBNAILS
     if not pictures.is_symlink() and pictures.is_dir():
         for path in list(pictures.iterdir()):

@@ -19,9 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.data.frame import clean_depth
-from om3d_core.errors import expect
-from om3d_core.formats.image_files import (
+from om3d_core.data.encoded_image import (
     PNG_MAGIC,
     Buffer,
     as_bytes,
@@ -29,6 +27,8 @@ from om3d_core.formats.image_files import (
     decode_file,
     encoded_size,
 )
+from om3d_core.data.frame import clean_depth
+from om3d_core.errors import expect
 
 MILLIMETERS_PER_M = 1000.0
 

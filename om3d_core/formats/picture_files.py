@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from om3d_core.data.encoded_image import JPEG_MAGIC, MAX_PIXELS, PNG_MAGIC, decode_file
 from om3d_core.errors import InputError, expect, reason_of
 from om3d_core.files import read_regular
-from om3d_core.formats.image_files import JPEG_MAGIC, MAX_PIXELS, PNG_MAGIC, decode_file
 
 MAX_FILE_BYTES = 64_000_000
 FORMATS = ("BMP", "GIF", "TIFF", "WEBP")

@@ -61,9 +61,9 @@ class _Sight:
     box: npt.NDArray[np.int32]
     pixels: npt.NDArray[np.int32] | None = None
 
-    def key(self, stamp: int, pixel_sum: int) -> Key:
+    def key(self, stamp: int, images_sum: int) -> Key:
         """What the crops depend on: neither the pose nor the instance."""
-        key: Key = (stamp, pixel_sum, *map(int, self.box))
+        key: Key = (stamp, images_sum, *map(int, self.box))
         if self.pixels is None:
             return key
         return (*key, hashlib.sha256(self.pixels.tobytes()).hexdigest())
@@ -150,8 +150,8 @@ class Embedder:
                 sights = [_Sight(b, s[s >= 0]) for b, s in zip(boxes, seen, strict=True)]
             else:
                 sights = [_Sight(box) for box in boxes]
-            pixel_sum = frames.pixel_sum(int(stamp))
-            keys = [sight.key(int(stamp), pixel_sum) for sight in sights]
+            images_sum = frames.images_sum(int(stamp))
+            keys = [sight.key(int(stamp), images_sum) for sight in sights]
             new = {
                 k: s for k, s in zip(keys, sights, strict=True)
                 if memory is not None and k not in memory

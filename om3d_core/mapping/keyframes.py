@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import zlib
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.frame import Frame, Intrinsics, check_near, check_rigid
-from om3d_core.data.poses import Transform
-from om3d_core.errors import InputError, expect, reason_of
-from om3d_core.formats.npz import read_npz
+from om3d_core.data.keyframe import Keyframe
+from om3d_core.errors import InputError, expect
+from om3d_core.mapping.frame_cache import FrameCache
+from om3d_core.mapping.keyframe_bytes import EncodedImages
 from om3d_core.settings import Settings, setting
 
 Cell = tuple[int, ...]
 FrameKey = tuple[int, bytes]
-"""What a keyframe shows: a sum of its pixels and intrinsics, and from where: its pose."""
+"""What a keyframe shows: a sum of its images and intrinsics, and from where: its pose."""
+ENCODED_SHARE = 0.75
+"""Of the memory; decoded frames have the rest, and what encoded ones leave."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,12 @@ class KeyframeSettings(Settings):
     )
     max_frames: int = setting(2000, "most keyframes kept", low=1, high=1_000_000)
     memory_mb: int = setting(
-        400, "memory for keyframes before they go to disk (MB)", low=1, high=1_000_000
+        400, "memory for keyframes, encoded and decoded, before they go to disk (MB)",
+        low=1, high=1_000_000,
+    )
+    jpeg_quality: int = setting(
+        95, "quality of the JPEG that keeps the color of a keyframe; 0 keeps it lossless, as PNG",
+        low=0, high=100,
     )
 
     @property
@@ -55,187 +60,210 @@ def pose_cell(map_from_camera: npt.NDArray[np.float64], settings: KeyframeSettin
     return tuple(int(v) for v in np.concatenate([position, axes]))
 
 
+@dataclass(frozen=True, eq=False)
+class _Entry:
+    """What is known of a keyframe beside its images. images_sum: tells them from others."""
+
+    intrinsics: Intrinsics
+    map_from_camera: npt.NDArray[np.float64]
+    camera_frame: str
+    level: int
+    cell: Cell
+    images_sum: int
+
+    def rank(self, stamp_ns: int) -> tuple[int, int]:
+        """Lower is better: higher levels first, then earlier stamps."""
+        return -self.level, stamp_ns
+
+
 class KeyframeStore:
     """Keeps the best frame of each pose cell, the earliest of equals: the order of arrival does
     not matter.
 
-    A robot that stands still or returns adds nothing. Frames beyond ``memory_mb`` are spooled to
-    a temporary folder; beyond ``max_frames`` the latest stamps are dropped.
+    A robot that stands still or returns adds nothing. Frames are encoded when they come, and
+    what is given back is decoded from that. Encoded frames take up to three quarters of
+    ``memory_mb`` and are spooled to a temporary folder beyond it; those decoded lately take what
+    is left. Beyond ``max_frames`` the latest stamps are dropped.
+
+    One thread owns it; :meth:`snapshot` may be called from any.
     """
 
     def __init__(self, settings: KeyframeSettings):
         self._settings = settings
+        self._memory = settings.memory_mb * 1_000_000
+        self._images = EncodedImages(int(self._memory * ENCODED_SHARE))
+        self._decoded = FrameCache()
+        self._entries: dict[int, _Entry] = {}
         self._by_cell: dict[Cell, int] = {}
-        self._cells: dict[int, Cell] = {}
-        self._levels: dict[int, int] = {}
-        self._memory: dict[int, Frame] = {}
-        self._disk: dict[int, Path] = {}
-        self._poses: dict[int, npt.NDArray[np.float64]] = {}
-        self._camera_frames: dict[int, str] = {}
-        self._sums: dict[int, int] = {}
-        self._bytes = 0
-        self._folder: Path | None = None
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
-        return len(self._poses)
+        return len(self._entries)
 
     def __contains__(self, stamp_ns: int) -> bool:
-        return stamp_ns in self._poses
+        return stamp_ns in self._entries
 
     @property
     def stamps(self) -> list[int]:
         """The stamps of all keyframes, ascending."""
-        return sorted(self._poses)
+        return sorted(self._entries)
 
     def pose(self, stamp_ns: int) -> npt.NDArray[np.float64]:
         """map_from_camera of a keyframe, (4, 4)."""
-        return self._poses[stamp_ns]
-
-    def pixel_sum(self, stamp_ns: int) -> int:
-        """A sum of a keyframe's pixels and intrinsics; another frame of this stamp has another."""
-        return self._sums[stamp_ns]
-
-    def key(self, stamp_ns: int) -> FrameKey:
-        """What a keyframe shows and from where."""
-        return self._sums[stamp_ns], self._poses[stamp_ns].tobytes()
+        return self._entries[stamp_ns].map_from_camera
 
     def camera_frame(self, stamp_ns: int) -> str:
         """Name of the coordinate frame of a keyframe's camera, empty where it is not known."""
-        return self._camera_frames[stamp_ns]
+        return self._entries[stamp_ns].camera_frame
+
+    def images_sum(self, stamp_ns: int) -> int:
+        """A sum of a keyframe's images and intrinsics; other images of this stamp have another."""
+        return self._entries[stamp_ns].images_sum
+
+    def key(self, stamp_ns: int) -> FrameKey:
+        """What a keyframe shows and from where."""
+        entry = self._entries[stamp_ns]
+        return entry.images_sum, entry.map_from_camera.tobytes()
 
     def add(self, frame: Frame, level: int = 0) -> bool:
         """Keep ``frame`` if it is the best of its pose cell; say whether it was kept.
 
-        level: its quality; a higher one displaces the frame that was kept so far.
+        level: its quality; a higher one displaces the frame that was kept so far. Raises
+        :class:`InputError` for a stamp or a size that cannot be kept, OSError if the disk is full.
         """
-        stamp = frame.stamp_ns
-        if stamp in self._poses:
-            return False
-        cell = pose_cell(frame.map_from_camera, self._settings) or (stamp,)
-        rival = self._by_cell.get(cell)
-        if rival is not None and (-self._levels[rival], rival) < (-level, stamp):
-            return False
-        if rival is None and len(self) >= self._settings.max_frames:
-            rival = max(self._poses)
-            if rival < stamp:
-                return False
-        if rival is not None:
-            self.remove(rival)
-        self._insert(frame, cell)
-        self._levels[stamp] = level
-        return True
-
-    def set_poses(self, poses: Mapping[int, Transform]) -> list[int]:
-        """Move keyframes, by stamp to map_from_camera (4, 4); returns those that had to go.
-
-        Of two that now share a pose cell the better one is kept. Raises :class:`InputError` for a
-        stamp that is not held and for what is no rigid transform; nothing is moved then.
-        """
-        for stamp, pose in poses.items():
-            expect(stamp in self, "the stamp of a keyframe", stamp)
-            check_rigid(pose)
-            check_near(pose)
-        for stamp, pose in poses.items():
-            del self._by_cell[self._cells[stamp]]
-            self._poses[stamp] = np.array(pose, np.float64)
-        gone = []
-        for stamp in sorted(poses, key=lambda stamp: (-self._levels[stamp], stamp)):
-            cell = pose_cell(self._poses[stamp], self._settings) or (stamp,)
-            rival = self._by_cell.get(cell, stamp)
-            self._cells[stamp] = cell
-            if (-self._levels[rival], rival) < (-self._levels[stamp], stamp):
-                self._drop(stamp)
-                gone.append(stamp)
-                continue
-            if rival != stamp:
-                self.remove(rival)
-                gone.append(rival)
-            self._by_cell[cell] = stamp
-        return sorted(gone)
+        with self._lock:
+            place = self._place(frame.stamp_ns, frame.map_from_camera, level)
+            if place is not None:
+                self._insert(Keyframe.of(frame, level, self._settings.jpeg_quality), *place)
+            return place is not None
 
     def remove(self, stamp_ns: int) -> None:
         """Forget one keyframe."""
-        del self._by_cell[self._cells[stamp_ns]]
-        self._drop(stamp_ns)
+        with self._lock:
+            entry = self._entries.pop(stamp_ns)
+            if self._by_cell.get(entry.cell) == stamp_ns:
+                del self._by_cell[entry.cell]
+            self._images.remove(stamp_ns)
+            self._decoded.remove(stamp_ns)
 
-    def _drop(self, stamp_ns: int) -> None:
-        frame = self._memory.pop(stamp_ns, None)
-        if frame is not None:
-            self._bytes -= frame.rgb.nbytes + frame.depth.nbytes
-        else:
-            self._disk.pop(stamp_ns).unlink(missing_ok=True)
-        for known in (self._poses, self._levels, self._camera_frames, self._sums, self._cells):
-            del known[stamp_ns]
+    def set_poses(self, poses: Mapping[int, npt.NDArray[np.float64]]) -> list[int]:
+        """Move keyframes: map_from_camera (4, 4) by stamp. Give the stamps that this removed.
+
+        Of keyframes that meet in one pose cell the best stays, as if all had come with their new
+        poses. Raises :class:`InputError`, before anything changes, for a stamp that is not kept
+        and for a pose that is not rigid or lies too far off.
+        """
+        with self._lock:
+            moved = {stamp: self._moved(stamp, pose) for stamp, pose in poses.items()}
+            entries = self._entries | moved
+            by_cell: dict[Cell, int] = {}
+            for stamp in sorted(entries, key=lambda stamp: entries[stamp].rank(stamp)):
+                by_cell.setdefault(entries[stamp].cell, stamp)
+            removed = sorted(set(entries) - set(by_cell.values()))
+            for stamp in removed:
+                self.remove(stamp)
+                moved.pop(stamp, None)
+            for stamp, entry in moved.items():
+                self._decoded.move(stamp, entry.map_from_camera)
+            self._entries.update(moved)
+            self._by_cell = by_cell
+        return removed
 
     def __getitem__(self, stamp_ns: int) -> Frame:
-        """The keyframe with this stamp, from memory or disk.
+        """The keyframe with this stamp, decoded.
 
-        Raises :class:`InputError` that names its file if that is lost or damaged.
+        Raises :class:`InputError` that names its file if it was spooled and is lost or damaged.
         """
-        if stamp_ns in self._memory:
-            frame = self._memory[stamp_ns]
-            pose = self._poses[stamp_ns]
-            same = frame.map_from_camera is pose
-            return frame if same else replace(frame, map_from_camera=pose)
-        path = self._disk[stamp_ns]
-        try:
-            data = read_npz(path, ("rgb", "depth", "intrinsics"))
-            fx, fy, cx, cy, width, height = data["intrinsics"].tolist()
-            intrinsics = Intrinsics(fx, fy, cx, cy, int(width), int(height))
-            return Frame(
-                data["rgb"], data["depth"], intrinsics, self._poses[stamp_ns], stamp_ns,
-                self._camera_frames[stamp_ns],
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{path}: expected the keyframe of {stamp_ns} ns, got {reason_of(error)}"
-            ) from error
+        with self._lock:
+            frame = self._decoded.get(stamp_ns)
+            if frame is None:
+                frame = self._keyframe(stamp_ns).frame()
+                self._decoded.put(frame)
+                self._decoded.shrink(self._memory - self._images.n_bytes)
+            return frame
 
     def __iter__(self) -> Iterator[Frame]:
         """All keyframes by ascending stamp."""
         return (self[stamp] for stamp in self.stamps)
 
+    def snapshot(self) -> tuple[Keyframe, ...]:
+        """All keyframes as they are now, by ascending stamp; those on disk are read.
+
+        Frames in memory are shared, not copied. Raises as :meth:`__getitem__`.
+        """
+        with self._lock:
+            return tuple(self._keyframe(stamp) for stamp in self.stamps)
+
+    def restore(self, keyframes: Iterable[Keyframe]) -> None:
+        """Hold these keyframes instead, as if their frames had come in any order.
+
+        Their bytes stay as they are. Raises :class:`InputError` for a stamp that comes twice.
+        """
+        new: dict[int, Keyframe] = {}
+        for keyframe in keyframes:
+            stamp = keyframe.stamp_ns
+            expect(stamp not in new, "keyframes of different stamps", f"{stamp} ns twice")
+            new[stamp] = keyframe
+        with self._lock:
+            self.clear()
+            for stamp, keyframe in new.items():
+                place = self._place(stamp, keyframe.map_from_camera, keyframe.level)
+                if place is not None:
+                    self._insert(keyframe, *place)
+
     def clear(self) -> None:
         """Forget every keyframe and delete the spool folder."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        self.__init__(self._settings)  # type: ignore[misc]
+        with self._lock:
+            self._entries, self._by_cell = {}, {}
+            self._decoded = FrameCache()
+            self._images.clear()
 
-    def __del__(self) -> None:
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+    def _place(
+        self, stamp: int, pose: npt.NDArray[np.float64], level: int
+    ) -> tuple[Cell, int | None] | None:
+        """The cell of a new frame and the keyframe that makes room; None if it is not kept."""
+        if stamp in self._entries:
+            return None
+        cell = self._cell(stamp, pose)
+        rival = self._by_cell.get(cell)
+        if rival is not None and self._entries[rival].rank(rival) < (-level, stamp):
+            return None
+        if rival is None and len(self) >= self._settings.max_frames:
+            rival = max(self._entries)
+            if rival < stamp:
+                return None
+        return cell, rival
 
-    def _insert(self, frame: Frame, cell: Cell) -> None:
-        stamp, size = frame.stamp_ns, frame.rgb.nbytes + frame.depth.nbytes
-        if self._bytes + size <= self._settings.memory_mb * 1_000_000:
-            self._memory[stamp] = frame
-            self._bytes += size
-        else:
-            self._disk[stamp] = self._spool(frame)
-        self._poses[stamp] = frame.map_from_camera
-        self._camera_frames[stamp] = frame.camera_frame
-        self._sums[stamp] = _pixel_sum(frame)
-        self._by_cell[cell] = stamp
-        self._cells[stamp] = cell
-
-    def _spool(self, frame: Frame) -> Path:
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="om3d-keyframes-"))
-        path = self._folder / f"{frame.stamp_ns}.npz"
-        k = frame.intrinsics
-        np.savez(
-            path,
-            rgb=frame.rgb,
-            depth=frame.depth,
-            intrinsics=np.array([k.fx, k.fy, k.cx, k.cy, k.width, k.height], np.float64),
+    def _insert(self, keyframe: Keyframe, cell: Cell, rival: int | None) -> None:
+        stamp = keyframe.stamp_ns
+        self._images.put(stamp, (keyframe.color, keyframe.depth))
+        if rival is not None:
+            self.remove(rival)
+        self._entries[stamp] = _Entry(
+            keyframe.intrinsics, keyframe.map_from_camera, keyframe.camera_frame, keyframe.level,
+            cell, keyframe.images_sum(),
         )
-        return path
+        self._by_cell[cell] = stamp
+        self._decoded.shrink(self._memory - self._images.n_bytes)
 
+    def _cell(self, stamp: int, pose: npt.NDArray[np.float64]) -> Cell:
+        return pose_cell(pose, self._settings) or (stamp,)
 
-def _pixel_sum(frame: Frame) -> int:
-    k = frame.intrinsics
-    head = np.array([k.fx, k.fy, k.cx, k.cy, k.width, k.height], np.float64)
-    total = 0
-    for part in (head, frame.rgb, frame.depth):
-        total = zlib.crc32(np.ascontiguousarray(part).data, total)
-    return total
+    def _moved(self, stamp: int, pose: npt.NDArray[np.float64]) -> _Entry:
+        entry = self._entries.get(stamp)
+        if entry is None:
+            raise InputError(f"expected poses of keyframes, got one of {stamp} ns, which is none")
+        moved = np.array(pose, np.float64)
+        try:
+            check_rigid(moved)
+            check_near(moved)
+        except InputError as error:
+            raise InputError(f"pose of {stamp} ns: {error}") from error
+        return replace(entry, map_from_camera=moved, cell=self._cell(stamp, moved))
+
+    def _keyframe(self, stamp: int) -> Keyframe:
+        entry, (color, depth) = self._entries[stamp], self._images.get(stamp)
+        return Keyframe(
+            color, depth, entry.intrinsics, entry.map_from_camera, stamp, entry.camera_frame,
+            entry.level,
+        )

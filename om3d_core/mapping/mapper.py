@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
+from om3d_core.data.keyframe import Keyframe
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.poses import Transform
 from om3d_core.data.scene import Scene
@@ -104,9 +105,12 @@ class Mapper:
         poses = [frames.pose(stamp) for stamp in frames.stamps]
         return np.array(frames.stamps, np.int64), np.array(poses, np.float64).reshape(-1, 4, 4)
 
-    def keyframes(self) -> tuple[Frame, ...]:
-        """The keyframes by ascending stamp, to be saved beside the Scene."""
-        return tuple(self._state.frames)
+    def keyframes(self) -> tuple[Keyframe, ...]:
+        """The keyframes by ascending stamp, to be saved beside the Scene; from any thread.
+
+        Raises :class:`InputError` that names the file of one that was spooled and is lost.
+        """
+        return self._state.frames.snapshot()
 
     @property
     def set_aside(self) -> tuple[SetAside, ...]:
@@ -151,7 +155,7 @@ class Mapper:
         cloud.check_density()
         self._state.given = cloud
 
-    def load(self, scene: Scene, keyframes: Iterable[Frame] = ()) -> Scene:
+    def load(self, scene: Scene, keyframes: Iterable[Keyframe] = ()) -> Scene:
         """Go on from a saved Scene and the keyframes that were saved with it; ids continue.
 
         Without keyframes the Scene is what later frames extend and correct. Returns it as a map of
@@ -159,8 +163,7 @@ class Mapper:
         ``map_id``.
         """
         self._state = state = MapState.of(self._settings)
-        for frame in keyframes:
-            state.frames.add(frame, self._level(frame))
+        state.frames.restore(keyframes)
         self._revision = max(self._revision + 1, scene.revision)
         scene = replace(scene, revision=self._revision, map_id=state.map_id)
         if scene.cloud_given:

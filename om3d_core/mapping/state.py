@@ -79,8 +79,8 @@ class MapState:
         """A digest of all that came in: the same for the same, whenever and in any order."""
         digest = hashlib.sha256()
         for stamp in self.frames.stamps:
-            pixels, pose = self.frames.key(stamp)
-            digest.update(b"%d %d %s" % (stamp, pixels, pose))
+            images, pose = self.frames.key(stamp)
+            digest.update(b"%d %d %s" % (stamp, images, pose))
         if self.given is not None:
             digest.update(f"cloud {self.given.digest}".encode())
         if self.base is not None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from om3d_core.data.encoded_image import decode_file
 from om3d_core.errors import InputError
-from om3d_core.formats.image_files import decode_file
 from om3d_core.pictures.palette import FAINT_TEXT, PANEL, TEXT
 from om3d_core.pictures.text import font, shorten
 

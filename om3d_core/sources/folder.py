@@ -9,16 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from om3d_core.data.cloud import Cloud
+from om3d_core.data.encoded_image import encoded_size
 from om3d_core.data.frame import Frame, Intrinsics, clean_depth
 from om3d_core.data.poses import NS_PER_S, camera_pose
 from om3d_core.errors import InputError, SourceError
 from om3d_core.files import read_json
-from om3d_core.formats.image_files import (
-    encoded_size,
-    read_encoded,
-    read_image_file,
-    resize_color,
-)
+from om3d_core.formats.image_files import read_encoded, read_image_file, resize_color
 from om3d_core.formats.ply import read_ply
 from om3d_core.formats.segments import SEGMENTS_SUFFIX, read_mesh
 from om3d_core.formats.text_matrix import MAX_TEXT_BYTES, read_matrix

@@ -101,6 +101,13 @@ def _map(path: Path) -> None:
     load_scene(path)
 
 
+def _map_with_keyframes(path: Path) -> None:
+    from om3d_core.data.scene_store import load_map
+
+    for keyframe in load_map(path)[1]:
+        keyframe.frame()
+
+
 READERS: dict[str, Callable[[Path], None]] = {
     "masks": _masks,
     "truth": _truth,
@@ -116,4 +123,5 @@ READERS: dict[str, Callable[[Path], None]] = {
     "queries": _queries,
     "record": _record,
     "map": _map,
+    "map with keyframes": _map_with_keyframes,
 }

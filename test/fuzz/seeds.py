@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from helpers.bag_maker import OPTICAL, BagMaker
 from helpers.dataset_maker import write_replica, write_scannet, write_scannetpp
+from helpers.keyframes import make_keyframes
 from helpers.recorded_scene import HEIGHT, WIDTH, K, color_of, depth_of, pose_of, write_ply
 from helpers.recorded_scene import write_scene as write_frames
 from helpers.scenes import make_scene
@@ -165,4 +166,6 @@ SEEDS = (
     Seed("queries", "queries", _queries, "q.json"),
     Seed("record", "record", _record, "r.json"),
     Seed("map", "map", lambda folder: save_scene(make_scene(), folder / "map"), "map"),
+    Seed("map with keyframes", "map with keyframes",
+         lambda folder: save_scene(make_scene(), folder / "map", make_keyframes()), "map"),
 )  # fmt: skip

@@ -11,9 +11,16 @@ from contextlib import contextmanager
 import numpy as np
 from safetensors.numpy import load, save
 
+SINCE_VERSION_3 = ["map_id", "camera_frames"]
+SINCE_VERSION_4 = ["n_keyframes", "keyframe_cameras"]
+
 
 def arrays_path(folder):
     return next(folder.glob("content-*")) / "arrays.safetensors"
+
+
+def keyframes_path(folder):
+    return next(folder.glob("content-*")) / "keyframes.safetensors"
 
 
 def sign(values):
@@ -45,6 +52,23 @@ def forge_bytes(folder, blob, values=None):
     manifest.write_text(json.dumps(sign(values) if values.get("version") != 1 else values))
 
 
+def forge_keyframes(folder, change):
+    """Let ``change`` edit the columns and images of the keyframes and the fields of map.json."""
+    path, manifest = keyframes_path(folder), folder / "map.json"
+    arrays, values = load(path.read_bytes()), json.loads(manifest.read_text())
+    change(arrays, values)
+    forge_keyframes_bytes(folder, save(arrays), values)
+
+
+def forge_keyframes_bytes(folder, blob, values=None):
+    """Put another file of keyframes into a map; all sums are made to fit."""
+    path, manifest = keyframes_path(folder), folder / "map.json"
+    values = values or json.loads(manifest.read_text())
+    path.write_bytes(blob)
+    values["files"]["keyframes.safetensors"] = file_sum(blob)
+    manifest.write_text(json.dumps(sign(values)))
+
+
 def to_version_1(folder, scene):
     """Turn a map into what version 1 wrote: a file for each picture, no sum of map.json, spaces
     that told their encoder by their name alone."""
@@ -57,7 +81,8 @@ def to_version_1(folder, scene):
     (path.parent / "thumbnails").mkdir()
     for name, blob in blobs.items():
         (path.parent / name).write_bytes(blob)
-    del values["map_id"], values["camera_frames"]
+    for name in SINCE_VERSION_3 + SINCE_VERSION_4:
+        del values[name]
     for space in values["spaces"]:
         del space["encoder"], space["preprocessing"]
     values |= {
@@ -71,8 +96,18 @@ def to_version_2(folder):
     """Turn a map into what version 2 wrote: no id of the map, no frames of cameras."""
     manifest = folder / "map.json"
     values = json.loads(manifest.read_text())
-    del values["map_id"], values["camera_frames"]
+    for name in SINCE_VERSION_3 + SINCE_VERSION_4:
+        del values[name]
     manifest.write_text(json.dumps(sign(values | {"version": 2})))
+
+
+def to_version_3(folder):
+    """Turn a map into what version 3 wrote: no keyframes."""
+    manifest = folder / "map.json"
+    values = json.loads(manifest.read_text())
+    for name in SINCE_VERSION_4:
+        del values[name]
+    manifest.write_text(json.dumps(sign(values | {"version": 3})))
 
 
 @contextmanager

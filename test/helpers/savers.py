@@ -20,10 +20,16 @@ TEST_ROOT = Path(__file__).resolve().parents[1]
 POINTS = 20_000
 
 
-def scenes():
+def maps():
+    """Two scenes, each with keyframes of its own."""
+    from helpers.keyframes import make_keyframe
     from helpers.scenes import make_scene
 
-    return [make_scene(seed, points=POINTS) for seed in range(2)]
+    return [
+        (make_scene(seed, points=POINTS),
+         tuple(make_keyframe(10 * seed + i, width=200, height=150) for i in range(5)))
+        for seed in range(2)
+    ]
 
 
 class Savers:
@@ -55,17 +61,18 @@ class Savers:
         self.wait()
 
 
-def _save_until_killed(folder, seed, all_scenes):
+def _save_until_killed(folder, seed, all_maps):
     from om3d_core.data.scene_store import save_scene
 
     for i in itertools.count(seed):
-        save_scene(all_scenes[i % 2], folder)
+        scene, keyframes = all_maps[i % 2]
+        save_scene(scene, folder, keyframes)
 
 
 def main():
     from om3d_core.data.scene_store import save_scene  # noqa: F401
 
-    all_scenes = scenes()
+    all_maps = maps()
     for line in sys.stdin:
         folder, seed, delays_s = json.loads(line)
         children, start = [], time.monotonic()
@@ -73,7 +80,7 @@ def main():
             pid = os.fork()
             if pid == 0:
                 try:
-                    _save_until_killed(Path(folder), seed + i, all_scenes)
+                    _save_until_killed(Path(folder), seed + i, all_maps)
                 finally:
                     os._exit(1)
             children.append((pid, delay_s))

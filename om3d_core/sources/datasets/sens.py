@@ -13,11 +13,12 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from om3d_core.data.encoded_image import check_sides, decode_file
 from om3d_core.data.frame import Frame, Intrinsics, clean_depth
 from om3d_core.data.poses import NS_PER_S, camera_pose
 from om3d_core.errors import InputError, SourceError
 from om3d_core.files import open_regular
-from om3d_core.formats.image_files import check_sides, decode_file, resize_color
+from om3d_core.formats.image_files import resize_color
 from om3d_core.sources.base import SkipCount
 
 VERSION = 4

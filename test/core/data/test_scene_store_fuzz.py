@@ -6,10 +6,11 @@ import json
 
 import numpy as np
 import pytest
+from helpers.keyframes import make_keyframes
 from helpers.map_files import arrays_path, forge_bytes, mutations, sign, to_version_1
 from helpers.scenes import assert_equal, make_scene
 
-from om3d_core.data.scene_store import load_scene, save_scene
+from om3d_core.data.scene_store import load_map, save_scene
 from om3d_core.errors import MapFormatError
 
 ODD = [None, True, False, -1, 0, 1, 1.5, -0.0, 2**31, 2**63, 2**70, 1e308, float("inf"),
@@ -23,7 +24,7 @@ def scene():
 
 @pytest.fixture
 def folder(tmp_path, scene):
-    save_scene(scene, tmp_path)
+    save_scene(scene, tmp_path, make_keyframes(1))
     return tmp_path
 
 
@@ -36,7 +37,7 @@ def is_sound(scene):
 
 def load_or_none(folder):
     try:
-        return load_scene(folder)
+        return load_map(folder)[0]
     except MapFormatError as error:
         assert str(folder) in str(error) and len(str(error)) < 2000
         return None

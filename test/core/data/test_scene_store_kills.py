@@ -10,10 +10,11 @@ import time
 
 import numpy as np
 import pytest
-from helpers.savers import Savers, scenes
+from helpers.keyframes import assert_same_keyframes
+from helpers.savers import Savers, maps
 from helpers.scenes import assert_equal, make_scene
 
-from om3d_core.data.scene_store import load_scene, save_scene
+from om3d_core.data.scene_store import load_map, load_scene, save_scene
 from om3d_core.errors import MapFormatError
 
 OWN = {".lock", ".turn", "map.json"}
@@ -28,23 +29,30 @@ def savers():
 
 @pytest.fixture(scope="module")
 def expected():
-    return scenes()
+    return maps()
 
 
 @pytest.fixture
 def delays(tmp_path_factory, expected):
     """Draws moments within the first saves of a process, however fast the disk is."""
     folder, start = tmp_path_factory.mktemp("timed"), time.monotonic()
-    for scene in expected * 2:
-        save_scene(scene, folder)
+    for scene, keyframes in expected * 2:
+        save_scene(scene, folder, keyframes)
     duration_s = (time.monotonic() - start) / 4
     rng = np.random.default_rng(0)
     return lambda n, saves=2.5: rng.uniform(0.0, saves * duration_s, n).tolist()
 
 
-def is_whole(scene, expected):
-    assert_equal(scene, expected[scene.revision - 1])
+def is_whole(found, expected):
+    """Whether the scene and the keyframes are of one save."""
+    scene, keyframes = expected[found[0].revision - 1]
+    assert_equal(found[0], scene)
+    assert_same_keyframes(found[1], keyframes)
     return True
+
+
+def save(saved, folder, **options):
+    save_scene(saved[0], folder, saved[1], **options)
 
 
 def is_tidy(folder):
@@ -58,51 +66,51 @@ def test_a_killed_first_save_leaves_the_map_or_none(tmp_path, savers, expected, 
         folder = tmp_path / str(i)
         savers.kill(folder, delays(1))
         try:
-            n_maps += is_whole(load_scene(folder), expected)
+            n_maps += is_whole(load_map(folder), expected)
         except MapFormatError as error:
             assert "found no map.json" in str(error)
-        save_scene(expected[1], folder, lock_timeout_s=1.0)
+        save(expected[1], folder, lock_timeout_s=1.0)
         assert load_scene(folder).revision == 2 and is_tidy(folder)
     assert 0 < n_maps < rounds
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)
 def test_a_killed_save_leaves_the_old_or_the_new_map(tmp_path, savers, expected, delays, rounds):
-    save_scene(expected[0], tmp_path)
+    save(expected[0], tmp_path)
     n_cut = 0
     for _ in range(rounds):
         savers.kill(tmp_path, delays(1), seed=1)
-        assert is_whole(load_scene(tmp_path), expected)
+        assert is_whole(load_map(tmp_path), expected)
         n_cut += not is_tidy(tmp_path)
         assert len(list(tmp_path.iterdir())) <= len(OWN) + 3
     assert n_cut > 0
-    save_scene(expected[0], tmp_path, lock_timeout_s=1.0)
+    save(expected[0], tmp_path, lock_timeout_s=1.0)
     assert is_tidy(tmp_path)
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)
 def test_two_savers_of_one_name_are_killed(tmp_path, savers, expected, delays, rounds):
-    save_scene(expected[0], tmp_path)
+    save(expected[0], tmp_path)
     for _ in range(rounds):
         savers.kill(tmp_path, delays(2))
-        assert is_whole(load_scene(tmp_path), expected)
+        assert is_whole(load_map(tmp_path), expected)
         assert len(list(tmp_path.iterdir())) <= len(OWN) + 5
-    save_scene(expected[0], tmp_path, lock_timeout_s=1.0)
+    save(expected[0], tmp_path, lock_timeout_s=1.0)
     assert is_tidy(tmp_path)
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)
 def test_a_reader_during_saves_that_are_killed(tmp_path, savers, expected, delays, rounds):
-    save_scene(expected[0], tmp_path)
+    save(expected[0], tmp_path)
     n_loads, revisions = 0, set()
     for i in range(rounds):
         savers.start(tmp_path, delays(2, saves=6.0), seed=i)
         waiting = threading.Thread(target=savers.wait)
         waiting.start()
         while waiting.is_alive():
-            scene = load_scene(tmp_path)
-            n_loads += is_whole(scene, expected)
-            revisions.add(scene.revision)
+            found = load_map(tmp_path)
+            n_loads += is_whole(found, expected)
+            revisions.add(found[0].revision)
             time.sleep(0.002)
     assert n_loads >= rounds and revisions == {1, 2}
 
@@ -119,8 +127,8 @@ for _ in range(int(sys.argv[3])):
 
 
 def test_two_savers_and_a_reader_none_fails(tmp_path, repository):
-    expected, n = [make_scene(seed) for seed in range(2)], 40
-    save_scene(expected[0], tmp_path)
+    expected, n = [(make_scene(seed), ()) for seed in range(2)], 40
+    save(expected[0], tmp_path)
     paths = os.pathsep.join([str(repository), str(repository / "test")])
     running = [
         subprocess.Popen([sys.executable, "-c", SAVER, str(tmp_path), str(seed), str(n)],
@@ -129,6 +137,6 @@ def test_two_savers_and_a_reader_none_fails(tmp_path, repository):
     ]
     n_loads = 0
     while any(process.poll() is None for process in running):
-        n_loads += is_whole(load_scene(tmp_path), expected)
+        n_loads += is_whole(load_map(tmp_path), expected)
     assert [process.returncode for process in running] == [0, 0]
     assert n_loads >= n and is_tidy(tmp_path)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from om3d_core.data.encoded_image import encoded_size
 from om3d_core.data.frame import clean_depth
 from om3d_core.errors import InputError
 from om3d_core.formats.image_fields import (
@@ -25,7 +26,6 @@ from om3d_core.formats.image_fields import (
     encode_compressed_depth,
     encode_image,
 )
-from om3d_core.formats.image_files import encoded_size
 from om3d_core.sources.bag.writer import raw_depth
 
 RNG = np.random.default_rng(3)

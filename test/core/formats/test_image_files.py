@@ -11,8 +11,9 @@ from helpers import bombs
 from helpers.bounds import assert_read, assert_refused
 from helpers.recorded_scene import write_scene
 
+from om3d_core.data.encoded_image import decode_file
 from om3d_core.errors import InputError
-from om3d_core.formats.image_files import decode_file, resize_color
+from om3d_core.formats.image_files import resize_color
 from om3d_core.formats.picture_files import read_image
 from om3d_core.sources.folder import FolderSource
 

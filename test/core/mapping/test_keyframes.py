@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 
 import numpy as np
 import pytest
+from helpers.keyframes import assert_same_frame, assert_same_keyframes, make_frame, make_keyframe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from om3d_core.data.frame import Frame, Intrinsics
+from om3d_core.data.keyframe import Keyframe
 from om3d_core.errors import InputError
 from om3d_core.mapping.keyframes import KeyframeSettings, KeyframeStore
 
 CAMERA = Intrinsics(10.0, 10.0, 3.5, 2.5, 8, 6)
+ALL = KeyframeSettings(step_m=0.0)
+
+
+def at(x):
+    pose = np.eye(4)
+    pose[0, 3] = x
+    return pose
 
 
 def frame(stamp, x=0.0):
-    pose = np.eye(4)
-    pose[0, 3] = x
     rgb = np.full((6, 8, 3), stamp % 256, np.uint8)
-    return Frame(rgb, np.full((6, 8), 1.0 + stamp, np.float32), CAMERA, pose, stamp)
+    return Frame(rgb, np.full((6, 8), 1.0 + stamp, np.float32), CAMERA, at(x), stamp)
 
 
+places = st.floats(-1, 1)
 frames = st.lists(
-    st.tuples(st.integers(0, 30), st.floats(-1, 1), st.integers(-2, 2)),
+    st.tuples(st.integers(0, 30), places, st.integers(-2, 2)),
     max_size=20, unique_by=lambda f: f[0],
 )
 
@@ -47,6 +56,54 @@ def test_any_order_keeps_the_best_frame_of_each_cell(offered, data, limit):
     assert len(capped) <= limit
 
 
+@given(offered=frames, data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_moving_is_as_if_the_frames_had_come_with_their_new_poses(offered, data):
+    store = KeyframeStore(KeyframeSettings(step_m=0.25))
+    for stamp, x, level in offered:
+        store.add(frame(stamp, x), level)
+    kept = {stamp: (x, level) for stamp, x, level in offered if stamp in store}
+    for _ in range(2):
+        moves = data.draw(st.dictionaries(st.sampled_from(store.stamps), places)
+                          if len(store) else st.just({}))
+        if moves and data.draw(st.booleans()):
+            store[next(iter(moves))]
+        removed = store.set_poses({stamp: at(x) for stamp, x in moves.items()})
+        kept = {stamp: (moves.get(stamp, x), level) for stamp, (x, level) in kept.items()}
+        fresh = KeyframeStore(KeyframeSettings(step_m=0.25))
+        for stamp in data.draw(st.permutations(list(kept))):
+            fresh.add(frame(stamp, kept[stamp][0]), kept[stamp][1])
+        assert removed == sorted(set(kept) - set(fresh.stamps))
+        assert_same_keyframes(store.snapshot(), fresh.snapshot())
+        for found, expected in zip(store, fresh, strict=True):
+            assert_same_frame(found, expected)
+        for stamp in removed:
+            del kept[stamp]
+    late = data.draw(st.tuples(st.integers(31, 40), places, st.integers(-2, 2)))
+    assert store.add(frame(*late[:2]), late[2]) == fresh.add(frame(*late[:2]), late[2])
+    assert store.stamps == fresh.stamps
+
+
+@pytest.mark.parametrize(
+    ("poses", "told"),
+    [
+        ({1: at(5.0), 7: at(0.0)}, "poses of keyframes, got one of 7 ns"),
+        ({1: at(5.0), 2: np.full((4, 4), np.nan)}, "pose of 2 ns: .*finite"),
+        ({1: at(5.0), 2: np.diag([1.0, 2.0, 1.0, 1.0])}, "pose of 2 ns: .*orthonormal"),
+        ({1: at(5.0), 2: at(2e4)}, "pose of 2 ns: .*within 10 km"),
+        ({1: at(5.0), 2: np.eye(3)}, "pose of 2 ns: .*transform"),
+    ],
+)
+def test_poses_that_cannot_be_are_refused_and_change_nothing(poses, told):
+    store = KeyframeStore(KeyframeSettings())
+    store.add(frame(1, 0.0))
+    store.add(frame(2, 1.0))
+    before = store.snapshot()
+    with pytest.raises(InputError, match=told):
+        store.set_poses(poses)
+    assert_same_keyframes(store.snapshot(), before)
+
+
 def test_standing_still_or_returning_adds_nothing():
     store = KeyframeStore(KeyframeSettings())
     assert store.add(frame(0))
@@ -54,25 +111,55 @@ def test_standing_still_or_returning_adds_nothing():
     assert len(store) == 1
 
 
-def test_frames_beyond_the_memory_budget_come_back_whole_from_disk():
+def big(stamp, quality=95):
+    return make_keyframe(stamp, 0, quality, stamp_ns=stamp, width=600, height=400)
+
+
+@pytest.fixture
+def spooled(tmp_path, monkeypatch):
+    """A store of which a part is on disk, and the keyframes in it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     store = KeyframeStore(KeyframeSettings(step_m=0.0, memory_mb=1))
-    big = Intrinsics(10.0, 10.0, 300.0, 200.0, 600, 400)
-    rng = np.random.default_rng(0)
-    written = []
-    for stamp in range(3):
-        rgb = rng.integers(0, 256, (400, 600, 3), dtype=np.uint8)
-        depth = rng.random((400, 600)).astype(np.float32)
-        written.append(Frame(rgb, depth, big, np.eye(4), stamp, f"camera_{stamp}"))
-        assert store.add(written[-1])
-    folder = store._folder
-    assert folder is not None and list(folder.iterdir())
-    for original, read in zip(written, store, strict=True):
-        assert np.array_equal(original.rgb, read.rgb)
-        assert np.array_equal(original.depth, read.depth)
-        assert original.intrinsics == read.intrinsics
-        assert original.camera_frame == read.camera_frame
+    for stamp in range(4):
+        frame = make_frame(stamp, stamp_ns=stamp, width=600, height=400)
+        assert store.add(frame)
+    assert len(list(tmp_path.rglob("*.images"))) == 3
+    return store, tuple(big(stamp) for stamp in range(4))
+
+
+def test_frames_beyond_the_memory_budget_come_back_whole_from_disk(spooled, tmp_path):
+    store, written = spooled
+    assert_same_keyframes(store.snapshot(), written)
+    for keyframe, read in zip(written, store, strict=True):
+        assert_same_frame(keyframe.frame(), read)
+    store.set_poses({3: at(2.0)})
+    assert np.array_equal(store[3].map_from_camera, at(2.0))
+    store.remove(3)
+    assert store.stamps == [0, 1, 2] and len(list(tmp_path.rglob("*.images"))) == 2
     store.clear()
-    assert len(store) == 0 and not folder.exists()
+    assert len(store) == 0 and not list(tmp_path.iterdir())
+
+
+def test_the_folder_goes_with_the_store(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = KeyframeStore(KeyframeSettings(step_m=0.0, memory_mb=1))
+    for stamp in range(3):
+        store.add(make_frame(stamp, stamp_ns=stamp, width=600, height=400))
+    assert list(tmp_path.rglob("*.images"))
+    del store
+    assert not list(tmp_path.iterdir())
+
+
+def test_encoded_and_decoded_frames_share_the_memory():
+    store = KeyframeStore(KeyframeSettings(step_m=0.0, memory_mb=4))
+    for stamp in range(12):
+        store.add(make_frame(stamp, stamp_ns=stamp, width=400, height=300))
+        held = [store[stamp] for stamp in store.stamps[-3:]]
+        assert store._images.n_bytes <= 3_000_000
+        assert store._images.n_bytes + store._decoded.n_bytes <= 4_000_000
+    assert store[11] is held[-1] and store._decoded.n_bytes > 0
+    store[0]
+    assert store[11] is not held[-1]
 
 
 def test_of_equal_frames_of_a_cell_the_earliest_is_kept():
@@ -81,16 +168,88 @@ def test_of_equal_frames_of_a_cell_the_earliest_is_kept():
     assert store.stamps == [4] and store[4].depth[0, 0] == 5.0
 
 
-def test_a_spooled_frame_that_is_lost_or_damaged_is_told(tmp_path, monkeypatch):
+def test_what_is_given_back_is_what_is_saved():
+    store = KeyframeStore(ALL)
+    store.add(make_frame(1), 4)
+    (keyframe,) = store.snapshot()
+    assert keyframe.level == 4
+    assert_same_frame(store[keyframe.stamp_ns], keyframe.frame())
+
+
+def test_a_restored_store_goes_on_as_if_it_had_never_stopped():
+    chosen = KeyframeSettings(step_m=0.25)
+    once, before = KeyframeStore(chosen), KeyframeStore(chosen)
+    for store in (once, before):
+        for stamp in range(8):
+            store.add(frame(stamp, stamp * 0.15), stamp % 3)
+    after = KeyframeStore(chosen)
+    after.add(frame(99, 7.0))
+    after.restore(reversed(before.snapshot()))
+    for store in (once, after):
+        for stamp in range(8, 16):
+            store.add(frame(stamp, stamp * 0.1), stamp % 4)
+    assert_same_keyframes(after.snapshot(), once.snapshot())
+    with pytest.raises(InputError, match="different stamps, got 1000000000 ns twice"):
+        after.restore([make_keyframe(), make_keyframe()])
+    assert_same_keyframes(after.snapshot(), once.snapshot())
+
+
+def test_keyframes_are_restored_as_they_are_whatever_the_quality_now():
+    store = KeyframeStore(KeyframeSettings(jpeg_quality=40))
+    keyframe = Keyframe.of(make_frame(), 1, 0)
+    store.restore([keyframe])
+    assert_same_keyframes(store.snapshot(), (keyframe,))
+
+
+def test_a_snapshot_may_be_taken_while_frames_come(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    store = KeyframeStore(KeyframeSettings(step_m=0.0, memory_mb=1))
-    big = Intrinsics(10.0, 10.0, 300.0, 200.0, 600, 400)
-    image = np.zeros((400, 600, 3), np.uint8)
-    for stamp in range(4):
-        store.add(Frame(image, np.ones((400, 600), np.float32), big, np.eye(4), stamp))
-    lost, damaged = sorted(tmp_path.rglob("*.npz"))[:2]
+    store = KeyframeStore(KeyframeSettings(step_m=0.0, memory_mb=1, max_frames=6))
+    offered = [make_frame(stamp, stamp_ns=99 - stamp, width=400, height=300)
+               for stamp in range(40)]
+    sizes, errors, done = [], [], threading.Event()
+
+    def watch():
+        try:
+            while not done.is_set():
+                found = store.snapshot()
+                sizes.append(len(found))
+                assert [k.stamp_ns for k in found] == sorted({k.stamp_ns for k in found})
+        except Exception as error:  # told below
+            errors.append(error)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    for one in offered:
+        store.add(one)
+        store.set_poses({one.stamp_ns: at(1.0)})
+    done.set()
+    thread.join()
+    assert not errors and sizes and max(sizes) <= 6
+
+
+def test_a_spooled_frame_that_is_lost_or_damaged_is_told(spooled, tmp_path):
+    store, _ = spooled
+    lost, cut, changed = sorted(tmp_path.rglob("*.images"))
     lost.unlink()
-    damaged.write_bytes(damaged.read_bytes()[:1000])
-    for path in (lost, damaged):
+    cut.write_bytes(cut.read_bytes()[:1000])
+    content = bytearray(changed.read_bytes())
+    content[5000] ^= 1
+    changed.write_bytes(content)
+    for path in (lost, cut, changed):
         with pytest.raises(InputError, match=f"{path}: expected the keyframe of {path.stem} ns"):
             store[int(path.stem)]
+    with pytest.raises(InputError, match=str(lost)):
+        store.snapshot()
+
+
+def test_a_frame_that_does_not_fit_on_the_disk_leaves_the_store_as_it_was(spooled, monkeypatch):
+    store, written = spooled
+
+    def full(path, content):
+        path.touch()
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        store.add(make_frame(9, stamp_ns=9, width=600, height=400))
+    assert_same_keyframes(store.snapshot(), written)

@@ -192,9 +192,9 @@ def test_a_canceled_refresh_keeps_what_it_encoded():
 def test_refused_poses_move_nothing():
     m = mapped(FRAMES[:3])
     scene, stamp = m.scene, FRAMES[0].stamp_ns
-    with pytest.raises(InputError, match="the stamp of a keyframe"):
+    with pytest.raises(InputError, match="poses of keyframes"):
         m.set_poses({stamp: moved(FRAMES[0], 0.3), 12345: np.eye(4)})
-    with pytest.raises(InputError, match="rotation"):
+    with pytest.raises(InputError, match="rotation|rigid|orthonormal"):
         m.set_poses({stamp: moved(FRAMES[0], 0.3), FRAMES[1].stamp_ns: 2 * np.eye(4) - 1})
     m.remove_frames([12345])
     assert m.refresh() is scene

@@ -11,6 +11,7 @@ from helpers.small_mapper import SETTINGS, assert_same_content, mapper
 from helpers.worlds import fused, tabletop
 
 from om3d_core.data.cloud import Cloud
+from om3d_core.data.keyframe import Keyframe
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.errors import CanceledError, EmptyMapError, InputError, UnusableFrameError
 from om3d_core.mapping.crops import cut, multi_level_boxes, snap_box
@@ -247,7 +248,9 @@ def test_all_crops_of_an_instance_can_be_pooled(frames):
     m = mapper()
     for frame in frames:
         m.add_frame(frame)
-    scene, by_stamp = m.refresh(), {frame.stamp_ns: frame for frame in frames}
+    quality = SETTINGS.keyframes.jpeg_quality
+    by_stamp = {f.stamp_ns: Keyframe.of(f, 0, quality).frame() for f in frames}
+    scene = m.refresh()
     pooled = mean_crop_features(scene.features[0])
     for i in range(len(scene)):
         crops = []
