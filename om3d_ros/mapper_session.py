@@ -14,8 +14,9 @@ from om3d.msg import MapperStatus
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
+from om3d_core.data.keyframe import Keyframe
 from om3d_core.data.scene import Scene
-from om3d_core.data.scene_store import load_scene, save_scene
+from om3d_core.data.scene_store import load_map, save_scene
 from om3d_core.errors import CanceledError, EmptyMapError, InputError, expect
 from om3d_core.mapping.build import create_mapper
 from om3d_core.mapping.mapper import Mapper
@@ -155,17 +156,17 @@ class MappingSession:
     def save(self, name: str) -> tuple[str, Scene]:
         """Save the newest map; returns its path and it. Does not wait for the worker."""
         folder = map_folder(self._settings.map_root, name)
-        scene = self._mapper.scene
+        scene, keyframes = self._mapper.snapshot()
         if scene is None:
             raise NoMapError("expected a map to save, got none yet")
         with self.latencies.measure("save"):
-            save_scene(scene, folder)
+            save_scene(scene, folder, keyframes)
         return str(folder), scene
 
     def load(self, name: str) -> Scene:
-        """Replace the map; returns the new one."""
-        scene = load_scene(map_folder(self._settings.map_root, name))
-        return self._now(partial(self._load, scene))
+        """Replace the map, to go on from it; returns the new one."""
+        saved = load_map(map_folder(self._settings.map_root, name))
+        return self._now(partial(self._load, *saved))
 
     def clear(self) -> Scene:
         """Forget the map and all inputs; returns the empty map."""
@@ -272,8 +273,8 @@ class MappingSession:
         duration_s = time.monotonic() - start
         return Refreshed(scene.map_id, scene.revision, len(scene), n_encoded, duration_s)
 
-    def _load(self, scene: Scene) -> Scene:
-        self._mapper.load(scene)
+    def _load(self, scene: Scene, keyframes: tuple[Keyframe, ...]) -> Scene:
+        self._mapper.load(scene, keyframes)
         self._newest_ns = int(scene.views.stamps.max(initial=0))
         return self._show()
 

@@ -19,7 +19,7 @@ from om3d_core.commands.console import (
 from om3d_core.commands.refresh_log import RefreshLog
 from om3d_core.commands.source import add_source_flags, source_from
 from om3d_core.data.scene import Scene
-from om3d_core.data.scene_store import check_writable, save_scene
+from om3d_core.data.scene_store import check_writable, load_map, save_scene
 from om3d_core.mapping.build import create_mapper
 from om3d_core.mapping.feed import feed
 from om3d_core.mapping.mapper import Mapper
@@ -34,7 +34,10 @@ def main(argv: Sequence[str]) -> int:
     settings = settings_from(args, MapSettings)
     check_writable(args.out)
     source = source_from(args)
+    saved = load_map(args.onto) if args.onto is not None else None
     mapper = create_mapper(settings)
+    if saved is not None:
+        mapper.load(*saved)
     with progress_report() as report:
         log = RefreshLog(args.stats, settings.tracking.voxel_m, report)
         with interruptible() as stop:
@@ -45,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
         scene = log.refresh(mapper)
         for fault in mapper.set_aside:
             print(f"om3d: {fault}", file=sys.stderr)
-        save_scene(scene, args.out)
+        save_scene(scene, args.out, mapper.snapshot()[1])
     _summarize(args, source, mapper, scene)
     return 0
 
@@ -77,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     add_source_flags(parser)
     add_out_flag(parser, "the map folder to write")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument("--onto", type=Path, metavar="MAP", help="go on from this saved map")
     parser.add_argument(
         "--refresh_every", type=_count, default=0, metavar="N",
         help="refresh the map after every N frames, as a robot would; 0 only at the end",

@@ -1,8 +1,8 @@
 """``map.json``: what a saved map holds beside its arrays, and in which folder these are.
 
-Version 4 tells what keyframes the map holds. Version 3 tells the map's id and the cameras'
-frames. Version 2 has a SHA-256 sum of itself. In version 1 there is none, and the pictures are
-files.
+Version 4 tells what keyframes the map holds, and what its Scene was made with and of. Version 3
+tells the map's id and the cameras' frames. Version 2 has a SHA-256 sum of itself. In version 1
+there is none, and the pictures are files.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ SUM = re.compile(r"[0-9a-f]{64}")
 SPACE_FIELDS = {field.name for field in fields(FeatureSpace)}
 SPACE_FIELDS_OF_VERSION_1 = {"name", "dim", "text", "image", "source"}
 SINCE_VERSION: dict[int, dict[str, Any]] = {
-    3: {"map_id": "", "camera_frames": {}}, 4: {"n_keyframes": 0, "keyframe_cameras": []},
+    3: {"map_id": "", "camera_frames": {}},
+    4: {"n_keyframes": 0, "keyframe_cameras": [], "cloud_given": False, "made_by": "",
+        "made_from": ""},
 }
 """The fields that came with a version, and what they are in older ones."""
 
@@ -43,8 +45,9 @@ class Manifest:
     """The fields of ``map.json``.
 
     content: name of the folder with the files. thumbnails: the bytes of each picture of each
-    instance, in version 1 the number of pictures of each instance. map_id and camera_frames: as
-    in :class:`Scene`; the file lists the stamps of each frame. keyframe_cameras: the
+    instance, in version 1 the number of pictures of each instance. map_id, camera_frames,
+    cloud_given, made_by and made_from: as in :class:`Scene`; the file lists the stamps of each
+    frame. keyframe_cameras: the
     names that the keyframes' ``cameras`` number.
     """
 
@@ -62,6 +65,9 @@ class Manifest:
     camera_frames: dict[int, str]
     n_keyframes: int = 0
     keyframe_cameras: tuple[str, ...] = ()
+    cloud_given: bool = False
+    made_by: str = ""
+    made_from: str = ""
 
     def to_json(self) -> bytes:
         """The content of ``map.json``. Raises :class:`InputError` if it is too large to load."""
@@ -74,6 +80,7 @@ class Manifest:
             "spaces": [vars(space) for space in self.spaces],
             "map_id": self.map_id, "camera_frames": _stamps_by_name(self.camera_frames),
             "n_keyframes": self.n_keyframes, "keyframe_cameras": list(self.keyframe_cameras),
+            "cloud_given": self.cloud_given, "made_by": self.made_by, "made_from": self.made_from,
         }
         content = json.dumps(values | {"sha256": _sum(values)}, indent=1).encode()
         expect(len(content) <= MAX_MANIFEST_BYTES, f"at most {MAX_MANIFEST_BYTES} bytes of "
@@ -114,6 +121,8 @@ class Manifest:
             _camera_frames(_field(values, "camera_frames", dict)),
             _count(values["n_keyframes"], "n_keyframes"),
             tuple(_text(v, "keyframe_cameras") for v in _field(values, "keyframe_cameras", list)),
+            _field(values, "cloud_given", bool), _field(values, "made_by", str),
+            _field(values, "made_from", str),
         )
         expect(len(manifest.thumbnails) == len(manifest.labels),
                f"thumbnails of {len(manifest.labels)} instances", len(manifest.thumbnails))

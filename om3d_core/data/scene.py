@@ -19,6 +19,7 @@ from om3d_core.errors import expect
 
 MAX_ID = 2**32 - 1
 MAP_ID = re.compile(r"(?:[0-9a-f]{32})?")
+DIGEST = re.compile(r"(?:[0-9a-f]{64})?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,9 @@ class Scene:
         expect(self.revision >= 0, "a revision of at least 0", self.revision)
         expect(MAP_ID.fullmatch(self.map_id) is not None,
                "map_id, 32 hexadecimal digits or none", repr(self.map_id[:40]))
+        for name, digest in (("made_by", self.made_by), ("made_from", self.made_from)):
+            expect(DIGEST.fullmatch(digest) is not None,
+                   f"{name}, 64 hexadecimal digits or none", repr(digest[:80]))
         expect(self.masks.n_points == len(self.cloud), f"masks over {len(self.cloud)} points",
                self.masks.n_points)
         expect(len(np.unique(self.ids)) == n, "unique ids", "duplicates")

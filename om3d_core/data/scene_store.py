@@ -173,7 +173,8 @@ def _write_content(scene: Scene, keyframes: Sequence[Keyframe], content: Path) -
             tuple(scene.up.tolist()), len(scene.cloud), scene.labels,
             tuple(tuple(map(len, images)) for images in scene.thumbnails),
             tuple(table.space for table in scene.features), scene.map_id,
-            dict(scene.camera_frames), len(keyframes), kept.cameras,
+            dict(scene.camera_frames), len(keyframes), kept.cameras, scene.cloud_given,
+            scene.made_by, scene.made_from,
         ).to_json()
         Manifest.from_json(manifest)
     except InputError as error:

@@ -32,7 +32,7 @@ from om3d_core.proposals.base import Proposer
 from om3d_core.segmenters.base import Segmenter
 from om3d_core.settings import values_of
 
-STORAGE = "keyframes."
+STORAGE = ("keyframes.", "save.")
 """Settings that do not change what is made of the keyframes."""
 
 
@@ -105,12 +105,14 @@ class Mapper:
         poses = [frames.pose(stamp) for stamp in frames.stamps]
         return np.array(frames.stamps, np.int64), np.array(poses, np.float64).reshape(-1, 4, 4)
 
-    def keyframes(self) -> tuple[Keyframe, ...]:
-        """The keyframes by ascending stamp, to be saved beside the Scene; from any thread.
+    def snapshot(self) -> tuple[Scene | None, tuple[Keyframe, ...]]:
+        """The last Scene and the keyframes, by ascending stamp, as they are to be saved.
 
-        Raises :class:`InputError` that names the file of one that was spooled and is lost.
+        Where the settings leave them out there are no keyframes. May be called from any thread.
+        Raises :class:`InputError` that names the file of a keyframe that is lost on disk.
         """
-        return self._state.frames.snapshot()
+        state = self._state
+        return state.scene, state.frames.snapshot() if self._settings.save.keyframes else ()
 
     @property
     def set_aside(self) -> tuple[SetAside, ...]:

@@ -28,6 +28,16 @@ class FeatureSettings(Settings):
 
 
 @dataclass(frozen=True)
+class SaveSettings(Settings):
+    """What a saved map holds."""
+
+    keyframes: bool = setting(
+        True, "save the keyframes with a map, so that it can go on; without them it is smaller, "
+        "and what is added to it later cannot correct what it holds of other places",
+    )
+
+
+@dataclass(frozen=True)
 class MapSettings:
     """The settings of a :class:`~om3d_core.mapping.mapper.Mapper` and of what it is made of.
 
@@ -47,3 +57,4 @@ class MapSettings:
     segmenters: SegmenterSettings = field(default_factory=SegmenterSettings)
     features: FeatureSettings = field(default_factory=FeatureSettings)
     encoders: EncoderSettings = field(default_factory=EncoderSettings)
+    save: SaveSettings = field(default_factory=SaveSettings)

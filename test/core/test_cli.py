@@ -74,6 +74,32 @@ def test_refreshes_on_the_way_are_written_down_and_end_in_the_same_map(built, sc
     assert np.array_equal(once.features[0].vectors, often.features[0].vectors)
 
 
+def test_a_run_goes_on_from_a_saved_map(built, scene, tmp_path):
+    half, rest = tmp_path / "half", tmp_path / "rest"
+    write_folder(half, tabletop(10, 320, 240)[:4])
+    assert om3d("run", half, "-o", tmp_path / "first", *FAST).returncode == 0
+    result = om3d("run", scene, "--onto", tmp_path / "first", "-o", rest, *FAST)
+    assert result.returncode == 0, result.stderr
+    once, gone_on = load_scene(built[0]), load_scene(rest)
+    assert np.array_equal(once.cloud.points, gone_on.cloud.points)
+    assert np.array_equal(once.features[0].vectors, gone_on.features[0].vectors)
+    assert gone_on.revision == 2 and gone_on.next_id >= once.next_id
+
+
+def test_a_map_is_encoded_anew_and_says_so_where_it_cannot_be(built, scene, tmp_path):
+    out = tmp_path / "again"
+    result = om3d("embed", built[0], "-o", out, "--crops.levels", "1")
+    assert result.returncode == 0 and "lite-text@1" in result.stdout, result.stderr
+    once, again = load_scene(built[0]), load_scene(out)
+    assert np.array_equal(once.features[0].vectors, again.features[0].vectors)
+    bare = tmp_path / "bare"
+    assert om3d("run", scene, "-o", bare, "--save.keyframes", "false", *FAST).returncode == 0
+    before = (bare / "map.json").read_bytes()
+    result = om3d("embed", bare)
+    assert result.returncode == 2 and "save.keyframes" in result.stderr
+    assert (bare / "map.json").read_bytes() == before
+
+
 def test_query_answers_as_json_as_a_table_and_as_a_picture(built, scene, tmp_path):
     folder, _ = built
     picture = tmp_path / "answer.png"
@@ -203,7 +229,7 @@ def test_help_groups_the_commands_by_what_one_wants_to_do():
     listed = {title: [row.split()[0] for row in rows] for title, *rows in groups}
     assert listed == {
         "try it:": ["demo"],
-        "make a map and ask it:": ["run", "query"],
+        "make a map and ask it:": ["run", "query", "embed"],
         "record, and play through the nodes:": ["synth", "bag", "replay"],
         "measure:": ["eval-masks", "eval-queries", "paper-tables"],
         "get and train networks:": ["models", "train-proposals"],

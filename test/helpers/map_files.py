@@ -12,7 +12,9 @@ import numpy as np
 from safetensors.numpy import load, save
 
 SINCE_VERSION_3 = ["map_id", "camera_frames"]
-SINCE_VERSION_4 = ["n_keyframes", "keyframe_cameras"]
+SINCE_VERSION_4 = [
+    "n_keyframes", "keyframe_cameras", "cloud_given", "made_by", "made_from"
+]
 
 
 def arrays_path(folder):

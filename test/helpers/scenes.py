@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from om3d_core.data.cloud import Cloud
@@ -35,13 +37,20 @@ def make_scene(seed=0, n=4, k=3, points=500):
         seed + 1, cloud, masks, np.arange(n, dtype=np.int64) + 5, np.array([0.0, 0.0, 1.0]), views,
         (FeatureTable.from_means(space, means),), thumbnails,
         tuple(("a", "", "chair", "")[i % 4] for i in range(n)), n + 16,
-        rng.bytes(16).hex(), cameras,
+        rng.bytes(16).hex(), cameras, bool(seed % 2), rng.bytes(32).hex(), rng.bytes(32).hex(),
     )
 
 
+def as_read_of(version, scene):
+    """The scene as it is read of a file of an older version."""
+    told = {"map_id": "", "camera_frames": {}} if version < 3 else {}
+    return replace(scene, **told, cloud_given=False, made_by="", made_from="")
+
+
 def assert_equal(a, b):
-    assert (a.revision, a.map_id, a.labels, a.thumbnails, a.next_id, a.camera_frames) == (
-        b.revision, b.map_id, b.labels, b.thumbnails, b.next_id, b.camera_frames)
+    for name in ("revision", "map_id", "labels", "thumbnails", "next_id", "camera_frames",
+                 "cloud_given", "made_by", "made_from"):
+        assert getattr(a, name) == getattr(b, name), name
     for get in (
         lambda s: s.cloud.points, lambda s: s.cloud.colors, lambda s: s.cloud.normals,
         lambda s: s.masks.indptr, lambda s: s.masks.indices, lambda s: s.masks.scores,

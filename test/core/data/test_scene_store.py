@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.map_files import arrays_path, bounded, forge, forge_bytes, to_version_1, to_version_2
-from helpers.scenes import assert_equal, make_scene
+from helpers.scenes import as_read_of, assert_equal, make_scene
 
 from om3d_core.data import scene_store
 from om3d_core.data.feature_space import FeatureSpace
@@ -42,7 +42,7 @@ def test_a_map_of_version_1_is_loaded_and_replaced(tmp_path):
     save_scene(make_scene(), tmp_path)
     to_version_1(tmp_path, make_scene())
     assert json.loads((tmp_path / "map.json").read_text())["version"] == 1
-    assert_equal(load_scene(tmp_path), replace(make_scene(), map_id="", camera_frames={}))
+    assert_equal(load_scene(tmp_path), as_read_of(1, make_scene()))
     save_scene(make_scene(1), tmp_path)
     assert_equal(load_scene(tmp_path), make_scene(1))
     assert len(names(tmp_path)) == len(OWN) + 1
@@ -51,7 +51,7 @@ def test_a_map_of_version_1_is_loaded_and_replaced(tmp_path):
 def test_a_map_of_version_2_is_loaded_without_an_id_or_frames_of_cameras(tmp_path):
     save_scene(make_scene(), tmp_path)
     to_version_2(tmp_path)
-    assert_equal(load_scene(tmp_path), replace(make_scene(), map_id="", camera_frames={}))
+    assert_equal(load_scene(tmp_path), as_read_of(2, make_scene()))
 
 
 VERSION_1 = {
@@ -415,7 +415,7 @@ def test_a_read_only_file_system_is_told_and_can_be_loaded_from(disk):
 AS_NOBODY = """
 import os, sys, tempfile
 from pathlib import Path
-from helpers.scenes import assert_equal, make_scene
+from helpers.scenes import as_read_of, assert_equal, make_scene
 from om3d_core.data.scene_store import load_scene, save_scene
 with tempfile.TemporaryDirectory() as warm:
     save_scene(make_scene(), Path(warm))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from om3d_core.data.scene_store import load_map, save_scene
 from om3d_core.errors import CanceledError, InputError
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job
@@ -98,12 +101,17 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: self.map.scene is not None and self.frames)
     @rule()
     def go_on_elsewhere(self):
-        """Another process loads what this one saved; it does nothing until something comes."""
+        """Another process loads what this one saved; it does nothing until something comes.
+
+        A cloud that no refresh has used yet is not saved.
+        """
         if self.cloud is not None:
             self.map.refresh()
-        old = self.map
-        self.map = mapper()
-        loaded = self.map.load(old.scene, list(old.keyframes()))
+        old, self.map = self.map, mapper()
+        with tempfile.TemporaryDirectory() as folder:
+            scene, keyframes = old.snapshot()
+            save_scene(scene, Path(folder), keyframes)
+            loaded = self.map.load(*load_map(Path(folder)))
         same = old.refresh()
         again = self.map.refresh()
         assert_same_content(again, same)
@@ -247,5 +255,5 @@ def test_frames_that_are_seen_again_replace_the_views_that_were_loaded():
 def test_settings_that_changed_make_a_loaded_map_anew():
     other = build(MapSettings, {**values_of(SETTINGS), "views.top_k": 2})
     old, m = mapped(FRAMES), mapper(other)
-    m.load(old.scene, old.keyframes())
+    m.load(*old.snapshot())
     assert_same_content(m.refresh(), mapped(FRAMES, other).scene)

@@ -1,0 +1,59 @@
+"""A saved map's views encoded anew from its keyframes, by other encoders or from other crops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from om3d_core.data.keyframe import Keyframe
+from om3d_core.data.scene import Scene
+from om3d_core.data.tables import ViewTable
+from om3d_core.errors import InputError
+from om3d_core.mapping.embedder import Embedder
+from om3d_core.mapping.keyframes import KeyframeSettings, KeyframeStore
+from om3d_core.mapping.view_memory import ViewMemory
+from om3d_core.progress import Job
+
+
+def encode_again(
+    scene: Scene, keyframes: Sequence[Keyframe], embedder: Embedder, job: Job
+) -> Scene:
+    """``scene`` with the features and thumbnails that ``embedder`` makes of its views.
+
+    Instances, ids and views stay; a view whose keyframe is not there is left out. It is the next
+    revision of the same map. Raises :class:`InputError` if no view has its keyframe.
+    """
+    store = KeyframeStore(KeyframeSettings(step_m=0.0, max_frames=max(len(keyframes), 1)))
+    store.restore(keyframes)
+    views = _of_frames(scene.views, store)
+    if scene.views.valid.any() and not views.valid.any():
+        raise InputError(
+            "expected a map that was saved with its keyframes (save.keyframes), got one without"
+        )
+    encoded = embedder.encode(views, store, scene.cloud, scene.masks, ViewMemory(), job)
+    stamps = set(views.stamps[views.valid].tolist())
+    return replace(
+        scene,
+        revision=scene.revision + 1,
+        views=views,
+        features=encoded.tables,
+        thumbnails=encoded.thumbnails,
+        camera_frames={s: name for s, name in scene.camera_frames.items() if s in stamps},
+        made_by="",
+    )
+
+
+def _of_frames(views: ViewTable, frames: KeyframeStore) -> ViewTable:
+    """The views of these frames, packed to the front."""
+    held = views.valid & np.isin(views.stamps, frames.stamps)
+    order = np.argsort(~held, axis=1, kind="stable")
+    kept = np.take_along_axis(held, order, axis=1)
+    return ViewTable(
+        np.where(kept, np.take_along_axis(views.stamps, order, axis=1), -1),
+        np.where(kept, np.take_along_axis(views.pixels, order, axis=1), 0).astype(np.int32),
+        np.where(
+            kept[:, :, None], np.take_along_axis(views.boxes, order[:, :, None], axis=1), 0
+        ).astype(np.int32),
+    )
