@@ -92,10 +92,8 @@ class Keyframe:
             rgb = decode_file(self.color, color=True)
             raw = decode_file(self.depth, color=False)
             expect(raw.dtype == np.uint16, "depth of dtype uint16", raw.dtype)
-            depth = raw.astype(np.float32)
-            depth *= np.float32(1.0 / DEPTH_UNITS_PER_M)
             return Frame(
-                rgb, depth, self.intrinsics, self.map_from_camera, self.stamp_ns,
+                rgb, depth_in_meters(raw), self.intrinsics, self.map_from_camera, self.stamp_ns,
                 self.camera_frame,
             )
         except InputError as error:
@@ -115,6 +113,21 @@ class Keyframe:
         return InputError(f"keyframe of {self.stamp_ns} ns: {reason_of(error)}")
 
 
+def depth_units(depth: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+    """Meters as half millimeters; 0, none, beyond what 16 bits hold."""
+    units = np.rint(depth * np.float32(DEPTH_UNITS_PER_M))
+    units[units > MAX_DEPTH_UNITS] = 0.0
+    result: npt.NDArray[np.uint16] = units.astype(np.uint16)
+    return result
+
+
+def depth_in_meters(units: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
+    """Half millimeters as meters; of whole millimeters, to the bit what ``clean_depth`` makes."""
+    depth = units.astype(np.float32)
+    depth *= np.float32(1.0 / DEPTH_UNITS_PER_M)
+    return depth
+
+
 def _encode_color(rgb: npt.NDArray[np.uint8], jpeg_quality: int) -> bytes:
     import cv2
 
@@ -125,9 +138,7 @@ def _encode_color(rgb: npt.NDArray[np.uint8], jpeg_quality: int) -> bytes:
 
 
 def _encode_depth(depth: npt.NDArray[np.float32]) -> bytes:
-    units = np.rint(depth * np.float32(DEPTH_UNITS_PER_M))
-    units[units > MAX_DEPTH_UNITS] = 0.0
-    return _encode(".png", units.astype(np.uint16), _fast_png())
+    return _encode(".png", depth_units(depth), _fast_png())
 
 
 def _fast_png() -> Sequence[int]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from om3d_core.data.frame import Frame, Intrinsics, check_near, check_rigid
 from om3d_core.data.keyframe import Keyframe
 from om3d_core.errors import InputError, expect
+from om3d_core.mapping.coverage import Coverage, DepthSample
 from om3d_core.mapping.frame_cache import FrameCache
 from om3d_core.mapping.keyframe_bytes import EncodedImages
 from om3d_core.settings import Settings, setting
@@ -20,7 +21,7 @@ Cell = tuple[int, ...]
 FrameKey = tuple[int, bytes]
 """What a keyframe shows: a sum of its images and intrinsics, and from where: its pose."""
 ENCODED_SHARE = 0.75
-"""Of the memory; decoded frames have the rest, and what encoded ones leave."""
+"""Of the memory; frames that were decoded lately have the rest."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,10 @@ class KeyframeSettings(Settings):
         0.12, "size of the cells of viewing direction of which the best frame is kept (rad)",
         low=0.0, high=3.2,
     )
-    max_frames: int = setting(2000, "most keyframes kept", low=1, high=1_000_000)
+    max_frames: int = setting(
+        2000, "most keyframes kept; beyond it, one goes whose places others see too",
+        low=1, high=1_000_000,
+    )
     memory_mb: int = setting(
         400, "memory for keyframes, encoded and decoded, before they go to disk (MB)",
         low=1, high=1_000_000,
@@ -82,8 +86,9 @@ class KeyframeStore:
 
     A robot that stands still or returns adds nothing. Frames are encoded when they come, and
     what is given back is decoded from that. Encoded frames take up to three quarters of
-    ``memory_mb`` and are spooled to a temporary folder beyond it; those decoded lately take what
-    is left. Beyond ``max_frames`` the latest stamps are dropped.
+    ``memory_mb`` and are spooled to a temporary folder beyond it; those decoded lately take up to
+    a quarter. Beyond ``max_frames`` the frame goes whose places most others see too (see
+    :class:`Coverage`); what a full store holds does depend on the order.
 
     One thread owns it; :meth:`snapshot` may be called from any.
     """
@@ -91,10 +96,14 @@ class KeyframeStore:
     def __init__(self, settings: KeyframeSettings):
         self._settings = settings
         self._memory = settings.memory_mb * 1_000_000
-        self._images = EncodedImages(int(self._memory * ENCODED_SHARE))
+        self._max_encoded = int(self._memory * ENCODED_SHARE)
+        self._images = EncodedImages(self._max_encoded)
         self._decoded = FrameCache()
         self._entries: dict[int, _Entry] = {}
         self._by_cell: dict[Cell, int] = {}
+        self._samples: dict[int, DepthSample] = {}
+        self._coverage = Coverage()
+        self._dropped = self._lost_places = 0
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
@@ -107,6 +116,16 @@ class KeyframeStore:
     def stamps(self) -> list[int]:
         """The stamps of all keyframes, ascending."""
         return sorted(self._entries)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were the best of their pose cell and went, or never came in, as too many."""
+        return self._dropped
+
+    @property
+    def lost_places(self) -> int:
+        """Places whose only view was dropped; 0 unless ``max_frames`` is too low for the map."""
+        return self._lost_places
 
     def pose(self, stamp_ns: int) -> npt.NDArray[np.float64]:
         """map_from_camera of a keyframe, (4, 4)."""
@@ -132,10 +151,10 @@ class KeyframeStore:
         :class:`InputError` for a stamp or a size that cannot be kept, OSError if the disk is full.
         """
         with self._lock:
-            place = self._place(frame.stamp_ns, frame.map_from_camera, level)
-            if place is not None:
-                self._insert(Keyframe.of(frame, level, self._settings.jpeg_quality), *place)
-            return place is not None
+            if not self._offer(frame, level):
+                return False
+            self._samples[frame.stamp_ns] = DepthSample.of(frame.depth, frame.intrinsics)
+            return True
 
     def remove(self, stamp_ns: int) -> None:
         """Forget one keyframe."""
@@ -145,6 +164,8 @@ class KeyframeStore:
                 del self._by_cell[entry.cell]
             self._images.remove(stamp_ns)
             self._decoded.remove(stamp_ns)
+            self._samples.pop(stamp_ns, None)
+            self._coverage.remove(stamp_ns)
 
     def set_poses(self, poses: Mapping[int, npt.NDArray[np.float64]]) -> list[int]:
         """Move keyframes: map_from_camera (4, 4) by stamp. Give the stamps that this removed.
@@ -165,6 +186,7 @@ class KeyframeStore:
                 moved.pop(stamp, None)
             for stamp, entry in moved.items():
                 self._decoded.move(stamp, entry.map_from_camera)
+                self._coverage.remove(stamp)
             self._entries.update(moved)
             self._by_cell = by_cell
         return removed
@@ -178,8 +200,11 @@ class KeyframeStore:
             frame = self._decoded.get(stamp_ns)
             if frame is None:
                 frame = self._keyframe(stamp_ns).frame()
+                self._samples.setdefault(
+                    stamp_ns, DepthSample.of(frame.depth, frame.intrinsics)
+                )
                 self._decoded.put(frame)
-                self._decoded.shrink(self._memory - self._images.n_bytes)
+                self._decoded.shrink(self._memory - self._max_encoded)
             return frame
 
     def __iter__(self) -> Iterator[Frame]:
@@ -206,33 +231,62 @@ class KeyframeStore:
             new[stamp] = keyframe
         with self._lock:
             self.clear()
-            for stamp, keyframe in new.items():
-                place = self._place(stamp, keyframe.map_from_camera, keyframe.level)
-                if place is not None:
-                    self._insert(keyframe, *place)
+            for keyframe in new.values():
+                self._offer(keyframe, keyframe.level)
 
     def clear(self) -> None:
         """Forget every keyframe and delete the spool folder."""
         with self._lock:
             self._entries, self._by_cell = {}, {}
-            self._decoded = FrameCache()
+            self._decoded, self._coverage, self._samples = FrameCache(), Coverage(), {}
+            self._dropped = self._lost_places = 0
             self._images.clear()
 
-    def _place(
-        self, stamp: int, pose: npt.NDArray[np.float64], level: int
-    ) -> tuple[Cell, int | None] | None:
-        """The cell of a new frame and the keyframe that makes room; None if it is not kept."""
+    def _offer(self, source: Frame | Keyframe, level: int) -> bool:
+        """Keep a frame, encoded only then, if it is the best of its cell and there is room."""
+        stamp, pose = source.stamp_ns, source.map_from_camera
         if stamp in self._entries:
-            return None
+            return False
         cell = self._cell(stamp, pose)
         rival = self._by_cell.get(cell)
         if rival is not None and self._entries[rival].rank(rival) < (-level, stamp):
-            return None
-        if rival is None and len(self) >= self._settings.max_frames:
-            rival = max(self._entries)
-            if rival < stamp:
-                return None
-        return cell, rival
+            return False
+        is_full, lost = rival is None and len(self) >= self._settings.max_frames, 0
+        if is_full:
+            rival, lost = self._missed_least(source, level)
+        if rival != stamp:
+            keyframe = source if isinstance(source, Keyframe) else Keyframe.of(
+                source, level, self._settings.jpeg_quality
+            )
+            self._insert(keyframe, cell, rival)
+        self._dropped += is_full
+        self._lost_places += lost
+        return rival != stamp
+
+    def _missed_least(self, new: Frame | Keyframe, level: int) -> tuple[int, int]:
+        """Which frame is to go, be it the new one, and how many places only it sees."""
+        for stamp, entry in self._entries.items():
+            if stamp not in self._coverage:
+                places = self._sample(stamp).places(entry.map_from_camera)
+                self._coverage.put(stamp, places)
+        frame = new.frame() if isinstance(new, Keyframe) else new
+        sample = DepthSample.of(frame.depth, frame.intrinsics)
+        self._coverage.put(new.stamp_ns, sample.places(new.map_from_camera))
+        ranks = {stamp: entry.rank(stamp) for stamp, entry in self._entries.items()}
+        ranks[new.stamp_ns] = -level, new.stamp_ns
+        try:
+            return self._coverage.missed_least(ranks.__getitem__)
+        finally:
+            self._coverage.remove(new.stamp_ns)
+
+    def _sample(self, stamp: int) -> DepthSample:
+        """The sample of a keyframe; one without depth, so that it goes first, if it is damaged."""
+        if stamp not in self._samples:
+            try:
+                self[stamp]
+            except InputError:
+                return DepthSample.empty(self._entries[stamp].intrinsics)
+        return self._samples[stamp]
 
     def _insert(self, keyframe: Keyframe, cell: Cell, rival: int | None) -> None:
         stamp = keyframe.stamp_ns
@@ -244,7 +298,6 @@ class KeyframeStore:
             cell, keyframe.images_sum(),
         )
         self._by_cell[cell] = stamp
-        self._decoded.shrink(self._memory - self._images.n_bytes)
 
     def _cell(self, stamp: int, pose: npt.NDArray[np.float64]) -> Cell:
         return pose_cell(pose, self._settings) or (stamp,)

@@ -151,15 +151,14 @@ def test_the_folder_goes_with_the_store(tmp_path, monkeypatch):
 
 
 def test_encoded_and_decoded_frames_share_the_memory():
-    store = KeyframeStore(KeyframeSettings(step_m=0.0, memory_mb=4))
-    for stamp in range(12):
+    store = KeyframeStore(KeyframeSettings(step_m=0.0, memory_mb=8))
+    for stamp in range(40):
         store.add(make_frame(stamp, stamp_ns=stamp, width=400, height=300))
-        held = [store[stamp] for stamp in store.stamps[-3:]]
-        assert store._images.n_bytes <= 3_000_000
-        assert store._images.n_bytes + store._decoded.n_bytes <= 4_000_000
-    assert store[11] is held[-1] and store._decoded.n_bytes > 0
-    store[0]
-    assert store[11] is not held[-1]
+        held = [store[stamp] for stamp in store.stamps[-2:]]
+        assert store._images.n_bytes <= 6_000_000 and store._decoded.n_bytes <= 2_000_000
+    assert store[39] is held[-1] and store._decoded.n_bytes > 0
+    store[0], store[1]
+    assert store[39] is not held[-1]
 
 
 def test_of_equal_frames_of_a_cell_the_earliest_is_kept():
@@ -253,3 +252,74 @@ def test_a_frame_that_does_not_fit_on_the_disk_leaves_the_store_as_it_was(spoole
     with pytest.raises(OSError, match="No space left"):
         store.add(make_frame(9, stamp_ns=9, width=600, height=400))
     assert_same_keyframes(store.snapshot(), written)
+
+
+def looking(stamp, yaw_rad, x=0.0):
+    """A frame of a wall 2 m before the camera, which is turned about its y axis."""
+    pose = at(x)
+    c, s = np.cos(yaw_rad), np.sin(yaw_rad)
+    pose[:3, :3] = [[c, 0, s], [0, 1, 0], [-s, 0, c]]
+    camera = Intrinsics(40.0, 40.0, 19.5, 14.5, 40, 30)
+    color = np.full((30, 40, 3), 100, np.uint8)
+    return Frame(color, np.full((30, 40), 2.0, np.float32), camera, pose, stamp)
+
+
+def test_when_it_is_full_what_others_see_too_goes_and_never_the_only_view():
+    store = KeyframeStore(KeyframeSettings(step_m=0.0, max_frames=6))
+    store.add(looking(1000, np.pi))
+    for stamp in range(40):
+        store.add(looking(stamp, 0.0, 0.01 * stamp))
+    store.add(looking(500, np.pi / 2))
+    assert len(store) == 6 and {500, 1000} <= set(store.stamps)
+    assert store.dropped == 36 and store.lost_places == 0
+
+
+def test_of_frames_that_are_missed_as_little_the_better_and_earlier_stay():
+    store = KeyframeStore(KeyframeSettings(step_m=0.0, max_frames=3))
+    levels = {10: 1, 11: 1, 12: 0, 13: 2, 14: 1, 9: 1}
+    kept = [store.add(looking(stamp, 0.0), level) for stamp, level in levels.items()]
+    assert kept == [True, True, True, True, False, True]
+    assert store.stamps == [9, 10, 13]
+
+
+def test_a_store_too_small_for_its_places_is_bounded_and_tells():
+    store = KeyframeStore(KeyframeSettings(step_m=0.0, max_frames=3))
+    for stamp in range(6):
+        store.add(looking(stamp, 0.0, 10.0 * stamp))
+    assert len(store) == 3 and store.dropped == 3 and store.lost_places > 3
+    store.clear()
+    assert store.dropped == store.lost_places == 0
+
+
+def test_frames_without_depth_go_first():
+    store = KeyframeStore(KeyframeSettings(step_m=0.0, max_frames=2))
+    blind = looking(0, 0.0)
+    blind.depth[:] = 0.0
+    store.add(blind, 9)
+    store.add(looking(1, 0.0))
+    assert store.add(looking(2, 1.0))
+    assert store.stamps == [1, 2]
+
+
+def test_room_is_made_the_same_way_after_a_move_and_a_restore():
+    chosen = KeyframeSettings(step_m=0.0, max_frames=8)
+    once, again = KeyframeStore(chosen), KeyframeStore(chosen)
+    rng = np.random.default_rng(0)
+    turns = rng.uniform(-np.pi, np.pi, 40)
+    for stamp in range(12):
+        once.add(looking(stamp, turns[stamp]))
+    once.set_poses({stamp: looking(0, turns[stamp] + 0.4).map_from_camera
+                    for stamp in once.stamps[:4]})
+    again.restore(once.snapshot())
+    for stamp in range(12, 40):
+        assert once.add(looking(stamp, turns[stamp])) == again.add(looking(stamp, turns[stamp]))
+    assert_same_keyframes(again.snapshot(), once.snapshot())
+
+
+def test_a_damaged_keyframe_is_no_obstacle_to_new_ones():
+    store = KeyframeStore(KeyframeSettings(step_m=0.0, max_frames=2))
+    good = [Keyframe.of(looking(stamp, 1.5 * stamp), 0, 95) for stamp in range(2)]
+    cut = good[0].depth[:-30]
+    store.restore([Keyframe(good[0].color, cut, good[0].intrinsics, np.eye(4), 0), good[1]])
+    assert store.add(looking(2, 3.0))
+    assert store.stamps == [1, 2]
