@@ -6,6 +6,7 @@ import time
 
 from om3d.msg import MapperStatus
 
+from om3d_core.mapping.state import MapperCounts
 from om3d_core.streams.assembler import StreamState
 from om3d_core.streams.usage import Window
 from om3d_ros.node.diagnostics import Health, Latencies
@@ -34,15 +35,22 @@ class MapperHealth:
         self._inputs.clear()
 
     def report(
-        self, status: MapperStatus, streams: StreamState, color_hz: float, active: bool
+        self, status: MapperStatus, mapped: MapperCounts, streams: StreamState, color_hz: float,
+        active: bool,
     ) -> Health:
         """Complaints and values of now."""
         recent = self._recent
-        recent.add(time.monotonic(), {name: getattr(status, name) for name in RECENT})
+        counts = {name: getattr(status, name) for name in RECENT}
+        recent.add(time.monotonic(), counts | {"places_lost": mapped.places_lost})
         warnings = self._inputs.complaints(streams) if active else {}
         if n := recent.change("frames_dropped"):
             warnings["dropped"] = (
                 f"{n} frames dropped from the full queue {recent} (queue.capacity)"
+            )
+        if n := recent.change("places_lost"):
+            warnings["forgotten"] = (
+                f"{n} places have no keyframe any more {recent}: there are more than can be kept"
+                " (keyframes.max_frames)"
             )
         if recent.change("inputs_rejected") + recent.change("refreshes_failed"):
             warnings["error"] = f"last error {recent}: {self.last_error}"
@@ -54,6 +62,9 @@ class MapperHealth:
         fields = [name for name in status.get_fields_and_field_types() if name != "header"]
         values: dict[str, object] = {"active": active}
         values |= {name: getattr(status, name) for name in fields}
+        values |= {
+            "keyframes dropped": mapped.keyframes_dropped, "places lost": mapped.places_lost,
+        }
         values |= {f"received {name}": n for name, n in streams.received.items()}
         values |= {f"missing {name}": n for name, n in streams.misses.items()}
         values |= {"duplicates": streams.duplicates, "jumps back": streams.jumps}

@@ -180,7 +180,9 @@ class MappingSession:
         """Complaints and values for people."""
         streams = self.streams.state
         status = self._status(Header(), streams)
-        return self._health.report(status, streams, self.streams.color_hz, active)
+        return self._health.report(
+            status, self._mapper.counts, streams, self.streams.color_hz, active
+        )
 
     def _status(self, header: Header, streams: StreamState) -> MapperStatus:
         worker = self._worker.state

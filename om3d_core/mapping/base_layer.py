@@ -26,13 +26,13 @@ class BaseLayer:
 
     scene: Scene
 
-    def under(self, cloud: Cloud, block_m: float) -> Cloud:
-        """``cloud`` with the old points of all blocks of side ``block_m`` in which it has none."""
+    def under(self, cloud: Cloud, voxel_m: float) -> Cloud:
+        """``cloud`` with the old points of all cells of two voxels' side in which it has none."""
         old = self.scene.cloud
         if not len(cloud):
             return old
         points = np.concatenate([old.points, cloud.points])
-        keys = grid_keys(np.floor(points / np.float32(block_m)).astype(np.int64))
+        keys = grid_keys(np.floor(points / np.float32(2 * voxel_m)).astype(np.int64))
         before, now = np.split(keys, [len(old)])
         kept = old.select(~np.isin(before, now))
         points = np.concatenate([kept.points, cloud.points])

@@ -167,11 +167,6 @@ class IncrementalFusion:
         self._unfinished: set[int] = set()
         self._cloud: Cloud | None = None
 
-    @property
-    def block_m(self) -> float:
-        """The side of a block, meters."""
-        return self._fuser.block_m
-
     def cloud(self, frames: KeyframeStore, job: Job) -> Cloud:
         """The cloud of all ``frames``; the same object if they are the same.
 

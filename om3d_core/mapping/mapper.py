@@ -239,7 +239,7 @@ class Mapper:
         if cloud is None:
             cloud = state.fusion.cloud(state.frames, job)
             if state.base is not None:
-                cloud = state.base.under(cloud, state.fusion.block_m)
+                cloud = state.base.under(cloud, self._settings.fusion.voxel_m)
         for known in (old, state.base.scene if state.base is not None else None):
             if known is not None and known.cloud is cloud:
                 return _Surface(cloud, known.up, known.masks)

@@ -21,12 +21,15 @@ from om3d_core.mapping.view_memory import ViewMemory
 class MapperCounts:
     """What the mapper has done since it was made, cleared or loaded.
 
+    keyframes_dropped: those that were one too many; places_lost: whose only view that was.
     blocks_fused: frames times blocks of the volume. proposals: clouds on which masks were
     proposed. looks: pairs of a frame and an instance that was looked for in it.
     """
 
     frames_offered: int = 0
     frames_kept: int = 0
+    keyframes_dropped: int = 0
+    places_lost: int = 0
     blocks_fused: int = 0
     proposals: int = 0
     looks: int = 0
@@ -71,8 +74,9 @@ class MapState:
     def counts(self) -> MapperCounts:
         """What was done so far."""
         return MapperCounts(
-            self.frames_offered, self.frames_kept, self.fusion.blocks_fused, self.proposals,
-            self.sightings.looks, self.memory.crops_encoded,
+            self.frames_offered, self.frames_kept, self.frames.dropped, self.frames.lost_places,
+            self.fusion.blocks_fused, self.proposals, self.sightings.looks,
+            self.memory.crops_encoded,
         )
 
     def inputs(self) -> str:
