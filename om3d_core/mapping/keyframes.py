@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -153,7 +154,7 @@ class KeyframeStore:
         with self._lock:
             if not self._offer(frame, level):
                 return False
-            self._samples[frame.stamp_ns] = DepthSample.of(frame.depth, frame.intrinsics)
+            self._samples[frame.stamp_ns] = _sample_of(frame)
             return True
 
     def remove(self, stamp_ns: int) -> None:
@@ -200,9 +201,7 @@ class KeyframeStore:
             frame = self._decoded.get(stamp_ns)
             if frame is None:
                 frame = self._keyframe(stamp_ns).frame()
-                self._samples.setdefault(
-                    stamp_ns, DepthSample.of(frame.depth, frame.intrinsics)
-                )
+                self._samples.setdefault(stamp_ns, _sample_of(frame))
                 self._decoded.put(frame)
                 self._decoded.shrink(self._memory - self._max_encoded)
             return frame
@@ -269,9 +268,7 @@ class KeyframeStore:
             if stamp not in self._coverage:
                 places = self._sample(stamp).places(entry.map_from_camera)
                 self._coverage.put(stamp, places)
-        frame = new.frame() if isinstance(new, Keyframe) else new
-        sample = DepthSample.of(frame.depth, frame.intrinsics)
-        self._coverage.put(new.stamp_ns, sample.places(new.map_from_camera))
+        self._coverage.put(new.stamp_ns, _sample_of(new).places(new.map_from_camera))
         ranks = {stamp: entry.rank(stamp) for stamp, entry in self._entries.items()}
         ranks[new.stamp_ns] = -level, new.stamp_ns
         try:
@@ -280,13 +277,10 @@ class KeyframeStore:
             self._coverage.remove(new.stamp_ns)
 
     def _sample(self, stamp: int) -> DepthSample:
-        """The sample of a keyframe; one without depth, so that it goes first, if it is damaged."""
         if stamp not in self._samples:
-            try:
-                self[stamp]
-            except InputError:
-                return DepthSample.empty(self._entries[stamp].intrinsics)
-        return self._samples[stamp]
+            with suppress(InputError):
+                self._samples[stamp] = _sample_of(self._keyframe(stamp))
+        return self._samples.get(stamp) or DepthSample.empty(self._entries[stamp].intrinsics)
 
     def _insert(self, keyframe: Keyframe, cell: Cell, rival: int | None) -> None:
         stamp = keyframe.stamp_ns
@@ -320,3 +314,12 @@ class KeyframeStore:
             color, depth, entry.intrinsics, entry.map_from_camera, stamp, entry.camera_frame,
             entry.level,
         )
+
+
+def _sample_of(source: Frame | Keyframe) -> DepthSample:
+    """The sample of a frame; that of a damaged one has no depth, so that it goes first."""
+    try:
+        frame = source.frame() if isinstance(source, Keyframe) else source
+    except InputError:
+        return DepthSample.empty(source.intrinsics)
+    return DepthSample.of(frame.depth, frame.intrinsics)

@@ -320,6 +320,9 @@ def test_a_damaged_keyframe_is_no_obstacle_to_new_ones():
     store = KeyframeStore(KeyframeSettings(step_m=0.0, max_frames=2))
     good = [Keyframe.of(looking(stamp, 1.5 * stamp), 0, 95) for stamp in range(2)]
     cut = good[0].depth[:-30]
-    store.restore([Keyframe(good[0].color, cut, good[0].intrinsics, np.eye(4), 0), good[1]])
+    damaged = [Keyframe(good[0].color, cut, good[0].intrinsics, np.eye(4), stamp)
+               for stamp in (0, 5)]
+    store.restore([damaged[0], good[1], damaged[1]])
+    assert store.stamps == [0, 1]
     assert store.add(looking(2, 3.0))
     assert store.stamps == [1, 2]
