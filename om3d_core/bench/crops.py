@@ -74,13 +74,16 @@ def small_sam(folder: Path) -> SamNetwork:
     """Segment Anything, small and of random weights; CannotMeasureError without transformers."""
     try:
         from transformers import SamConfig, SamModel
+        from transformers.utils import logging
     except ImportError as error:
         raise CannotMeasureError(
             f"needs transformers (pip install om3d[sam]), got: {reason_of(error)}"
         ) from error
     from om3d_core.segmenters.sam_networks import TransformersSam
 
+    logging.disable_progress_bar()
     SamModel(SamConfig(**SMALL_SAM)).save_pretrained(folder)
+    logging.enable_progress_bar()
     return TransformersSam(folder)
 
 

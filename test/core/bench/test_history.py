@@ -48,7 +48,9 @@ def test_the_rights_of_the_file_stay(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("damage", [b"{\"date\": \"20", b"[1, 2]\n", b"{\"rows\": []}\n", b"\xff\n"])
+@pytest.mark.parametrize(
+    "damage", [b'{"date": "20', b"[1, 2]\n", b'{"rows": []}\n', b"\xff\n"]
+)
 def test_a_damaged_history_is_told_and_left_as_it_is(tmp_path, damage):
     path = tmp_path / "history.jsonl"
     append(path)
