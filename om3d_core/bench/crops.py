@@ -81,9 +81,10 @@ def small_sam(folder: Path) -> SamNetwork:
         ) from error
     from om3d_core.segmenters.sam_networks import TransformersSam
 
-    logging.disable_progress_bar()
+    bars: Any = logging
+    bars.disable_progress_bar()
     SamModel(SamConfig(**SMALL_SAM)).save_pretrained(folder)
-    logging.enable_progress_bar()
+    bars.enable_progress_bar()
     return TransformersSam(folder)
 
 

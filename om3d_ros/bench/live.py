@@ -30,6 +30,7 @@ from om3d_ros.replay.processes import (
 )
 
 DISTINCT = 60
+FEW = 0.5
 FULL_HZ, FULL_FRAMES = 30.0, 600
 USED_HZ, USED_FRAMES = 10.0, 100
 START_S, IDLE_S, DIAGNOSTICS_S, END_S = 60.0, 180.0, 30.0, 20.0
@@ -86,8 +87,9 @@ def used(bench: Workbench) -> Row:
             "of a best-effort camera, of what a bare subscriber hears",
             100 * lossy.status.frames_processed / lossy.heard, Bar(">=", 95, "%"),
         ))  # fmt: skip
-    else:
-        why = "a bare subscriber heard nothing of the best-effort camera"
+    if not lossy.heard or lossy.heard < FEW * lossy.published:
+        why = (f"a bare subscriber heard {lossy.heard} of {lossy.published} images of the"
+               " best-effort camera")  # fmt: skip
     return measured(
         "P18", "of a reliable camera", share, *more, why=why,
         heard_of_reliable=reliable.heard, published=reliable.published,
