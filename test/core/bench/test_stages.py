@@ -22,6 +22,17 @@ from om3d_core.sources.settings import SourceSettings
 from om3d_core.synthetic import SynthSettings
 
 
+@pytest.fixture
+def one_thread():
+    """Tiny networks on one thread: threads that wait for each other take longer than the sums."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def test_frames_are_the_first_ones_and_their_duration_counts_the_last(scene):
     bench = Workbench(SceneChoice(scene, max_frames=4), Job(), scene)
     assert [f.stamp_ns for f in bench.frames] == sorted(f.stamp_ns for f in bench.frames)
@@ -85,7 +96,8 @@ def test_the_pipeline_is_slower_than_the_encoder_alone(small_bench):
     assert 0 < row.value and len(row.details["crops_a_second_inside_and_alone"]) == 3
 
 
-def test_sam_encodes_each_frame_once(small_bench):
+def test_sam_encodes_each_frame_once(small_bench, one_thread, monkeypatch):
+    monkeypatch.setattr(crops, "SAM_FRAMES", 2)
     row = crops.segmenting(small_bench)
     assert row.verdict == PASS and row.value == 1.0
     assert row.details["encodings"] == row.details["frames"] == crops.SAM_FRAMES
