@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
 from helpers.doubles import ColorEncoder
 from helpers.worlds import BOXES
 
-from om3d_core.bench import crops, growth, query, scoring, views, whole_map, workbench
+from om3d_core.bench import (
+    crops,
+    growth,
+    query,
+    scoring,
+    sparse_network,
+    views,
+    whole_map,
+    workbench,
+)
 from om3d_core.bench.clock import StageClock, best_of
 from om3d_core.bench.query import Widened, large_scene, questions
 from om3d_core.bench.rows import FAIL, PASS, CannotMeasureError
@@ -19,6 +29,7 @@ from om3d_core.errors import ModelError
 from om3d_core.progress import Job
 from om3d_core.query.scene_query import SceneQuery
 from om3d_core.sources.settings import SourceSettings
+from om3d_core.sparse.backend import TorchBackend
 from om3d_core.synthetic import SynthSettings
 
 
@@ -214,3 +225,17 @@ def test_stages_add_up_and_end():
     assert set(seconds) == {"fuse", "encode"} and min(seconds.values()) >= 0
     clock.stop()
     assert clock.seconds == seconds
+
+
+def test_two_backends_of_one_network_are_compared(small_bench, one_thread, monkeypatch):
+    monkeypatch.setattr(sparse_network, "VOXELS", 1500)
+    monkeypatch.setattr(sparse_network, "ROUNDS", 1)
+    monkeypatch.setattr("om3d_core.sparse.backend.create_backend", lambda _: TorchBackend())
+    row = sparse_network.convolving(small_bench)
+    assert row.checks[1].value == 0 and 0.1 < row.value < 10
+
+
+def test_without_minkowski_engine_it_is_told(small_bench, monkeypatch):
+    monkeypatch.setitem(sys.modules, "MinkowskiEngine", None)
+    with pytest.raises(CannotMeasureError, match="needs MinkowskiEngine"):
+        sparse_network.convolving(small_bench)
