@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from PIL import ImageDraw
 
 WIDTH, PANEL, COLUMNS = 620, 300, 2
-LEFT, RIGHT, TOP, BOTTOM = 74, 26, 44, 48
+LEFT, RIGHT, TOP, BOTTOM = 74, 40, 44, 48
 INK, FAINT, GRID = (40, 40, 40), (110, 110, 110), (222, 222, 222)
 COLORS = ((31, 119, 180), (214, 90, 30), (44, 140, 60))
 TITLE_PX, TEXT_PX, DOT_PX = 16, 13, 3
-TICKS = 4
+TICKS, MOST_DOTS = 4, 40
 BAR_NAME = 190
 
 Color = tuple[int, int, int]
@@ -65,8 +65,8 @@ def _curve(
         x, y = place(i * x_step, i * y_step)
         draw.line((area[0], y, area[2], y), fill=GRID)
         draw.line((x, area[1], x, area[3]), fill=GRID)
-        draw.text((area[0] - 8, y), f"{i * y_step:g}", FAINT, font(TEXT_PX), "rm")
-        draw.text((x, area[3] + 7), f"{i * x_step:,.6g}", FAINT, font(TEXT_PX), "ma")
+        draw.text((area[0] - 8, y), _tick(i * y_step), FAINT, font(TEXT_PX), "rm")
+        draw.text((x, area[3] + 7), _tick(i * x_step), FAINT, font(TEXT_PX), "ma")
     draw.text((at[0] + LEFT, at[1] + 8), what, INK, font(TITLE_PX))
     draw.text((area[2], at[1] + 11), y_name, FAINT, font(TEXT_PX), "ra")
     draw.text(((area[0] + area[2]) / 2, area[3] + 25), x_name, FAINT, font(TEXT_PX), "ma")
@@ -74,7 +74,7 @@ def _curve(
         placed = [place(x, y) for x, y in line]
         if len(placed) > 1:
             draw.line(placed, fill=color, width=2)
-        for x, y in placed:
+        for x, y in placed if len(placed) <= MOST_DOTS else ():
             draw.ellipse((x - DOT_PX, y - DOT_PX, x + DOT_PX, y + DOT_PX), fill=color)
 
 
@@ -92,6 +92,10 @@ def _bars(
         draw.rectangle((left, top + 3, end, top + height - 3), fill=COLORS[0])
         draw.text((left - 8, middle), stage, INK, font(TEXT_PX), "rm")
         draw.text((end + 6, middle), f"{value:.1f}", FAINT, font(TEXT_PX), "lm")
+
+
+def _tick(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
 
 
 def _step(largest: float) -> float:
