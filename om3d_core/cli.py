@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from om3d_core import __version__
 from om3d_core.data.text import printable
@@ -36,6 +37,7 @@ GROUPS = {
         "paper-tables": (
             "om3d_core.commands.paper_tables", "make the OpenMask3D++ paper's tables"
         ),
+        "bench": ("om3d_core.commands.bench", "measure speed, memory and answers against bars"),
     },
     "get and train networks": {
         "models": ("om3d_core.commands.models", "list, fetch and check the networks"),
@@ -45,6 +47,8 @@ GROUPS = {
     },
 }  # fmt: skip
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
+# Commands that do more where the nodes can be imported.
+WITH_NODES = {"bench": "om3d_ros.commands.bench"}
 EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
 
 
@@ -94,6 +98,12 @@ def _interrupted(error: BaseException | None) -> bool:
 
 def _command(name: str) -> Callable[[Sequence[str]], int]:
     module = COMMANDS[name][0]
+    if name in WITH_NODES:
+        with suppress(ModuleNotFoundError):
+            richer: Callable[[Sequence[str]], int] = importlib.import_module(
+                WITH_NODES[name]
+            ).main
+            return richer
     try:
         command: Callable[[Sequence[str]], int] = importlib.import_module(module).main
     except ModuleNotFoundError as error:

@@ -8,37 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from om3d_core.bench.clock import StageClock
 from om3d_core.data.scene import Scene
 from om3d_core.mapping.growth import ids_kept
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.progress import Job, Report
 
 KIB_PER_MB = 1024
-
-
-class StageClock:
-    """A report that also adds up how long each stage lasted, up to the next stage's first step."""
-
-    def __init__(self, report: Report):
-        self._report = report
-        self._stage: tuple[str, float] | None = None
-        self.seconds: dict[str, float] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Report a step of ``stage``."""
-        self._turn_to(stage)
-        self._report(stage, done, total)
-
-    def stop(self) -> None:
-        """End the stage under way."""
-        self._turn_to(None)
-
-    def _turn_to(self, stage: str | None) -> None:
-        now = time.monotonic()
-        if self._stage is not None:
-            name, since = self._stage
-            self.seconds[name] = self.seconds.get(name, 0.0) + now - since
-        self._stage = None if stage is None else (stage, now)
 
 
 class RefreshLog:

@@ -28,10 +28,12 @@ LEVELS = (
     ("sources", "encoders", "segmenters", "proposals", "evidence"),
     ("mapping", "query"),
     ("pictures", "synthetic", "evaluation", "training", "doctor", "edits", "viewer", "agents"),
+    ("bench",),
     ("commands",),
     ("ros/conversions", "ros/node"),
     (NODES,),
     ("ros/replay",),
+    ("ros/bench",),
     ("ros/commands",),
     (CLI,),
 )

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import published_benchmark
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from om3d_core.bench import published_evaluation
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.errors import InputError
 from om3d_core.evaluation.assign import (
@@ -79,13 +79,13 @@ def test_equal_to_the_published_loop_and_much_faster(record_property) -> None:
     label_ids = labels.ids.tolist()
     start = time.perf_counter()
     published = [
-        published_benchmark.associate(dense, c.tolist(), scores, gt_ids, label_ids)
+        published_evaluation.associate(dense, c.tolist(), scores, gt_ids, label_ids)
         for dense, c, scores, gt_ids in scenes
     ]
-    once = published_benchmark.evaluate(published, label_ids, redundant_reset=False)
+    once = published_evaluation.evaluate(published, label_ids, redundant_reset=False)
     without_reset_s = time.perf_counter() - start
     start = time.perf_counter()
-    expected = published_benchmark.evaluate(published, label_ids, redundant_reset=True)
+    expected = published_evaluation.evaluate(published, label_ids, redundant_reset=True)
     published_s = without_reset_s + time.perf_counter() - start
     np.testing.assert_array_equal(once, expected)
     seconds = []
@@ -110,8 +110,8 @@ def test_equal_to_the_published_loop_on_random_scenes(seed: int, uniform: bool) 
     if uniform:
         scenes = [(d, c, np.ones(len(s)), g) for d, c, s, g in scenes]
     ids = labels.ids.tolist()
-    published = [published_benchmark.associate(d, c.tolist(), s, g, ids) for d, c, s, g in scenes]
-    expected = published_benchmark.evaluate(published, ids, redundant_reset=False)
+    published = [published_evaluation.associate(d, c.tolist(), s, g, ids) for d, c, s, g in scenes]
+    expected = published_evaluation.evaluate(published, ids, redundant_reset=False)
     result = evaluate_scenes([ours(s, labels, protocol) for s in scenes], labels, protocol)
     np.testing.assert_allclose(result.ap, expected, rtol=0, atol=1e-9)
 

@@ -3,20 +3,41 @@ result. It walks over classes and instances in dictionaries and compares whole p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.25)
 
+Ints = npt.NDArray[np.integer]
+Doubles = npt.NDArray[np.float64]
+Instances = dict[int, list[dict[str, Any]]]
+"""Dictionaries with sizes and overlaps, by label id."""
+Associated = tuple[Instances, Instances]
+"""Ground truth and predictions of a scene."""
 
-def associate(dense, candidates, scores, gt_ids, label_ids):
-    """Predictions and instances a class; of a mask's candidates the one that overlaps most."""
-    gt = {label: [] for label in label_ids}
+
+def associate(
+    dense: npt.NDArray[np.bool_],
+    candidates: Sequence[Sequence[int]],
+    scores: npt.NDArray[np.floating],
+    gt_ids: Ints,
+    label_ids: Sequence[int],
+) -> Associated:
+    """Predictions and instances a class; of a mask's candidates the one that overlaps most.
+
+    dense: (P, N) masks. candidates: label ids of each mask. scores: (N,). gt_ids: (P,)
+    ``label id * 1000 + instance``, 0 where a point has no label. label_ids: the scored classes.
+    """
+    gt: Instances = {label: [] for label in label_ids}
     for instance in np.unique(gt_ids):
         label = int(instance) // 1000
         if instance != 0 and label in gt:
             size = int(np.count_nonzero(gt_ids == instance))
             gt[label].append({"id": int(instance), "size": size, "preds": []})
-    preds = {label: [] for label in label_ids}
+    preds: Instances = {label: [] for label in label_ids}
     void = ~np.isin(gt_ids // 1000, label_ids)
     for number in range(dense.shape[1]):
         mask = dense[:, number]
@@ -24,15 +45,17 @@ def associate(dense, candidates, scores, gt_ids, label_ids):
         for label in candidates[number]:
             if label not in gt:
                 break
-            shared = [np.count_nonzero((gt_ids == g["id"]) & mask) for g in gt[label]]
+            counts = [int(np.count_nonzero((gt_ids == g["id"]) & mask)) for g in gt[label]]
             known.append(label)
-            overlaps.append(max(shared, default=0))
+            overlaps.append(max(counts, default=0))
         size = int(np.count_nonzero(mask))
         if not known or size < 100:
             continue
         label = known[int(np.argmax(overlaps))]
-        pred = {"number": number, "size": size, "score": float(scores[number]), "gts": [],
-                "void": int(np.count_nonzero(void & mask))}  # fmt: skip
+        pred: dict[str, Any] = {
+            "number": number, "size": size, "score": float(scores[number]), "gts": [],
+            "void": int(np.count_nonzero(void & mask)),
+        }  # fmt: skip
         for g in gt[label]:
             shared = int(np.count_nonzero((gt_ids == g["id"]) & mask))
             if shared:
@@ -42,11 +65,13 @@ def associate(dense, candidates, scores, gt_ids, label_ids):
     return gt, preds
 
 
-def evaluate(scenes, label_ids, *, redundant_reset):
+def evaluate(
+    scenes: Sequence[Associated], label_ids: Sequence[int], *, redundant_reset: bool
+) -> Doubles:
     """(C, T) average precision. redundant_reset: clear the marks once a class, as published."""
     ap = np.full((len(label_ids), len(THRESHOLDS)), np.nan)
     for t, threshold in enumerate(THRESHOLDS):
-        visited = {}
+        visited: dict[tuple[int, int], bool] = {}
         for s, (_, preds) in enumerate(scenes):
             for _ in preds if redundant_reset else range(1):
                 for label in label_ids:
@@ -57,8 +82,15 @@ def evaluate(scenes, label_ids, *, redundant_reset):
     return ap
 
 
-def _class_ap(scenes, label, threshold, visited):
-    y_true, y_score, missed, has_gt, has_pred = [], [], 0, False, False
+def _class_ap(
+    scenes: Sequence[Associated],
+    label: int,
+    threshold: float,
+    visited: dict[tuple[int, int], bool],
+) -> float:
+    y_true: list[int] = []
+    y_score: list[float] = []
+    missed, has_gt, has_pred = 0, False, False
     for s, (gt, preds) in enumerate(scenes):
         instances = [g for g in gt[label] if g["id"] >= 1000 and g["size"] >= 100]
         has_gt, has_pred = has_gt or bool(instances), has_pred or bool(preds[label])
@@ -96,7 +128,7 @@ def _class_ap(scenes, label, threshold, visited):
     return _area(np.array(y_true), np.array(y_score), missed) if has_pred else 0.0
 
 
-def _area(y_true, y_score, missed):
+def _area(y_true: npt.NDArray[Any], y_score: npt.NDArray[Any], missed: int) -> float:
     order = np.argsort(y_score)
     y_true, y_score = y_true[order], y_score[order]
     below = np.append(np.cumsum(y_true), 0)

@@ -1,0 +1,1 @@
+"""The rows of ``om3d bench`` that are about the nodes and their messages."""
