@@ -159,8 +159,8 @@ def _walk(bench: Workbench) -> list[Span]:
         _offer_all(mapper, _room(bench, room))
         spans.append(bench.refresh(mapper).span)
     bench.add_curve(
-        "refresh on entering a room: s against rooms", "om3d",
-        [(float(n), span.wall_s) for n, span in enumerate(spans, start=1)],
+        "refresh in each room of a corridor: CPU s against rooms", "om3d",
+        [(float(n), span.cpu_s) for n, span in enumerate(spans, start=1)],
     )
     return spans
 

@@ -38,8 +38,7 @@ PRESETS = ("openmask3d", "openmask3d_pp")
 
 
 def visibility(bench: Workbench) -> Row:
-    """P1. The same frame, points and masks for both, in turns; both on one thread, but for the
-    matrix product of NumPy."""
+    """P1. The same frame, points and masks for both, in turns, both on one thread."""
     rng = np.random.default_rng(1)
     settings = VisibilitySettings()
     frame = bench.frames[len(bench.frames) // 2]

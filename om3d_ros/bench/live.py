@@ -156,7 +156,7 @@ def _run(
 
 
 def _rests(status: Any) -> bool:
-    return status.queue_depth == 0 and status.pending == 0 and not status.busy
+    return status.queue_depth == 0 and not status.busy
 
 
 @contextmanager

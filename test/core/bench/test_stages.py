@@ -194,6 +194,15 @@ def test_a_process_maps_the_clip_and_tells_its_memory(scene, tmp_path, monkeypat
     assert 0.1 < peak.value < 4 and len(peak.details["held_gb_after_each_pass"]) == 2
 
 
+def test_the_memory_of_the_mapping_process_is_not_that_of_who_starts_it(
+    scene, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(whole_map, "PASSES", 2)
+    held = np.ones(1_500_000_000, np.uint8)
+    bench = Workbench(SceneChoice(scene, max_frames=2), Job(), tmp_path)
+    assert whole_map.memory(bench).value < 1.2 and held.all()
+
+
 def test_a_mapping_process_that_fails_is_told(tmp_path):
     bench = Workbench(SceneChoice(tmp_path), Job(), tmp_path)
     with pytest.raises(CannotMeasureError, match="ended: .*found an empty folder|ended: "):
