@@ -35,6 +35,8 @@ from om3d_ros.node.outcomes import MAX_MESSAGE, InsufficientDataError, NoMapErro
 from om3d_ros.node.settings import MapperNodeSettings
 from om3d_ros.node.worker import Worker
 
+INTAKE_NICENESS = 5
+"""Between the threads that receive messages and the worker (see :mod:`om3d_ros.node.worker`)."""
 Publish = Callable[[Scene, int], None]
 """Called as ``publish(scene, stamp_ns)``; the scene is empty once the map is cleared."""
 
@@ -65,7 +67,8 @@ class Counts:
 class MappingSession:
     """A Mapper behind a worker thread. Its methods may be called from any thread.
 
-    publish is called in the worker thread whenever the map has changed.
+    A second thread takes frames in, also while the worker refreshes the map. publish is called in
+    the worker thread whenever the map has changed.
     """
 
     def __init__(
@@ -81,13 +84,14 @@ class MappingSession:
         self._newest_ns = 0
         self.latencies = Latencies()
         self._worker = Worker("mapper", node.queue.capacity, self._reject)
+        self._intake = Worker("intake", node.queue.capacity, self._reject, INTAKE_NICENESS)
         self._mapper: Mapper = self._make(mapping)
         self.start()
 
     def start(self) -> None:
         """Begin to take inputs with all counters at zero; show the map if there is one."""
         with self._lock:
-            self._counts = Counts(dropped=self._worker.state.dropped)
+            self._counts = Counts(dropped=self._dropped())
             self._jumps = 0
         self.streams = Streams(self._settings, self._take, self._reject, self._logger)
         self.watch({})
@@ -102,17 +106,20 @@ class MappingSession:
     def pause(self) -> None:
         """Forget waiting inputs and cancel a refresh under way; the map stays."""
         self._halted.set()
+        self._intake.discard_inputs()
         self._worker.discard_inputs()
 
     def close(self) -> None:
-        """End the worker after what it is doing now; a refresh is canceled."""
+        """End the threads after what they are doing now; a refresh is canceled."""
         self._halted.set()
+        self._intake.stop()
         self._worker.stop()
 
     def apply(self, settings: MapperNodeSettings) -> None:
         """Take over the settings that can change while configured."""
         self._settings = settings
-        self._worker.set_capacity(settings.queue.capacity)
+        for worker in (self._intake, self._worker):
+            worker.set_capacity(settings.queue.capacity)
 
     def clock_went_back(self) -> None:
         """Forget what waits for partners of an earlier time, and which image was the newest."""
@@ -185,7 +192,7 @@ class MappingSession:
         )
 
     def _status(self, header: Header, streams: StreamState) -> MapperStatus:
-        worker = self._worker.state
+        worker, intake = self._worker.state, self._intake.state
         with self._lock:
             counts = self._counts
             return MapperStatus(
@@ -195,27 +202,31 @@ class MappingSession:
                 frames_processed=counts.processed,
                 frames_kept=counts.kept,
                 inputs_rejected=counts.rejected,
-                frames_dropped=worker.dropped - counts.dropped,
+                frames_dropped=worker.dropped + intake.dropped - counts.dropped,
                 frames_unpaired=streams.lost,
                 clouds_processed=counts.clouds,
                 pending=streams.pending,
-                queue_depth=worker.depth,
-                busy=worker.busy,
+                queue_depth=worker.depth + intake.depth,
+                busy=worker.busy or intake.busy,
                 map_id=self._mapper.map_id,
                 revision=self._mapper.revision,
                 refreshes_failed=counts.refreshes_failed,
             )
+
+    def _dropped(self) -> int:
+        return self._worker.state.dropped + self._intake.state.dropped
 
     def _make(self, mapping: MapSettings) -> Mapper:
         """Load the models in the worker, so that the threads they start are as it is."""
         try:
             return self._worker.submit(partial(create_mapper, mapping)).result()
         except BaseException:
+            self._intake.stop()
             self._worker.stop()
             raise
 
     def _take(self, posed: Posed[Any]) -> None:
-        self._worker.offer(partial(self._add_frame, posed, self.streams.jumps))
+        self._intake.offer(partial(self._add_frame, posed, self.streams.jumps))
 
     def _reject(self, error: Exception) -> None:
         with self._lock:
@@ -251,6 +262,7 @@ class MappingSession:
             self._newest_ns = max(self._newest_ns, stamp)
 
     def _refresh(self, job: Job, force: bool) -> Refreshed:
+        self._intake.settled()
         start, old = time.monotonic(), self._mapper.scene
         encoded = self._mapper.counts.crops_encoded
         known = len(self._mapper.set_aside)
@@ -276,11 +288,14 @@ class MappingSession:
         return Refreshed(scene.map_id, scene.revision, len(scene), n_encoded, duration_s)
 
     def _load(self, scene: Scene, keyframes: tuple[Keyframe, ...]) -> Scene:
+        self._intake.settled()
         self._mapper.load(scene, keyframes)
         self._newest_ns = int(scene.views.stamps.max(initial=0))
         return self._show()
 
     def _clear(self) -> Scene:
+        self._intake.discard_inputs()
+        self._intake.settled()
         self._mapper.clear()
         self._worker.discard_inputs()
         self._health.clear()

@@ -18,8 +18,8 @@ from om3d_core.bench.workbench import KnownMasks, Workbench, offer, scene_of, sp
 from om3d_core.data.frame import Frame
 from om3d_core.data.scene import Scene
 from om3d_core.errors import reason_of
-from om3d_core.mapping.keyframes import KeyframeSettings
 from om3d_core.mapping.mapper import Mapper
+from om3d_core.mapping.pose_cells import KeyframeSettings
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.views import ViewSettings
 from om3d_core.segmenters.base import Segmenter

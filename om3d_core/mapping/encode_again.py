@@ -12,7 +12,8 @@ from om3d_core.data.scene import Scene
 from om3d_core.data.tables import ViewTable
 from om3d_core.errors import InputError
 from om3d_core.mapping.embedder import Embedder
-from om3d_core.mapping.keyframes import KeyframeSettings, KeyframeStore
+from om3d_core.mapping.keyframes import KeyframeStore
+from om3d_core.mapping.pose_cells import KeyframeSettings
 from om3d_core.mapping.view_memory import ViewMemory
 from om3d_core.progress import Job
 

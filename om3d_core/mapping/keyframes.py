@@ -1,4 +1,4 @@
-"""Which frames to keep, and a bounded store of them: memory first, then disk."""
+"""A bounded store of the frames that are kept: memory first, then disk."""
 
 from __future__ import annotations
 
@@ -16,53 +16,12 @@ from om3d_core.errors import InputError, expect
 from om3d_core.mapping.coverage import Coverage, DepthSample
 from om3d_core.mapping.frame_cache import FrameCache
 from om3d_core.mapping.keyframe_bytes import EncodedImages
-from om3d_core.settings import Settings, setting
+from om3d_core.mapping.pose_cells import Cell, KeyframeSettings, pose_cell
 
-Cell = tuple[int, ...]
 FrameKey = tuple[int, bytes]
 """What a keyframe shows: a sum of its images and intrinsics, and from where: its pose."""
 ENCODED_SHARE = 0.75
 """Of the memory; frames that were decoded lately have the rest."""
-
-
-@dataclass(frozen=True)
-class KeyframeSettings(Settings):
-    """Which frames are kept, and where."""
-
-    step_m: float = setting(
-        0.08, "side of the cells of camera position of which the best frame is kept (m)",
-        low=0.0, high=10.0,
-    )
-    step_rad: float = setting(
-        0.12, "size of the cells of viewing direction of which the best frame is kept (rad)",
-        low=0.0, high=3.2,
-    )
-    max_frames: int = setting(
-        2000, "most keyframes kept; beyond it, one goes whose places others see too",
-        low=1, high=1_000_000,
-    )
-    memory_mb: int = setting(
-        400, "memory for keyframes, encoded and decoded, before they go to disk (MB)",
-        low=1, high=1_000_000,
-    )
-    jpeg_quality: int = setting(
-        95, "quality of the JPEG that keeps the color of a keyframe; 0 keeps it lossless, as PNG",
-        low=0, high=100,
-    )
-
-    @property
-    def one_a_cell(self) -> bool:
-        """Whether poses share cells; with a step of 0 every frame has its own."""
-        return self.step_m > 0.0 and self.step_rad > 0.0
-
-
-def pose_cell(map_from_camera: npt.NDArray[np.float64], settings: KeyframeSettings) -> Cell | None:
-    """The cell of position and viewing direction of a pose; None if every pose has its own."""
-    if not settings.one_a_cell:
-        return None
-    position = np.floor(map_from_camera[:3, 3] / settings.step_m)
-    axes = np.floor(map_from_camera[:3, 1:3].ravel() / settings.step_rad)
-    return tuple(int(v) for v in np.concatenate([position, axes]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +116,21 @@ class KeyframeStore:
             self._samples[frame.stamp_ns] = _sample_of(frame)
             return True
 
+    def wants(self, stamp_ns: int, map_from_camera: npt.NDArray[np.float64], level: int) -> bool:
+        """Whether a frame would be the best of its pose cell."""
+        with self._lock:
+            rival = self._by_cell.get(self._cell(stamp_ns, map_from_camera))
+            beaten = rival is not None and self._entries[rival].rank(rival) < (-level, stamp_ns)
+            return stamp_ns not in self._entries and not beaten
+
+    def absorb(self, other: KeyframeStore) -> None:
+        """Keep what ``other`` holds as if it had come here; ``other`` is empty then."""
+        with self._lock, other._lock:
+            for keyframe in other.snapshot():
+                if self._offer(keyframe, keyframe.level):
+                    self._samples[keyframe.stamp_ns] = other._sample(keyframe.stamp_ns)
+            other.clear()
+
     def remove(self, stamp_ns: int) -> None:
         """Forget one keyframe."""
         with self._lock:
@@ -243,13 +217,11 @@ class KeyframeStore:
 
     def _offer(self, source: Frame | Keyframe, level: int) -> bool:
         """Keep a frame, encoded only then, if it is the best of its cell and there is room."""
-        stamp, pose = source.stamp_ns, source.map_from_camera
-        if stamp in self._entries:
+        stamp = source.stamp_ns
+        if not self.wants(stamp, source.map_from_camera, level):
             return False
-        cell = self._cell(stamp, pose)
+        cell = self._cell(stamp, source.map_from_camera)
         rival = self._by_cell.get(cell)
-        if rival is not None and self._entries[rival].rank(rival) < (-level, stamp):
-            return False
         is_full, lost = rival is None and len(self) >= self._settings.max_frames, 0
         if is_full:
             rival, lost = self._missed_least(source, level)

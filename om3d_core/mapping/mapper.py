@@ -46,7 +46,8 @@ class _Surface:
 
 
 class Mapper:
-    """Maintains the map; not thread-safe: one thread owns it.
+    """Maintains the map; one thread owns it. Only :meth:`add_frame` and :meth:`snapshot` may be
+    called from others, also while a refresh is under way, which does not see what comes then.
 
     A cloud that is set with :meth:`set_cloud` is used as it is; without one the keyframes are
     fused. The same frames, poses and cloud give the same Scene in any order of arrival and
@@ -97,7 +98,7 @@ class Mapper:
     @property
     def n_keyframes(self) -> int:
         """Keyframes held."""
-        return len(self._state.frames)
+        return self._state.n_keyframes
 
     def keyframe_poses(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Stamps (F,) of the keyframes, ascending, and their map_from_camera (F, 4, 4)."""
@@ -112,7 +113,7 @@ class Mapper:
         Raises :class:`InputError` that names the file of a keyframe that is lost on disk.
         """
         state = self._state
-        return state.scene, state.frames.snapshot() if self._settings.save.keyframes else ()
+        return state.scene, state.keyframes() if self._settings.save.keyframes else ()
 
     @property
     def set_aside(self) -> tuple[SetAside, ...]:
@@ -125,11 +126,7 @@ class Mapper:
         Raises :class:`UnusableFrameError` for one that shows nothing, where one frame a place is
         kept and missing depth counts as none.
         """
-        state = self._state
-        kept = state.frames.add(frame, self._level(frame))
-        state.frames_offered += 1
-        state.frames_kept += int(kept)
-        return kept
+        return self._state.add(frame, self._level(frame))
 
     def set_poses(self, poses: Mapping[int, Transform]) -> list[int]:
         """Move keyframes, by stamp to map_from_camera (4, 4), as a loop closure does.
@@ -190,11 +187,12 @@ class Mapper:
         :class:`EmptyMapError` before the first frame or cloud, and CanceledError between steps;
         the previous Scene stays in either case.
         """
-        while True:
-            try:
-                return self._refresh(job or Job())
-            except Faulty as faulty:
-                self._leave_out(faulty)
+        with self._state.still():
+            while True:
+                try:
+                    return self._refresh(job or Job())
+                except Faulty as faulty:
+                    self._leave_out(faulty)
 
     def _refresh(self, job: Job) -> Scene:
         state = self._state

@@ -9,7 +9,7 @@ from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.mapping.crops import CropSettings
 from om3d_core.mapping.fusion import FusionSettings
 from om3d_core.mapping.gravity import GravitySettings
-from om3d_core.mapping.keyframes import KeyframeSettings
+from om3d_core.mapping.pose_cells import KeyframeSettings
 from om3d_core.mapping.tracking import TrackingSettings
 from om3d_core.mapping.views import ViewSettings
 from om3d_core.mapping.visibility import VisibilitySettings

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 from om3d_core.data.cloud import Cloud
+from om3d_core.data.frame import Frame
+from om3d_core.data.keyframe import Keyframe
 from om3d_core.data.scene import Scene
 from om3d_core.mapping.base_layer import BaseLayer
 from om3d_core.mapping.fusion import IncrementalFusion
@@ -40,11 +45,14 @@ class MapperCounts:
 class MapState:
     """What came in, the Scene that was made of it, and what is kept so as not to make it again.
 
+    One thread owns it; :meth:`add` may be called from another. incoming: keyframes that came while
+    those in ``frames`` had to stay as they were.
     given: a cloud that is used instead of fusing frames; proven: that of the last Scene. base: a
     map that was loaded without its keyframes. set_aside: inputs that a refresh failed at.
     """
 
     frames: KeyframeStore
+    incoming: KeyframeStore
     fusion: IncrementalFusion
     sightings: Sightings
     memory: ViewMemory = field(default_factory=ViewMemory)
@@ -57,14 +65,51 @@ class MapState:
     frames_kept: int = 0
     proposals: int = 0
     map_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _still: bool = False
 
     @classmethod
     def of(cls, settings: MapSettings) -> MapState:
         """A map of nothing."""
+        few_mb = max(settings.keyframes.memory_mb // 8, 1)
         return cls(
-            KeyframeStore(settings.keyframes), IncrementalFusion(settings.fusion),
-            Sightings(settings.visibility),
+            KeyframeStore(settings.keyframes),
+            KeyframeStore(replace(settings.keyframes, memory_mb=few_mb)),
+            IncrementalFusion(settings.fusion), Sightings(settings.visibility),
         )
+
+    def add(self, frame: Frame, level: int) -> bool:
+        """Offer a frame of this quality; say whether it was kept."""
+        with self._lock:
+            store = self.incoming if self._still else self.frames
+            wanted = self.frames.wants(frame.stamp_ns, frame.map_from_camera, level)
+            kept = wanted and store.add(frame, level)
+            self.frames_offered += 1
+            self.frames_kept += int(kept)
+            return kept
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Meanwhile ``frames`` stay as they are; those that come are taken in at the end."""
+        with self._lock:
+            self._still = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._still = False
+                self.frames.absorb(self.incoming)
+
+    def keyframes(self) -> tuple[Keyframe, ...]:
+        """All keyframes by ascending stamp; from any thread."""
+        with self._lock:
+            kept = self.frames.snapshot() + self.incoming.snapshot()
+        return tuple(sorted(kept, key=lambda keyframe: keyframe.stamp_ns))
+
+    @property
+    def n_keyframes(self) -> int:
+        """How many frames are held."""
+        return len(self.frames) + len(self.incoming)
 
     @property
     def is_empty(self) -> bool:

@@ -1,4 +1,4 @@
-"""One thread that owns the models and runs jobs in the order of their arrival."""
+"""A thread that runs jobs in the order of their arrival."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from om3d_core.errors import Om3dError
 
 T = TypeVar("T")
 MAX_REQUESTS = 32
-# By how much less the worker, and each thread that it starts, is favored by the scheduler than
+# By how much less a worker, and each thread that it starts, is favored by the scheduler than
 # the threads that receive messages: computing may take every core.
 NICENESS = 10
 
@@ -44,10 +44,16 @@ class Worker:
     """Runs inputs, which may be dropped, and requests, which may not, first come first served.
 
     A job that raises never ends the thread: the error of an input goes to ``on_error``, that of
-    a request into its future.
+    a request into its future. niceness: by how much less than the threads that receive messages
+    it, and each thread that it starts, is favored by the scheduler, where that is told threads
+    apart.
     """
 
-    def __init__(self, name: str, capacity: int, on_error: Callable[[Exception], None]):
+    def __init__(
+        self, name: str, capacity: int, on_error: Callable[[Exception], None],
+        niceness: int = NICENESS,
+    ):
+        self._niceness = niceness
         self._capacity = capacity
         self._on_error = on_error
         self._entries: deque[_Entry] = deque()
@@ -108,6 +114,10 @@ class Worker:
             self._dropped += count
             return count
 
+    def settled(self) -> None:
+        """Wait until all that waits now is done; raises CancelledError if it is stopped."""
+        self.submit(lambda: None).result()
+
     def stop(self) -> None:
         """End after the running job; waiting inputs are forgotten, waiting requests canceled."""
         with self._changed:
@@ -122,7 +132,7 @@ class Worker:
             self._thread.join()
 
     def _run(self) -> None:
-        _give_way()
+        _give_way(self._niceness)
         while (entry := self._next()) is not None:
             if entry.future is None or entry.future.set_running_or_notify_cancel():
                 self._execute(entry)
@@ -161,9 +171,9 @@ class Worker:
                 self._failed += 1
 
 
-def _give_way() -> None:
+def _give_way(niceness: int) -> None:
     """Lower the priority of this thread, where the system has one for each thread."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         present = os.getpriority(os.PRIO_PROCESS, thread)
-        os.setpriority(os.PRIO_PROCESS, thread, present + NICENESS)
+        os.setpriority(os.PRIO_PROCESS, thread, present + niceness)

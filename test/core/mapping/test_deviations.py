@@ -10,7 +10,8 @@ from helpers.worlds import tabletop
 
 from om3d_core.data.frame import Intrinsics
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.mapping.keyframes import KeyframeSettings, KeyframeStore
+from om3d_core.mapping.keyframes import KeyframeStore
+from om3d_core.mapping.pose_cells import KeyframeSettings
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.views import Cameras, ViewSettings, choose_frames
 from om3d_core.mapping.visibility import observe, visible_pixels

@@ -18,7 +18,8 @@ from om3d_core.errors import CanceledError
 from om3d_core.mapping import view_memory
 from om3d_core.mapping.crops import CropSettings, cut, multi_level_boxes
 from om3d_core.mapping.embedder import CROPS_A_BATCH, THUMBNAIL_SIDE_PX, Embedder
-from om3d_core.mapping.keyframes import KeyframeSettings, KeyframeStore
+from om3d_core.mapping.keyframes import KeyframeStore
+from om3d_core.mapping.pose_cells import KeyframeSettings
 from om3d_core.mapping.view_memory import ViewMemory
 from om3d_core.mapping.visibility import VisibilitySettings
 from om3d_core.progress import Job

@@ -14,7 +14,8 @@ from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame, Intrinsics
 from om3d_core.errors import CanceledError, InputError, SettingsError
 from om3d_core.mapping.fusion import Fuser, FusionSettings, IncrementalFusion, cloud_from_frame
-from om3d_core.mapping.keyframes import KeyframeSettings, KeyframeStore
+from om3d_core.mapping.keyframes import KeyframeStore
+from om3d_core.mapping.pose_cells import KeyframeSettings
 from om3d_core.progress import Job
 
 K = Intrinsics(260.0, 260.0, 159.5, 119.5, 320, 240)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from om3d_core.data.frame import Frame, Intrinsics
 from om3d_core.data.keyframe import Keyframe
 from om3d_core.errors import InputError
-from om3d_core.mapping.keyframes import KeyframeSettings, KeyframeStore
+from om3d_core.mapping.keyframes import KeyframeStore
+from om3d_core.mapping.pose_cells import KeyframeSettings
 
 CAMERA = Intrinsics(10.0, 10.0, 3.5, 2.5, 8, 6)
 ALL = KeyframeSettings(step_m=0.0)

@@ -98,6 +98,21 @@ class History(RuleBasedStateMachine):
             before = self.map.refresh(Job(canceled=lambda: next(left, None) is None))
         assert self.map.scene is before
 
+    @precondition(lambda self: self.frames or self.cloud is not None)
+    @rule(i=INDEX, step=st.integers(0, 6))
+    def add_while_refreshing(self, i, step):
+        """What comes meanwhile is in the next refresh."""
+        steps = iter(range(step))
+
+        def report(*_):
+            if next(steps, None) is None and self.frames.keys() == before:
+                self.add(i)
+
+        before = set(self.frames)
+        scene = self.map.refresh(Job(report))
+        stamps = set(scene.views.stamps[scene.views.valid].tolist())
+        assert stamps <= before
+
     @precondition(lambda self: self.map.scene is not None and self.frames)
     @rule()
     def go_on_elsewhere(self):
