@@ -78,9 +78,11 @@ class Cloud:
 
     @cached_property
     def digest(self) -> str:
-        """A digest of points and colors, the same for the same content."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.points).data)
-        digest.update(np.ascontiguousarray(self.colors).data)
+        """A digest of all that it holds, the same for the same content."""
+        digest = hashlib.sha256()
+        for array in (self.points, self.colors, self.normals, self.segments):
+            if array is not None:
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def select(self, rows: npt.NDArray[Any] | slice) -> Cloud:

@@ -91,6 +91,10 @@ class KeyframeStore:
         """map_from_camera of a keyframe, (4, 4)."""
         return self._entries[stamp_ns].map_from_camera
 
+    def intrinsics(self, stamp_ns: int) -> Intrinsics:
+        """Those of a keyframe."""
+        return self._entries[stamp_ns].intrinsics
+
     def camera_frame(self, stamp_ns: int) -> str:
         """Name of the coordinate frame of a keyframe's camera, empty where it is not known."""
         return self._entries[stamp_ns].camera_frame

@@ -149,10 +149,13 @@ class Mapper:
     def set_cloud(self, cloud: Cloud) -> None:
         """Use ``cloud`` from the next refresh on instead of fusing the keyframes.
 
-        Raises :class:`InputError` if its points lie too far apart, as if in another unit.
+        One of the same content as the last is no news. Raises :class:`InputError` if its points
+        lie too far apart, as if in another unit.
         """
         cloud.check_density()
-        self._state.given = cloud
+        given = self._state.given
+        if given is None or given.digest != cloud.digest:
+            self._state.given = cloud
 
     def load(self, scene: Scene, keyframes: Iterable[Keyframe] = ()) -> Scene:
         """Go on from a saved Scene and the keyframes that were saved with it; ids continue.
@@ -238,7 +241,8 @@ class Mapper:
             cloud = state.fusion.cloud(state.frames, job)
             if state.base is not None:
                 cloud = state.base.under(cloud, self._settings.fusion.voxel_m)
-        for known in (old, state.base.scene if state.base is not None else None):
+        proposed = old if old is not None and old.made_by == self._recipe else None
+        for known in (proposed, state.base.scene if state.base is not None else None):
             if known is not None and known.cloud is cloud:
                 return _Surface(cloud, known.up, known.masks)
         with blaming(None):

@@ -45,10 +45,10 @@ class MapperCounts:
 class MapState:
     """What came in, the Scene that was made of it, and what is kept so as not to make it again.
 
-    One thread owns it; :meth:`add` may be called from another. incoming: keyframes that came while
-    those in ``frames`` had to stay as they were.
-    given: a cloud that is used instead of fusing frames; proven: that of the last Scene. base: a
-    map that was loaded without its keyframes. set_aside: inputs that a refresh failed at.
+    One thread owns it; :meth:`add` and :meth:`keyframes` may be called from others. incoming: what
+    came while ``frames`` had to stay as they were. given: a cloud that is used instead of fusing
+    frames; proven: that of the last Scene. base: a map that was loaded without its keyframes.
+    set_aside: inputs that a refresh failed at.
     """
 
     frames: KeyframeStore
