@@ -35,8 +35,6 @@ from om3d_ros.node.outcomes import MAX_MESSAGE, InsufficientDataError, NoMapErro
 from om3d_ros.node.settings import MapperNodeSettings
 from om3d_ros.node.worker import Worker
 
-INTAKE_NICENESS = 5
-"""Between the threads that receive messages and the worker (see :mod:`om3d_ros.node.worker`)."""
 Publish = Callable[[Scene, int], None]
 """Called as ``publish(scene, stamp_ns)``; the scene is empty once the map is cleared."""
 
@@ -84,7 +82,7 @@ class MappingSession:
         self._newest_ns = 0
         self.latencies = Latencies()
         self._worker = Worker("mapper", node.queue.capacity, self._reject)
-        self._intake = Worker("intake", node.queue.capacity, self._reject, INTAKE_NICENESS)
+        self._intake = Worker("intake", node.queue.capacity, self._reject)
         self._mapper: Mapper = self._make(mapping)
         self.start()
 

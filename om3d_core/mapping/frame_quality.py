@@ -38,7 +38,9 @@ def quality_level(frame: Frame, max_depth_m: float) -> int:
             f" image, got {in_range:.2%}",
         )
     small = shrink_color(frame.rgb, SAMPLED_SIDE_PX)
-    exposed = float(((small.max(axis=2) > DARK) & (small.min(axis=2) < BRIGHT)).mean())
+    red, green, blue = cv2.split(small)
+    brightest, darkest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    exposed = float(((brightest > DARK) & (darkest < BRIGHT)).mean())
     if exposed < MIN_EXPOSED:
         raise UnusableFrameError(
             frame.stamp_ns, "black or blown out",

@@ -44,16 +44,10 @@ class Worker:
     """Runs inputs, which may be dropped, and requests, which may not, first come first served.
 
     A job that raises never ends the thread: the error of an input goes to ``on_error``, that of
-    a request into its future. niceness: by how much less than the threads that receive messages
-    it, and each thread that it starts, is favored by the scheduler, where that is told threads
-    apart.
+    a request into its future.
     """
 
-    def __init__(
-        self, name: str, capacity: int, on_error: Callable[[Exception], None],
-        niceness: int = NICENESS,
-    ):
-        self._niceness = niceness
+    def __init__(self, name: str, capacity: int, on_error: Callable[[Exception], None]):
         self._capacity = capacity
         self._on_error = on_error
         self._entries: deque[_Entry] = deque()
@@ -132,7 +126,7 @@ class Worker:
             self._thread.join()
 
     def _run(self) -> None:
-        _give_way(self._niceness)
+        _give_way()
         while (entry := self._next()) is not None:
             if entry.future is None or entry.future.set_running_or_notify_cancel():
                 self._execute(entry)
@@ -171,9 +165,9 @@ class Worker:
                 self._failed += 1
 
 
-def _give_way(niceness: int) -> None:
+def _give_way() -> None:
     """Lower the priority of this thread, where the system has one for each thread."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         present = os.getpriority(os.PRIO_PROCESS, thread)
-        os.setpriority(os.PRIO_PROCESS, thread, present + niceness)
+        os.setpriority(os.PRIO_PROCESS, thread, present + NICENESS)
