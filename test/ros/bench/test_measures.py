@@ -75,6 +75,7 @@ def test_the_largest_answer_is_measured(bench):
     assert row.details["with_thumbnails_and_markers_kb"] > 3 * row.value
 
 
+@pytest.mark.slow
 def test_what_becomes_of_a_reliable_cameras_frames(bench):
     seen = live._watch(bench, "reliable", 10.0, 15, listen=True)
     assert seen.published == seen.heard == seen.status.frames_processed == 15
