@@ -45,7 +45,7 @@ def decode_file(data: Buffer, color: bool) -> npt.NDArray[Any]:
     width, height = encoded_size(flat)
     check_sides(width, height)
     if bytes(flat[:8]) == PNG_MAGIC:
-        _check_png(flat, width, height)
+        flat = flat[: _check_png(flat, width, height)]
     else:
         _check_jpeg(flat, width, height)
     mode = cv2.IMREAD_COLOR if color else cv2.IMREAD_UNCHANGED
@@ -122,8 +122,11 @@ def _check_jpeg(flat: npt.NDArray[np.uint8], width: int, height: int) -> None:
     )
 
 
-def _check_png(flat: npt.NDArray[np.uint8], width: int, height: int) -> None:
-    """Raise InputError unless the chunks follow each other to the last and the pixels fit."""
+def _check_png(flat: npt.NDArray[np.uint8], width: int, height: int) -> int:
+    """Where the image ends; what follows is not for a decoder, which would take it for chunks.
+
+    Raises InputError unless the chunks follow each other to the last and the pixels fit.
+    """
     depth, kind = int(flat[24]), int(flat[25])
     expect(
         depth in (1, 2, 4, 8, 16) and kind in PNG_CHANNELS, "data of a readable image",
@@ -131,17 +134,23 @@ def _check_png(flat: npt.NDArray[np.uint8], width: int, height: int) -> None:
     )
     taken = width * height * PNG_CHANNELS[kind] * max(depth // 8, 1)
     expect(taken <= MAX_PIXEL_BYTES, f"at most {MAX_PIXEL_BYTES} bytes of pixels", taken)
-    expect(_is_whole_png(flat), "data of a whole image", "a truncated one")
+    end = _end_of_png(flat)
+    expect(end > 0, "data of a whole image", "a truncated one")
+    return end
 
 
-def _is_whole_png(flat: npt.NDArray[np.uint8]) -> bool:
-    """Whether the chunks follow each other up to the last; decoders allocate what they declare."""
-    view, at = flat.data, len(PNG_MAGIC)
+def _end_of_png(flat: npt.NDArray[np.uint8]) -> int:
+    """Where the last of the chunks ends, 0 if they do not follow each other up to it.
+
+    Decoders allocate what chunks declare, and look for pixels beyond the end if there are none.
+    """
+    view, at, has_pixels = flat.data, len(PNG_MAGIC), False
     for _ in range(MAX_PNG_CHUNKS):
         if at + 12 > len(view):
-            return False
+            return 0
         length, kind = struct.unpack(">I4s", view[at : at + 8])
         at += 12 + length
+        has_pixels |= kind == b"IDAT"
         if kind == b"IEND":
-            return bool(at <= len(view))
-    return False
+            return int(at) if has_pixels and at <= len(view) else 0
+    return 0

@@ -73,7 +73,10 @@ class ManagedNode(LifecycleNode):
         self.steady_timer(WATCH_PERIOD_S, self._watch)
         if self.parameters.get(settings).autostart:
             self._autostart = self.steady_timer(0.01, self._start_up)
-        else:
+
+    def greet(self) -> None:
+        """Say what the node waits for, now that it is complete."""
+        if not self.parameters.get(self._settings_type).autostart:
             self.get_logger().info("unconfigured: a lifecycle manager, or autostart, starts it")
 
     def set_up(self) -> None:

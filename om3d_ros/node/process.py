@@ -47,6 +47,7 @@ def run(make_node: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     try:
         _init(args)
         node = _make(make_node)
+        node.greet()
     except (Om3dError, ParameterException, NameValidationException) as error:
         print(f"om3d: error: {error}", file=sys.stderr)
         rclpy.try_shutdown()

@@ -1,6 +1,7 @@
 """Encoded pictures: their size, and resizing."""
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -71,3 +72,12 @@ def test_a_png_of_an_odd_kind(tmp_path: Path) -> None:
     data[25] = 5
     with pytest.raises(InputError, match="color type 5 of 8 bits"):
         decode_file(bytes(data), color=True)
+
+
+def test_what_follows_a_png_is_not_decoded(tmp_path: Path) -> None:
+    """OpenCV takes it for chunks where it has found no pixels, and allocates what they declare."""
+    whole = bombs.png(tmp_path / "p.png", 8, 8).read_bytes()
+    more = whole + struct.pack(">I4s", 1 << 30, b"IDAT") + bytes(1000)
+    assert np.array_equal(decode_file(more, color=True), decode_file(whole, color=True))
+    with pytest.raises(InputError, match="a whole image"):
+        decode_file(more.replace(b"IDAT", b"IDA\xd4", 1), color=True)

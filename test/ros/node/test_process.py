@@ -69,7 +69,9 @@ def test_names_that_are_too_long_are_refused(rule, signals, capfd, ros_domain_id
         arguments = ["--ros-args", "-r", f"{rule}={'a' * 300}"]
         if node is QueryNode or rule == "__node:":
             assert process.run(node, arguments) == process.EXIT_ERROR
-            assert capfd.readouterr().err.splitlines()[-1].startswith("om3d: error: arguments: ")
+            out, err = capfd.readouterr()
+            assert err.splitlines()[-1].startswith("om3d: error: arguments: ")
+            assert "unconfigured" not in out + err, "it is not there to be configured"
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
