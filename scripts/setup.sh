@@ -41,6 +41,14 @@ write_stamp() {
     mv "$1.new" "$1"
 }
 
+# An activated shell offers the interpreter of this environment, which cannot be built from itself.
+leave_environment() {
+    PATH=:$PATH:
+    PATH=${PATH//:"$venv/bin":/:}
+    PATH=${PATH#:}
+    PATH=${PATH%:}
+}
+
 find_ros() {
     if [[ -n ${ROS_DISTRO:-} ]] && "${PYTHON:-python3}" -c 'import rclpy' 2>/dev/null; then
         printf 'installed'
@@ -148,6 +156,7 @@ exec 9>.setup.lock
 flock 9
 started=$SECONDS
 
+leave_environment
 OM3D_ROS=$(find_ros)
 export OM3D_ROS
 distro=${ROS_DISTRO:-}

@@ -64,7 +64,7 @@ def test_a_killed_first_save_leaves_the_map_or_none(tmp_path, savers, expected, 
     n_maps = 0
     for i in range(rounds):
         folder = tmp_path / str(i)
-        savers.kill(folder, delays(1))
+        savers.kill(folder, delays(1, saves=1 + i % 12))
         try:
             n_maps += is_whole(load_map(folder), expected)
         except MapFormatError as error:
