@@ -55,7 +55,7 @@ def main(task: Mapping[str, Any]) -> None:
         clock.stop()
         with timed() as saving:
             if number == 0:
-                save_scene(scene, Path(task["map"]))
+                save_scene(scene, Path(task["map"]), mapper.snapshot()[1])
         stages = {
             "load models": loading.wall_s, "read frames": reading.wall_s, **clock.seconds,
             "ids, gravity and the rest": whole.wall_s - sum(clock.seconds.values()),

@@ -93,10 +93,23 @@ class FeatureTable:
                "finite vectors of length 1, or not valid and shorter", "others")
 
     @classmethod
+    def from_rows(
+        cls, space: FeatureSpace, vectors: npt.NDArray[np.float32],
+        lengths: npt.NDArray[np.float32],
+    ) -> FeatureTable:
+        """The table of unit rows (N, k, D) and their lengths (N, k), 0 where there is no view."""
+        return cls(space, vectors, lengths > 0, lengths)
+
+    @classmethod
     def from_means(cls, space: FeatureSpace, means: npt.NDArray[np.float32]) -> FeatureTable:
         """The table of views with these means (N, k, D) over their crops; zero is no view."""
-        lengths = np.linalg.norm(means, axis=2)
-        valid = lengths > 0
-        unit = np.divide(means, lengths[:, :, None], out=np.zeros_like(means),
-                         where=valid[:, :, None])
-        return cls(space, unit, valid, lengths)
+        return cls.from_rows(space, *unit_and_length(means))
+
+
+def unit_and_length(
+    means: npt.NDArray[np.float32],
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """``means`` (..., D) as unit vectors and the lengths (...) that they had; zeros stay."""
+    lengths = np.linalg.norm(means, axis=-1)
+    column = lengths[..., None]
+    return np.divide(means, column, out=np.zeros_like(means), where=column > 0), lengths

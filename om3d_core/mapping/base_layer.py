@@ -110,7 +110,7 @@ class _Merged:
     def tables(self) -> tuple[FeatureTable, ...]:
         """The filled tables."""
         return tuple(
-            FeatureTable(space, vectors, lengths > 0, lengths)
+            FeatureTable.from_rows(space, vectors, lengths)
             for space, vectors, lengths in zip(
                 self._spaces, self._vectors, self._lengths, strict=True
             )

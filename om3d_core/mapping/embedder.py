@@ -15,7 +15,7 @@ from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.frame import Frame
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
-from om3d_core.data.tables import FeatureTable, ViewTable
+from om3d_core.data.tables import FeatureTable, ViewTable, unit_and_length
 from om3d_core.encoders.base import Encoder
 from om3d_core.formats.image_files import shrink_color
 from om3d_core.mapping.crops import (
@@ -27,7 +27,7 @@ from om3d_core.mapping.crops import (
     snap_box,
 )
 from om3d_core.mapping.keyframes import KeyframeStore
-from om3d_core.mapping.view_memory import EncodedView, Key, ViewMemory, unit_and_length
+from om3d_core.mapping.view_memory import EncodedView, Key, ViewMemory
 from om3d_core.mapping.visibility import VisibilitySettings, visible_pixels
 from om3d_core.progress import Job
 from om3d_core.segmenters.base import Segmenter
@@ -223,7 +223,7 @@ class Embedder:
             lengths = np.zeros((n, k), np.float32)
             for instance, rank, key in cells:
                 vectors[instance, rank], lengths[instance, rank] = done[key].rows[space.name]
-            tables.append(FeatureTable(space, vectors, lengths > 0, lengths))
+            tables.append(FeatureTable.from_rows(space, vectors, lengths))
         thumbnails: list[list[bytes]] = [[] for _ in range(n)]
         for instance, _, key in sorted(cells, key=lambda cell: cell[:2]):
             thumbnails[instance].append(done[key].thumbnail)

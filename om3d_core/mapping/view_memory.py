@@ -16,7 +16,7 @@ from om3d_core.mapping.keyframes import KeyframeStore
 
 Key = tuple[int | str, ...]
 """A stamp, a sum of the frame's pixels, and which of them were encoded."""
-Row = tuple[npt.NDArray[np.float32], np.float32]
+Row = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 # Views remembered for each that the map uses.
 REMEMBERED = 4
 
@@ -52,9 +52,3 @@ class ViewMemory:
         before = [key for key in self._views if key not in used and int(key[0]) in frames]
         kept = before[max(len(before) - (REMEMBERED - 1) * len(used), 0) :]
         self._views = {key: self._views[key] for key in kept} | dict(used)
-
-
-def unit_and_length(mean: npt.NDArray[np.float32]) -> Row:
-    """``mean`` (D,) as a unit vector, and its length; zeros have length 0."""
-    length = np.float32(np.linalg.norm(mean))
-    return (mean / length if length > 0 else np.zeros_like(mean)), length
