@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def delays(tmp_path_factory, expected):
         save_scene(scene, folder, keyframes)
     duration_s = (time.monotonic() - start) / 4
     rng = np.random.default_rng(0)
-    return lambda n, saves=2.5: rng.uniform(0.0, saves * duration_s, n).tolist()
+    return lambda n, saves: rng.uniform(0.0, saves * duration_s, n).tolist()
 
 
 def is_whole(found, expected):
@@ -55,35 +56,49 @@ def save(saved, folder, **options):
     save_scene(saved[0], folder, saved[1], **options)
 
 
+def attempts(rounds, seen, wanted):
+    """At least ``rounds`` attempts, then more until all that is ``wanted`` was ``seen``.
+
+    Yields the number of the attempt and a factor for its delays, which grows: how far a saver
+    comes before it is killed depends on what else the machine does.
+    """
+    for i in itertools.count():
+        if i >= rounds and (seen >= wanted or i >= 10 * rounds):
+            break
+        yield i, 1 + i // rounds
+    assert seen >= wanted
+
+
 def is_tidy(folder):
     return len(list(folder.iterdir())) == len(OWN) + 1
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)
 def test_a_killed_first_save_leaves_the_map_or_none(tmp_path, savers, expected, delays, rounds):
-    n_maps = 0
-    for i in range(rounds):
+    seen = set()
+    for i, longer in attempts(rounds, seen, {"a map", "none"}):
         folder = tmp_path / str(i)
-        savers.kill(folder, delays(1, saves=1 + i % 12))
+        savers.kill(folder, delays(1, saves=longer * (1 + i % 12)))
         try:
-            n_maps += is_whole(load_map(folder), expected)
+            assert is_whole(load_map(folder), expected)
+            seen.add("a map")
         except MapFormatError as error:
             assert "found no map.json" in str(error)
+            seen.add("none")
         save(expected[1], folder, lock_timeout_s=1.0)
         assert load_scene(folder).revision == 2 and is_tidy(folder)
-    assert 0 < n_maps < rounds
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)
 def test_a_killed_save_leaves_the_old_or_the_new_map(tmp_path, savers, expected, delays, rounds):
     save(expected[0], tmp_path)
-    n_cut = 0
-    for _ in range(rounds):
-        savers.kill(tmp_path, delays(1), seed=1)
+    seen = set()
+    for _, longer in attempts(rounds, seen, {"a cut save"}):
+        savers.kill(tmp_path, delays(1, saves=2.5 * longer), seed=1)
         assert is_whole(load_map(tmp_path), expected)
-        n_cut += not is_tidy(tmp_path)
+        if not is_tidy(tmp_path):
+            seen.add("a cut save")
         assert len(list(tmp_path.iterdir())) <= len(OWN) + 3
-    assert n_cut > 0
     save(expected[0], tmp_path, lock_timeout_s=1.0)
     assert is_tidy(tmp_path)
 
@@ -92,7 +107,7 @@ def test_a_killed_save_leaves_the_old_or_the_new_map(tmp_path, savers, expected,
 def test_two_savers_of_one_name_are_killed(tmp_path, savers, expected, delays, rounds):
     save(expected[0], tmp_path)
     for _ in range(rounds):
-        savers.kill(tmp_path, delays(2))
+        savers.kill(tmp_path, delays(2, saves=2.5))
         assert is_whole(load_map(tmp_path), expected)
         assert len(list(tmp_path.iterdir())) <= len(OWN) + 5
     save(expected[0], tmp_path, lock_timeout_s=1.0)
@@ -103,8 +118,8 @@ def test_two_savers_of_one_name_are_killed(tmp_path, savers, expected, delays, r
 def test_a_reader_during_saves_that_are_killed(tmp_path, savers, expected, delays, rounds):
     save(expected[0], tmp_path)
     n_loads, revisions = 0, set()
-    for i in range(rounds):
-        savers.start(tmp_path, delays(2, saves=6.0), seed=i)
+    for i, longer in attempts(rounds, revisions, {1, 2}):
+        savers.start(tmp_path, delays(2, saves=6.0 * longer), seed=i)
         waiting = threading.Thread(target=savers.wait)
         waiting.start()
         while waiting.is_alive():
@@ -112,7 +127,7 @@ def test_a_reader_during_saves_that_are_killed(tmp_path, savers, expected, delay
             n_loads += is_whole(found, expected)
             revisions.add(found[0].revision)
             time.sleep(0.002)
-    assert n_loads >= rounds and revisions == {1, 2}
+    assert n_loads >= rounds
 
 
 SAVER = """
