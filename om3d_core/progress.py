@@ -26,3 +26,11 @@ class Job:
         if self._canceled():
             raise CanceledError(f"canceled during {stage} ({done} of {total})")
         self._report(stage, done, total)
+
+    def part(self, number: int, parts: int) -> Job:
+        """The job of one of several equal parts, which take the same steps in turn."""
+
+        def report(stage: str, done: int, total: int) -> None:
+            self._report(stage, number * total + done, parts * total)
+
+        return Job(report, self._canceled)

@@ -11,12 +11,13 @@ import numpy.typing as npt
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.poses import Transform
 from om3d_core.errors import SettingsError
-from om3d_core.proposals.surface.gravity import estimate_up
+from om3d_core.proposals.surface.gravity import estimate_up, facing_areas
 from om3d_core.settings import Settings, setting
 
 AUTO = "auto"
 MIN_AGREEMENT = 1e-3
 LEVEL_COS = float(np.cos(np.deg2rad(2.0)))
+STEP = 0.01
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,25 @@ def decide_up(
 ) -> npt.NDArray[np.float64]:
     """The unit (3,) up as it was given, else as level surfaces and the way cameras are held tell.
 
-    An axis of the map frame that is nearly up is up: maps are level, and it stays as they grow.
     cameras: (4, 4) poses map_from_camera of the frames that the cloud was seen in.
     """
     given = (settings or GravitySettings()).vector()
-    if given is not None:
-        return given
+    return up_from(facing_areas(cloud), cameras) if given is None else given
+
+
+def up_from(
+    facing: npt.NDArray[np.float64], cameras: Iterable[Transform] = ()
+) -> npt.NDArray[np.float64]:
+    """As :func:`decide_up`, by the :func:`facing_areas` (K, 3) of a cloud or of its parts.
+
+    So that it stays as a map grows, it lies on a grid of half a degree, and an axis of the map
+    frame that is nearly up is up: maps are level.
+    """
     held = -np.sum([pose[:3, 1] for pose in cameras] or [np.zeros(3)], axis=0)
-    found = estimate_up(cloud, held if float(np.linalg.norm(held)) > MIN_AGREEMENT else None)
+    found = estimate_up(facing, held if float(np.linalg.norm(held)) > MIN_AGREEMENT else None)
     axis = np.round(found)
-    level = float(found @ axis) > LEVEL_COS and float(np.abs(axis).sum()) == 1.0
-    return axis if level else found
+    if float(found @ axis) > LEVEL_COS and float(np.abs(axis).sum()) == 1.0:
+        return axis + 0.0
+    stepped = np.round(found / STEP)
+    up: npt.NDArray[np.float64] = stepped / np.linalg.norm(stepped) + 0.0
+    return up

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,11 +21,11 @@ from om3d_core.errors import EmptyMapError, reason_of
 from om3d_core.mapping.base_layer import BaseLayer
 from om3d_core.mapping.embedder import Embedder
 from om3d_core.mapping.frame_quality import quality_level
-from om3d_core.mapping.gravity import decide_up
+from om3d_core.mapping.gravity import up_from
 from om3d_core.mapping.set_aside import Faulty, SetAside, blaming
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.state import MapperCounts, MapState
-from om3d_core.mapping.tracking import match_ids, voxel_iou
+from om3d_core.mapping.tracking import follow
 from om3d_core.mapping.views import Cameras, select_views
 from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
@@ -246,9 +246,8 @@ class Mapper:
             if known is not None and known.cloud is cloud:
                 return _Surface(cloud, known.up, known.masks)
         with blaming(None):
-            up = self._up(cloud)
-            masks = self._proposer.propose(cloud, job, up).without_empty()
-        state.proposals += 1
+            tile_m = self._settings.proposals.tile_m
+            up, masks = state.tiles.propose(self._proposer, cloud, self._up, tile_m, job)
         return _Surface(cloud, up, masks)
 
     def _level(self, frame: Frame) -> int:
@@ -284,8 +283,10 @@ class Mapper:
         )
         return select_views(stamps, seen, cameras, self._settings.views)
 
-    def _up(self, cloud: Cloud) -> npt.NDArray[np.float64]:
-        return decide_up(cloud, self._settings.gravity, self.keyframe_poses()[1])
+    def _up(self, facing: Callable[[], npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+        """Up as it is set, or as the facing areas of the cloud and the cameras tell."""
+        given = self._settings.gravity.vector()
+        return up_from(facing(), self.keyframe_poses()[1]) if given is None else given
 
     def _ids(self, surface: _Surface) -> tuple[npt.NDArray[np.int64], int]:
         old, masks = self._state.scene, surface.masks
@@ -293,9 +294,7 @@ class Mapper:
             return np.arange(1, len(masks) + 1, dtype=np.int64), len(masks) + 1
         if old.cloud is surface.cloud and old.masks is masks:
             return old.ids, old.next_id
-        tracking = self._settings.tracking
-        overlap = voxel_iou((old.cloud, old.masks), (surface.cloud, masks), tracking.voxel_m)
-        ids = match_ids(overlap, old.ids, old.next_id, tracking.min_iou)
+        ids = follow(old, surface.cloud, masks, self._settings.tracking)
         return ids, max(old.next_id, int(ids.max(initial=0)) + 1)
 
     def _camera_frames(self, views: ViewTable) -> dict[int, str]:

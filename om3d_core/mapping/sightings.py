@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +12,7 @@ from om3d_core.data.frame import Frame
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.mapping.keyframes import FrameKey, KeyframeStore
 from om3d_core.mapping.set_aside import blaming
+from om3d_core.mapping.tracking import digests_of
 from om3d_core.mapping.visibility import (
     Observation,
     VisibilitySettings,
@@ -64,7 +63,7 @@ class Sightings:
 
         A cancel, or a frame that fails, leaves what was known.
         """
-        digests = tuple(_digests(cloud, masks))
+        digests = digests_of(cloud, masks)
         old_row = {digest: row for row, digest in enumerate(self._table.digests)}
         origin = np.array([old_row.get(digest, -1) for digest in digests], np.int64)
         new = np.flatnonzero(origin < 0)
@@ -142,12 +141,6 @@ class _Points:
             InstanceMasks(chosen.indptr, local, chosen.scores, chosen.structure, len(held)),
             corners.astype(np.float64).reshape(-1, 8, 3),
         )
-
-
-def _digests(cloud: Cloud, masks: InstanceMasks) -> Iterable[bytes]:
-    for i in range(len(masks)):
-        points = cloud.points[masks[i]]
-        yield hashlib.blake2b(points.tobytes(), digest_size=16).digest()
 
 
 def _joined(

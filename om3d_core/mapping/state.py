@@ -19,6 +19,7 @@ from om3d_core.mapping.keyframes import KeyframeStore
 from om3d_core.mapping.set_aside import SetAside
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.sightings import Sightings
+from om3d_core.mapping.tile_memory import TileMemory
 from om3d_core.mapping.view_memory import ViewMemory
 
 
@@ -27,8 +28,8 @@ class MapperCounts:
     """What the mapper has done since it was made, cleared or loaded.
 
     keyframes_dropped: those that were one too many; places_lost: whose only view that was.
-    blocks_fused: frames times blocks of the volume. proposals: clouds on which masks were
-    proposed. looks: pairs of a frame and an instance that was looked for in it.
+    blocks_fused: frames times blocks of the volume. proposals: clouds, or tiles of them, on
+    which masks were proposed. looks: pairs of a frame and an instance that was looked for in it.
     """
 
     frames_offered: int = 0
@@ -55,6 +56,7 @@ class MapState:
     incoming: KeyframeStore
     fusion: IncrementalFusion
     sightings: Sightings
+    tiles: TileMemory = field(default_factory=TileMemory)
     memory: ViewMemory = field(default_factory=ViewMemory)
     given: Cloud | None = None
     proven: Cloud | None = None
@@ -63,7 +65,6 @@ class MapState:
     set_aside: list[SetAside] = field(default_factory=list)
     frames_offered: int = 0
     frames_kept: int = 0
-    proposals: int = 0
     map_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _still: bool = False
@@ -120,7 +121,7 @@ class MapState:
         """What was done so far."""
         return MapperCounts(
             self.frames_offered, self.frames_kept, self.frames.dropped, self.frames.lost_places,
-            self.fusion.blocks_fused, self.proposals, self.sightings.looks,
+            self.fusion.blocks_fused, self.tiles.proposals, self.sightings.looks,
             self.memory.crops_encoded,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,10 @@ from scipy import sparse
 
 from om3d_core.data.cloud import Cloud, grid_keys
 from om3d_core.data.masks import InstanceMasks
+from om3d_core.data.scene import Scene
 from om3d_core.settings import Settings, setting
+
+Ids = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,35 @@ class TrackingSettings(Settings):
     min_iou: float = setting(
         0.2, "least overlap (IoU of voxels) of the same instance", low=0.0, high=1.0
     )
+
+
+def digests_of(cloud: Cloud, masks: InstanceMasks) -> tuple[bytes, ...]:
+    """A digest of the points of each mask."""
+    return tuple(
+        hashlib.blake2b(cloud.points[masks[i]].tobytes(), digest_size=16).digest()
+        for i in range(len(masks))
+    )
+
+
+def follow(old: Scene, cloud: Cloud, masks: InstanceMasks, tracking: TrackingSettings) -> Ids:
+    """(N,) ids of the masks on ``cloud``: those of the instances of ``old`` that they are.
+
+    Of the same points, or else of the largest overlap (IoU of voxels), one to one; the others get
+    new ids from ``old.next_id``. Only what changed costs anything.
+    """
+    ids = np.zeros(len(masks), np.int64)
+    row_of = {digest: row for row, digest in enumerate(digests_of(old.cloud, old.masks))}
+    left = np.ones(len(old), bool)
+    for i, digest in enumerate(digests_of(cloud, masks)):
+        row = row_of.pop(digest, None)
+        if row is not None:
+            ids[i], left[row] = old.ids[row], False
+    rest = ids == 0
+    overlap = voxel_iou(
+        (old.cloud, old.masks.select(left)), (cloud, masks.select(rest)), tracking.voxel_m
+    )
+    ids[rest] = match_ids(overlap, old.ids[left], old.next_id, tracking.min_iou)
+    return ids
 
 
 def voxel_iou(
@@ -39,14 +72,17 @@ def shared_voxels(
     a: tuple[Cloud, InstanceMasks], b: tuple[Cloud, InstanceMasks], voxel_m: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """(N_a, N_b) voxels that two masks share, and how many each has: (N_a,) and (N_b,)."""
-    points = np.concatenate([a[0].points, b[0].points])
+    held = [np.unique(masks.indices) for _, masks in (a, b)]
+    points = np.concatenate([a[0].points[held[0]], b[0].points[held[1]]])
     keys = grid_keys(np.floor(points / voxel_m).astype(np.int64))
     _, inverse = np.unique(keys, return_inverse=True)
     inverse = inverse.reshape(-1)
     voxels = int(inverse.max(initial=-1)) + 1
     occupied = [
-        _occupancy(masks, part, voxels)
-        for (_, masks), part in zip((a, b), np.split(inverse, [len(a[0])]), strict=True)
+        _occupancy(masks, part[np.searchsorted(points, masks.indices)], voxels)
+        for (_, masks), points, part in zip(
+            (a, b), held, np.split(inverse, [len(held[0])]), strict=True
+        )
     ]
     shared = (occupied[0] @ occupied[1].T).toarray().astype(np.float64)
     sizes_a, sizes_b = (np.asarray(o.sum(axis=1), np.float64).reshape(-1) for o in occupied)
@@ -54,11 +90,12 @@ def shared_voxels(
 
 
 def _occupancy(
-    masks: InstanceMasks, voxel_of_point: npt.NDArray[np.int64], n_voxels: int
+    masks: InstanceMasks, voxels: npt.NDArray[np.int64], n_voxels: int
 ) -> sparse.csr_matrix:
+    """(N, n_voxels) ones where a mask occupies a voxel; voxels: that of each of its points."""
     rows = np.repeat(np.arange(len(masks)), masks.sizes)
     matrix = sparse.csr_matrix(
-        (np.ones(len(rows), np.float32), (rows, voxel_of_point[masks.indices])),
+        (np.ones(len(rows), np.float32), (rows, voxels)),
         shape=(len(masks), n_voxels),
     )
     matrix.data[:] = 1.0

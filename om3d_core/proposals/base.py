@@ -13,7 +13,11 @@ from om3d_core.progress import Job
 
 
 class Proposer(Protocol):
-    """Proposes object masks on a cloud; deterministic, without state between calls."""
+    """Proposes object masks on a cloud; deterministic, without state between calls.
+
+    One that needs to know the room but not the building says so by an attribute ``local = True``:
+    a large cloud is then given to it in tiles (:mod:`.tiles`).
+    """
 
     def propose(self, cloud: Cloud, job: Job, up: npt.NDArray[np.float64]) -> InstanceMasks:
         """Masks over the cloud's points; structure (floor, walls, ceiling) is flagged as such.

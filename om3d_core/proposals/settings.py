@@ -14,6 +14,11 @@ class ProposalSettings(Settings):
     """Where the 3D masks come from."""
 
     method: str = setting("geometric", "source of the 3D masks", choices=REGISTRY)
+    tile_m: float = setting(
+        6.0, "a cloud longer than this and two meters is cut into tiles of this side, meters, of "
+        "which only those that changed are proposed on anew (geometric only)", low=4.0,
+        high=10_000.0,
+    )
 
 
 class ProposerSettings(PluginSettings):

@@ -44,6 +44,8 @@ class GeometricProposer:
     convex borders (LCCP, Stein et al. 2014), then grouped by the surfaces that carry them.
     """
 
+    local = True
+
     def __init__(self, settings: GeometricSettings | None = None):
         self._settings = settings or GeometricSettings()
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
-from om3d_core.proposals.surface.planes import Plane, find_planes
+from om3d_core.proposals.surface.planes import find_planes
 from om3d_core.proposals.surface.samples import Float, resample, sample_distance
 
 MAP_UP = np.array([0.0, 0.0, 1.0])
@@ -20,8 +18,19 @@ PLANE_TOLERANCE_M = 0.015
 MIN_PLANE_M2 = 0.04
 
 
-def estimate_up(cloud: Cloud, hint: npt.ArrayLike | None = None) -> Float:
-    """The unit (3,) direction of up in the map frame.
+def facing_areas(cloud: Cloud) -> Float:
+    """(K, 3) the normals of the large planes of a cloud, as long as their areas (m²)."""
+    if not len(cloud):
+        return np.zeros((0, 3))
+    surface = resample(cloud, max(COARSE_VOXEL_M, sample_distance(cloud)))
+    planes = find_planes(surface, PLANE_TOLERANCE_M, MIN_PLANE_M2)
+    area_m2 = surface.voxel_m**2
+    facing = [plane.normal * (len(plane.members) * area_m2) for plane in planes]
+    return np.array(facing, np.float64).reshape(-1, 3)
+
+
+def estimate_up(facing: Float, hint: npt.ArrayLike | None = None) -> Float:
+    """The unit (3,) direction of up in the map frame, from the ``facing`` areas (K, 3) in it.
 
     Up is the normal of the floor, tables and other surfaces that are seen from above. ``hint``
     (3,) is a rough up, such as the mean of the cameras' own up directions; the answer then lies
@@ -29,20 +38,12 @@ def estimate_up(cloud: Cloud, hint: npt.ArrayLike | None = None) -> Float:
     camera (y down) are told apart by the exactness of their level planes. Falls back to the hint,
     or to z, where there is no plane.
     """
-    if not len(cloud):
-        return _up_from_planes([], hint)
-    surface = resample(cloud, max(COARSE_VOXEL_M, sample_distance(cloud)))
-    return _up_from_planes(find_planes(surface, PLANE_TOLERANCE_M, MIN_PLANE_M2), hint)
-
-
-def _up_from_planes(planes: Sequence[Plane], hint: npt.ArrayLike | None = None) -> Float:
-    """As :func:`estimate_up`, from planes already found."""
     guess = None if hint is None else np.asarray(hint, np.float64)
     fallback = MAP_UP if guess is None else guess / np.linalg.norm(guess)
-    if not planes:
+    if not len(facing):
         return fallback
-    normals = np.array([plane.normal for plane in planes])
-    areas = np.array([float(len(plane.members)) for plane in planes])
+    areas = np.linalg.norm(facing, axis=1)
+    normals = facing / areas[:, None]
     cosines = normals @ normals.T
     facing = (cosines > AGREE_COS) @ areas
     opposing = (cosines < -AGREE_COS) @ areas

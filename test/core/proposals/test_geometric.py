@@ -17,7 +17,7 @@ from om3d_core.mapping.fusion import cloud_from_frame
 from om3d_core.mapping.gravity import decide_up
 from om3d_core.progress import Job
 from om3d_core.proposals.geometric import GeometricProposer, GeometricSettings
-from om3d_core.proposals.surface.gravity import estimate_up
+from om3d_core.proposals.surface.gravity import estimate_up, facing_areas
 
 STEP_M = 0.006
 GRAY, WOOD, RED, BLUE = (120, 120, 120), (190, 150, 100), (200, 40, 40), (40, 60, 200)
@@ -234,7 +234,7 @@ def test_tiny_clouds(n: int) -> None:
         np.zeros((n, 3), np.float32),
     )
     assert propose(cloud).n_points == n
-    assert np.isclose(np.linalg.norm(estimate_up(cloud)), 1.0)
+    assert np.isclose(np.linalg.norm(estimate_up(facing_areas(cloud))), 1.0)
 
 
 def test_coincident_points() -> None:
@@ -294,14 +294,14 @@ def test_up_in_a_camera_frame(tilt_rad: float) -> None:
     camera_from_map = np.array([[1.0, 0, 0], [0, c, s], [0, -s, c]]) @ np.array(
         [[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]
     )
-    up = estimate_up(moved(cloud, camera_from_map, (0, 0, 2)))
+    up = estimate_up(facing_areas(moved(cloud, camera_from_map, (0, 0, 2))))
     assert up @ camera_from_map[:, 2] > np.cos(np.deg2rad(3))
 
 
 def test_up_with_a_hint() -> None:
     cloud, _ = two_boxes_on_a_table(0.1)
     turned = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
-    up = estimate_up(moved(cloud, turned, (0, 0, 0)), hint=[0.8, 0.3, 0.2])
+    up = estimate_up(facing_areas(moved(cloud, turned, (0, 0, 0))), hint=[0.8, 0.3, 0.2])
     assert up @ turned[:, 2] > np.cos(np.deg2rad(3))
 
 

@@ -1,0 +1,204 @@
+"""A large cloud cut into tiles, and the masks on tiles joined to masks on the cloud.
+
+What is proposed on a tile depends on the points of the tile and of a meter around it alone. Tiles
+lie fixed in the map, so that one that a map does not grow into stays as it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.masks import InstanceMasks
+
+Int = npt.NDArray[np.int64]
+
+AROUND_M = 1.0
+CUT_M = 0.03
+SLACK_M = 0.1
+MIN_SAME_IOU = 0.5
+MIN_SAME_POINTS = 20
+MIN_STRUCTURE_POINTS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """rows (k,): ascending points of the cloud in the tile and around it. own (k,) bool: those in
+    the tile itself. low, high (3,): the corners of the tile, infinite along axes that are not
+    cut."""
+
+    rows: Int
+    own: npt.NDArray[np.bool_]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+
+def cut(cloud: Cloud, tile_m: float) -> list[Tile]:
+    """The tiles that hold points of the cloud, by place; one if the cloud is not large.
+
+    An axis is cut where the cloud is longer along it than a tile with what lies around it.
+    """
+    low, high = (end.astype(np.float64) for end in cloud.bounds())
+    axes = np.flatnonzero(high - low > tile_m + 2 * AROUND_M)
+    if not len(axes):
+        everywhere = np.full(3, np.inf)
+        return [Tile(np.arange(len(cloud)), np.ones(len(cloud), bool), -everywhere, everywhere)]
+    along = cloud.points[:, axes].astype(np.float64)
+    home = _cells(along, tile_m)
+    first, last = _cells(along - AROUND_M, tile_m), _cells(along + AROUND_M, tile_m)
+    rows, cells = [], []
+    for to_last in itertools.product((False, True), repeat=len(axes)):
+        there = (first != last)[:, to_last].all(axis=1)
+        rows.append(np.flatnonzero(there))
+        cells.append(np.where(to_last, last, first)[there])
+    return list(_grouped(np.concatenate(rows), np.concatenate(cells), home, axes, tile_m))
+
+
+def _cells(along: npt.NDArray[np.float64], tile_m: float) -> Int:
+    """The cells of coordinates; the origin is in the middle of one."""
+    return np.floor(along / tile_m + 0.5).astype(np.int64)
+
+
+def _grouped(rows: Int, cells: Int, home: Int, axes: Int, tile_m: float) -> Iterator[Tile]:
+    """The tiles of points ``rows`` (k,) that lie in or around ``cells`` (k, axes)."""
+    order = np.lexsort((rows, *cells.T[::-1]))
+    rows, cells = rows[order], cells[order]
+    starts = np.flatnonzero((np.diff(cells, axis=0) != 0).any(axis=1)) + 1
+    for part, cell in zip(np.split(rows, starts), cells[np.append(0, starts)], strict=True):
+        own = (home[part] == cell).all(axis=1)
+        if own.any():
+            low, high = np.full(3, -np.inf), np.full(3, np.inf)
+            low[axes], high[axes] = (cell - 0.5) * tile_m, (cell + 0.5) * tile_m
+            yield Tile(part, own, low, high)
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """A mask on a tile. rows (k,): its points in the cloud. at_home: whether its middle lies in
+    the tile. whole: whether it ends before the points around the tile do."""
+
+    tile: int
+    rows: Int
+    score: float
+    at_home: bool
+    whole: bool
+
+
+def join(cloud: Cloud, tiles: Sequence[Tile], masks: Sequence[InstanceMasks]) -> InstanceMasks:
+    """The masks on the tiles (each over its ``rows``) as masks on the cloud, by falling score.
+
+    An object that two tiles show is taken from the one that shows it whole and nearer its middle;
+    one that no tile shows whole is put together. Structure ends with its tile.
+    """
+    if len(tiles) == 1:
+        return masks[0]
+    pieces, members, scores, structure = [], [], [], []
+    for number, (tile, found) in enumerate(zip(tiles, masks, strict=True)):
+        for i in np.flatnonzero(found.structure).tolist():
+            held = found[i][tile.own[found[i]]]
+            if len(held) >= MIN_STRUCTURE_POINTS:
+                members.append(tile.rows[held])
+                scores.append(float(found.scores[i]))
+                structure.append(True)
+        for i in np.flatnonzero(~found.structure).tolist():
+            rows = tile.rows[found[i]]
+            pieces.append(_piece(cloud, number, tile, rows, float(found.scores[i])))
+    for rows, score in _objects(pieces, _same(tiles, pieces, len(cloud))):
+        members.append(rows)
+        scores.append(score)
+        structure.append(False)
+    order = sorted(
+        range(len(members)), key=lambda i: (-scores[i], -len(members[i]), int(members[i][0]))
+    )
+    return InstanceMasks.from_lists(
+        [members[i] for i in order], len(cloud), np.array(scores, np.float32)[order],
+        np.array(structure, bool)[order],
+    )
+
+
+def _piece(cloud: Cloud, number: int, tile: Tile, rows: Int, score: float) -> _Piece:
+    points = cloud.points[rows].astype(np.float64)
+    middle, near = points.mean(axis=0), AROUND_M - CUT_M
+    return _Piece(
+        number, rows, score,
+        bool(((middle >= tile.low - SLACK_M) & (middle < tile.high + SLACK_M)).all()),
+        bool((points.min(axis=0) > tile.low - near).all()
+             and (points.max(axis=0) < tile.high + near).all()),
+    )
+
+
+def _same(tiles: Sequence[Tile], pieces: Sequence[_Piece], n_points: int) -> Int:
+    """(pieces,) which object each piece shows: those that agree where both their tiles see."""
+    of_tile: list[list[int]] = [[] for _ in tiles]
+    for i, piece in enumerate(pieces):
+        of_tile[piece.tile].append(i)
+    links = []
+    place = np.full(n_points, -1, np.int64)
+    for a, b in itertools.combinations(range(len(tiles)), 2):
+        gap = np.maximum(tiles[a].low - tiles[b].high, tiles[b].low - tiles[a].high).max()
+        if gap > 2 * AROUND_M:
+            continue
+        shared = np.intersect1d(tiles[a].rows, tiles[b].rows, assume_unique=True)
+        place[shared] = np.arange(len(shared))
+        first, second = ([pieces[i] for i in of_tile[t]] for t in (a, b))
+        for i, j in _matches(first, second, place, len(shared)):
+            links.append((of_tile[a][i], of_tile[b][j]))
+        place[shared] = -1
+    ends = np.array(links, np.int64).reshape(-1, 2).T
+    graph = sparse.coo_matrix((np.ones(len(links)), tuple(ends)), (len(pieces), len(pieces)))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def _matches(
+    first: Sequence[_Piece], second: Sequence[_Piece], place: Int, n_shared: int
+) -> Iterator[tuple[int, int]]:
+    """Pairs of pieces of two tiles, one to one, by the IoU of their parts in shared points.
+
+    place: of each point of the cloud among the shared ones, -1 for the others.
+    """
+    a, b = (_over_shared(pieces, place, n_shared) for pieces in (first, second))
+    common = (a @ b.T).tocoo()
+    held = [np.asarray(part.sum(axis=1)).reshape(-1) for part in (a, b)]
+    i, j = common.row, common.col
+    iou = common.data / (held[0][i] + held[1][j] - common.data)
+    sizes = [np.array([len(piece.rows) for piece in pieces]) for pieces in (first, second)]
+    alike = np.minimum(sizes[0][i], sizes[1][j]) / np.maximum(sizes[0][i], sizes[1][j])
+    good = (iou >= MIN_SAME_IOU) & (common.data >= MIN_SAME_POINTS)
+    free = [np.ones(len(first), bool), np.ones(len(second), bool)]
+    for n in np.lexsort((j, i, -alike, -iou)):
+        if good[n] and free[0][i[n]] and free[1][j[n]]:
+            free[0][i[n]] = free[1][j[n]] = False
+            yield int(i[n]), int(j[n])
+
+
+def _over_shared(pieces: Sequence[_Piece], place: Int, n_shared: int) -> sparse.csr_matrix:
+    """(pieces, n_shared) ones where a piece holds a shared point."""
+    parts = [place[piece.rows] for piece in pieces]
+    parts = [part[part >= 0] for part in parts]
+    indptr = np.cumsum([0, *(len(part) for part in parts)])
+    indices = np.concatenate([*parts, np.zeros(0, np.int64)])
+    return sparse.csr_matrix((np.ones(len(indices)), indices, indptr), (len(pieces), n_shared))
+
+
+def _objects(pieces: Sequence[_Piece], same: Int) -> Iterator[tuple[Int, float]]:
+    """Points and score of each object."""
+    order = np.argsort(same, kind="stable")
+    starts = np.flatnonzero(np.diff(same[order])) + 1
+    for group in np.split(order, starts) if len(order) else []:
+        shown = [pieces[i] for i in group]
+        whole = [piece for piece in shown if piece.whole]
+        if whole:
+            best = max(whole, key=lambda p: (p.at_home, p.score, -p.tile))
+            if best.at_home or len(shown) > 1:
+                yield best.rows, best.score
+        elif len(shown) > 1 or shown[0].at_home:
+            sizes = [len(piece.rows) for piece in shown]
+            rows = np.unique(np.concatenate([piece.rows for piece in shown]))
+            yield rows, float(np.average([piece.score for piece in shown], weights=sizes))
