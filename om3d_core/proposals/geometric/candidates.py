@@ -27,6 +27,7 @@ FIXTURE_TRUST = 0.6
 LARGE_FIXTURE_M2 = 0.3
 FURNITURE_AREA_M2 = 0.06
 MIN_PART_M2 = 0.0015
+MIN_FURNITURE_SCORE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +116,8 @@ def _group_candidates(
             likely *= area / (area + FURNITURE_AREA_M2)
         else:
             likely *= FIXTURE_TRUST * area / (area + FIXTURE_AREA_M2)
+        if furniture and len(cluster) < len(group) and likely < MIN_FURNITURE_SCORE:
+            continue
         result.append(Candidate(members, likely))
     return result
 

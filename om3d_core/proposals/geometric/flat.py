@@ -21,6 +21,7 @@ MIN_CONTRAST = 0.1
 FULL_CONTRAST = 0.4
 MIN_FILL = 0.45
 SCORE = 0.6
+MIN_FLAT_SCORE = 0.2
 
 
 def flat_candidates(
@@ -57,7 +58,9 @@ def flat_candidates(
         fill = _fill(surface.points[patch], normal, area)
         if contrast >= MIN_CONTRAST and fill >= MIN_FILL:
             score = SCORE * min(contrast / FULL_CONTRAST, 1.0) * min(fill, 1.0)
-            result.append(Candidate(patch, score * area / (area + min_area_m2)))
+            score *= area / (area + min_area_m2)
+            if score >= MIN_FLAT_SCORE:
+                result.append(Candidate(patch, score))
     return result
 
 
