@@ -12,6 +12,7 @@ from om3d_core.data.cloud import Cloud, grid_keys
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import FeatureTable, ViewTable
+from om3d_core.mapping.chunks import in_chunk_order
 from om3d_core.mapping.embedder import Encoded
 from om3d_core.mapping.tracking import TrackingSettings, match_ids, voxel_iou
 
@@ -27,7 +28,10 @@ class BaseLayer:
     scene: Scene
 
     def under(self, cloud: Cloud, voxel_m: float) -> Cloud:
-        """``cloud`` with the old points of all cells of two voxels' side in which it has none."""
+        """``cloud`` with the old points of all cells of two voxels' side in which it has none.
+
+        Its points come in the order of a fused cloud.
+        """
         old = self.scene.cloud
         if not len(cloud):
             return old
@@ -35,13 +39,12 @@ class BaseLayer:
         keys = grid_keys(np.floor(points / np.float32(2 * voxel_m)).astype(np.int64))
         before, now = np.split(keys, [len(old)])
         kept = old.select(~np.isin(before, now))
-        points = np.concatenate([kept.points, cloud.points])
-        order = np.lexsort(points.T[::-1])
-        return Cloud(
-            points[order],
-            np.concatenate([kept.colors, cloud.colors])[order],
-            np.concatenate([kept.normals, cloud.normals])[order],
+        both = Cloud(
+            np.concatenate([kept.points, cloud.points]),
+            np.concatenate([kept.colors, cloud.colors]),
+            np.concatenate([kept.normals, cloud.normals]),
         )
+        return in_chunk_order(both, voxel_m)
 
     def rows_of(self, cloud: Cloud, masks: InstanceMasks, tracking: TrackingSettings) -> Rows:
         """(N,) which old instance each of the masks on ``cloud`` is, -1 for none."""

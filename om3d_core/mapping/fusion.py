@@ -17,14 +17,14 @@ from om3d_core.mapping.block_frames import (
     choose_frames,
     unpack,
 )
+from om3d_core.mapping.block_grid import BLOCK_RESOLUTION, erase, new_grid, with_room
+from om3d_core.mapping.chunks import Chunks
 from om3d_core.mapping.keyframes import FrameKey, KeyframeStore
 from om3d_core.mapping.set_aside import blaming
 from om3d_core.progress import Job
 from om3d_core.settings import Settings, setting
 
-BLOCK_RESOLUTION = 8
 INITIAL_BLOCKS = 4096
-ATTRIBUTES = ("tsdf", "weight", "color")
 UNKNOWN = (-1,)
 NORMAL_RADIUS_M = 0.02
 NORMAL_NEIGHBORS = 30
@@ -60,21 +60,19 @@ class Fuser:
 
         self._o3d = o3d
         self._settings = settings or FusionSettings()
-        float32 = o3d.core.float32
-        self._grid = o3d.t.geometry.VoxelBlockGrid(
-            ATTRIBUTES,
-            (float32, float32, float32),
-            [o3d.core.SizeVector([channels]) for channels in (1, 1, 3)],
-            voxel_size=self._settings.voxel_m,
-            block_resolution=BLOCK_RESOLUTION,
-            block_count=INITIAL_BLOCKS,
-        )
+        self._grid = new_grid(self._settings.voxel_m, INITIAL_BLOCKS)
+        self._chunks = Chunks(self._settings.voxel_m)
         self._frames = 0
 
     @property
     def block_m(self) -> float:
         """The side of a block, meters."""
         return BLOCK_RESOLUTION * self._settings.voxel_m
+
+    @property
+    def chunks_extracted(self) -> int:
+        """How many chunks all clouds together took so far; see :class:`Chunks`."""
+        return self._chunks.extracted
 
     def blocks_of(self, frame: Frame) -> npt.NDArray[np.int32]:
         """(B, 3) the blocks that a frame sees a surface in; none without depth in range."""
@@ -96,6 +94,8 @@ class Fuser:
         if not len(blocks):
             return
         s, o3d = self._settings, self._o3d
+        self._chunks.touch(blocks)
+        self._grid = with_room(self._grid, len(blocks), s.voxel_m)
         depth = o3d.t.geometry.Image(self._in_range(frame))
         color = o3d.t.geometry.Image(frame.rgb.astype(np.float32) / np.float32(255.0))
         # Open3D drops the fraction of a pixel's coordinates; half a pixel more rounds them.
@@ -110,22 +110,15 @@ class Fuser:
 
     def reset(self, blocks: npt.NDArray[np.int32]) -> None:
         """Take these blocks (B, 3) out, as if they had not been seen."""
-        o3d = self._o3d
-        if not len(blocks):
-            return
-        table, keys = self._grid.hashmap(), o3d.core.Tensor(blocks)
-        index, there = table.find(keys)
-        rows = index[there].to(o3d.core.int64)
-        for name in ATTRIBUTES:  # a later block may get the place of an erased one as it is
-            self._grid.attribute(name)[rows] = 0.0
-        table.erase(keys)
+        self._chunks.touch(blocks)
+        erase(self._grid, blocks)
 
     def _in_range(self, frame: Frame) -> npt.NDArray[np.float32]:
         near = frame.depth <= self._settings.max_depth_m
         return np.ascontiguousarray(np.where(near, frame.depth, np.float32(0.0)), np.float32)
 
     def cloud(self, frames: int | None = None) -> Cloud:
-        """The surface seen so far, in the map frame, its points in lexicographic order.
+        """The surface seen so far, in the map frame, by chunk and place as :class:`Chunks` has it.
 
         frames: how many have been fused, if some only into a part of what they see.
         """
@@ -133,19 +126,7 @@ class Fuser:
         if not count:
             return Cloud.empty()
         threshold = min(self._settings.min_weight, float(count)) - 0.5
-        surface = self._grid.extract_point_cloud(weight_threshold=max(threshold, 0.0))
-        if "positions" not in surface.point or not len(surface.point.positions):
-            return Cloud.empty()
-        points = surface.point.positions.numpy().astype(np.float32)
-        colors = surface.point.colors.numpy()
-        normals = surface.point.normals.numpy()
-        order = np.lexsort(points.T[::-1])
-        order = order[np.isfinite(points[order]).all(axis=1)]
-        return Cloud(
-            points[order],
-            np.clip(np.rint(colors[order] * 255.0), 0, 255).astype(np.uint8),
-            _unit_or_zero(normals[order]),
-        )
+        return self._chunks.cloud(self._grid, max(threshold, 0.0))
 
 
 class IncrementalFusion:
@@ -178,6 +159,7 @@ class IncrementalFusion:
         new = {stamp: self._blocks_of(frames, stamp) for stamp in keys if stamp not in known}
         if self._cloud is not None and not (new or gone or self._unfinished):
             return self._cloud
+        self._cloud = None
         seen = {s: known[s][1] if s in known else new[s] for s in keys}
         touched = np.unique(np.concatenate([
             *(blocks.keys for blocks in gone.values()), *(blocks.keys for blocks in new.values()),

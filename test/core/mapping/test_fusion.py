@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import numpy.typing as npt
@@ -103,9 +104,12 @@ def test_two_runs_are_bit_identical(frames: list[Frame]) -> None:
         assert np.array_equal(getattr(first, name), getattr(second, name))
 
 
-def test_points_are_sorted(frames: list[Frame]) -> None:
+def test_points_are_sorted_by_chunk(frames: list[Frame]) -> None:
     points = fused(frames[:1]).points
-    assert np.array_equal(np.lexsort(points.T[::-1]), np.arange(len(points)))
+    chunks = np.floor(points / np.float64(1.28))
+    assert len(np.unique(chunks, axis=0)) > 4
+    order = np.lexsort((*points.T[::-1], *chunks.T[::-1]))
+    assert np.array_equal(order, np.arange(len(points)))
 
 
 def test_a_single_frame_is_enough(frames: list[Frame]) -> None:
@@ -191,7 +195,7 @@ def store_of(frames: list[Frame]) -> KeyframeStore:
 
 def assert_same(a: Cloud, b: Cloud) -> None:
     assert np.array_equal(a.points, b.points) and np.array_equal(a.colors, b.colors)
-    assert np.array_equal(a.normals, b.normals)
+    assert np.array_equal(a.normals, b.normals) and a.digest == b.digest
 
 
 @given(data=st.data(), most=st.integers(0, 2))
@@ -225,6 +229,34 @@ def test_a_frame_without_depth_changes_nothing(frames: list[Frame]) -> None:
     before = fusion.cloud(store, Job())
     store.add(replace(frames[2], depth=np.zeros_like(frames[2].depth)))
     assert_same(fusion.cloud(store, Job()), before)
+
+
+def test_only_chunks_near_touched_blocks_are_extracted_anew(frames: list[Frame]) -> None:
+    fuser = Fuser(FusionSettings(min_weight=1.0))
+    for frame in frames:
+        fuser.integrate(frame)
+    first, chunks = fuser.cloud(), fuser.chunks_extracted
+    assert chunks > 8
+    assert_same(fuser.cloud(), first)
+    assert fuser.chunks_extracted == chunks
+    floor = fuser.blocks_of(frames[0])
+    inner = ((floor[:, :2] % 16 >= 2) & (floor[:, :2] % 16 < 14)).all(axis=1)
+    fuser.integrate(frames[0], floor[inner & (floor[:, 2] == 0)][:1])
+    fuser.cloud()
+    assert fuser.chunks_extracted == chunks + 2, "one above the floor, one below"
+
+
+def test_a_cloud_that_fails_is_made_by_the_next_call(
+    frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, grown = store_of(frames[:3]), IncrementalFusion(FusionSettings())
+    grown.cloud(store, Job())
+    store.add(frames[3])
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(Fuser, "cloud", Mock(side_effect=MemoryError))
+        grown.cloud(store, Job())
+    fresh = IncrementalFusion(FusionSettings())
+    assert_same(grown.cloud(store, Job()), fresh.cloud(store, Job()))
 
 
 def test_a_block_that_has_its_frames_is_left_as_it_is(
