@@ -28,6 +28,7 @@ from om3d_ros.node.executor import OneAtATime
 from om3d_ros.node.lifecycle import ManagedNode
 from om3d_ros.node.outcomes import NotActiveError, carry_out
 from om3d_ros.node.parameters import ParameterSet
+from om3d_ros.node.patience import Patience
 from om3d_ros.node.process import run
 from om3d_ros.node.settings import QueryNodeSettings
 from om3d_ros.query_session import Answering
@@ -45,6 +46,7 @@ PARAMETERS = ParameterSet(
 )
 
 
+SOUGHT_S = 1.0
 SHOWN_S = 0.2
 """Time between two looks for a new answer to show; making its markers delays other answers."""
 
@@ -63,7 +65,9 @@ class QueryNode(ManagedNode):
         self._maps: list[Subscription[Any]] = []
         self._map_group = OneAtATime()
         self._lost = self.create_guard_condition(self._subscribe_anew)
+        self._patience = Patience()
         self._watch_mappers()
+        self.steady_timer(SOUGHT_S, self._seek_map, OneAtATime())
         self.steady_timer(SHOWN_S, self._publish_markers, OneAtATime())
 
     def set_up(self) -> None:
@@ -79,6 +83,7 @@ class QueryNode(ManagedNode):
 
     def start(self) -> None:
         """Subscribe to the map."""
+        self._patience.renew()
         self._subscribe()
 
     def stop(self) -> None:
@@ -136,6 +141,12 @@ class QueryNode(ManagedNode):
 
     def _count_mappers(self, alive: int) -> None:
         if self._freshness.count(alive):
+            self._lost.trigger()
+
+    def _seek_map(self) -> None:
+        """Ask once more for a map that does not come from the mapper that lives."""
+        missing = self._freshness.mappers > 0 and self._freshness.stale
+        if missing and self.is_active and self._patience.ends():
             self._lost.trigger()
 
     def _query_text(self, request: Any, response: Any) -> Any:

@@ -13,6 +13,7 @@ from rclpy.subscription import Subscription
 
 from om3d_core.streams.usage import Arrivals
 from om3d_ros.node import qos
+from om3d_ros.node.patience import Patience
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -29,7 +30,8 @@ class Input:
     It is reliable if all of them are, and asks for what was published before if all of them keep
     it; ``reliability`` and :class:`qos.Overrides` win over that. When what is offered changes, a
     new subscription is made at once and the former one ends a moment later, so that nothing is
-    missed between them; what comes twice is passed on once.
+    missed between them; what comes twice is passed on once. The same is done from time to time
+    while there are publishers and nothing was ever heard.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Input:
         self._former: deque[tuple[float, Subscription[Any]]] = deque()
         self._took_s: deque[float] = deque(maxlen=MEASURED)
         self._came_s = time.monotonic()
+        self._unheard: Patience | None = Patience()
         self.arrivals = Arrivals()
         self._offered = self._look()
         self._subscription = self._subscribe(self._wanted())
@@ -101,7 +104,10 @@ class Input:
         now = time.monotonic()
         self._offered = self._look()
         wanted, present = self._wanted(), self._subscription.qos_profile
-        if self._offered and _delivery(wanted) != _delivery(present):
+        if self._unheard is not None and not self._offered:
+            self._unheard.renew()
+        deaf = self._unheard is not None and self._unheard.ends()
+        if self._offered and (deaf or _delivery(wanted) != _delivery(present)):
             self._former.append((now, self._subscription))
             self._floor = {name: at - LATE_NS for name, at in self._newest.items()}
             self._subscription = self._subscribe(wanted)
@@ -141,7 +147,7 @@ class Input:
             self._recent.append(sent_ns)
             self._newest[publisher] = max(self._newest.get(publisher, 0), sent_ns)
         self.arrivals.add(publisher, number)
-        self._came_s = time.monotonic()
+        self._came_s, self._unheard = time.monotonic(), None
         self._take(message)
         self._took_s.append(time.thread_time() - began)
 

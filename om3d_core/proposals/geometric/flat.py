@@ -21,7 +21,7 @@ MIN_CONTRAST = 0.1
 FULL_CONTRAST = 0.4
 MIN_FILL = 0.45
 SCORE = 0.6
-MIN_FLAT_SCORE = 0.2
+MIN_FLAT_SCORE = 0.3
 
 
 def flat_candidates(

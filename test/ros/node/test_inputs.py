@@ -19,6 +19,7 @@ from om3d_core.errors import SettingsError
 from om3d_ros.node import inputs
 from om3d_ros.node.executor import NodeExecutor, OneAtATime
 from om3d_ros.node.inputs import Input
+from om3d_ros.node.patience import Patience
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 VOLATILE, LATCHED = DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL
@@ -139,6 +140,25 @@ def test_nothing_is_lost_or_doubled_when_publishers_come_and_go(world, monkeypat
     world.spin(0.2)
     assert world.heard == [str(i) for i in range(150)]
     assert source.arrivals.lost == 0 and source.arrivals.received == 150
+
+
+def test_what_was_never_heard_is_subscribed_to_anew(world, monkeypatch):
+    monkeypatch.setattr(inputs, "Patience", lambda: Patience(0.3))
+    monkeypatch.setattr(inputs, "HANDOVER_S", 0.3)
+    make, topics = world.listener.create_subscription, ["elsewhere"]
+
+    def deaf_once(kind, topic, *given, **options):
+        return make(kind, topics.pop() if topics else topic, *given, **options)
+
+    monkeypatch.setattr(world.listener, "create_subscription", deaf_once)
+    publisher = world.publisher(durability=LATCHED)
+    world.send(publisher)
+    world.listen()
+    world.until(lambda: world.heard == ["0"], "what was published")
+    for _ in range(40):
+        world.spin(0.02)
+        world.input.watch()
+    assert world.heard == ["0"] and publisher.get_subscription_count() == 1
 
 
 def test_messages_that_overflow_the_queue_are_counted(world):
