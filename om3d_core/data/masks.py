@@ -201,8 +201,39 @@ def _ascending(given: npt.ArrayLike) -> npt.NDArray[Any]:
 def intersection_counts(a: InstanceMasks, b: InstanceMasks) -> npt.NDArray[np.int64]:
     """(N_a, N_b) number of shared points of every pair of masks over the same cloud."""
     expect(a.n_points == b.n_points, f"masks over {a.n_points} points", b.n_points)
-    shared: npt.NDArray[np.float32] = (a.to_csr() @ b.to_csr().T).toarray()
-    return np.rint(shared).astype(np.int64)
+    rng = np.random.default_rng(0)
+    signature = _signature(a, rng) if a is b else _signature(a, rng) + _signature(b, rng)
+    _, points, counts = np.unique(signature, return_index=True, return_counts=True)
+    shared = (_at(a, points).multiply(counts).tocsr() @ _at(b, points).T).toarray()
+    result: npt.NDArray[np.int64] = np.rint(shared).astype(np.int64)
+    return result
+
+
+def _signature(masks: InstanceMasks, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """(P,) the sum of a random number of each mask that holds a point, modulo 2 ** 64.
+
+    Points of the same masks, and in all likelihood no others, have the same; there are far fewer
+    such groups than points.
+    """
+    drawn = rng.integers(-(1 << 63), 1 << 63, len(masks), np.int64)
+    of_mask = sparse.csr_matrix(
+        (np.repeat(drawn, masks.sizes), masks.indices, masks.indptr),
+        shape=(len(masks), masks.n_points),
+    )
+    result: npt.NDArray[np.int64] = of_mask.T @ np.ones(len(masks), np.int64)
+    return result
+
+
+def _at(masks: InstanceMasks, points: npt.NDArray[np.int64]) -> sparse.csr_matrix:
+    """(N, len(points)) ones where a mask holds one of the points."""
+    place = np.full(masks.n_points, -1, np.int64)
+    place[points] = np.arange(len(points))
+    columns = place[masks.indices]
+    kept = np.flatnonzero(columns >= 0)
+    indptr = np.searchsorted(kept, masks.indptr)
+    return sparse.csr_matrix(
+        (np.ones(len(kept)), columns[kept], indptr), shape=(len(masks), len(points))
+    )
 
 
 def iou_matrix(a: InstanceMasks, b: InstanceMasks) -> npt.NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,12 @@ from om3d_core.mapping.visibility import (
 from om3d_core.progress import Job
 
 Rows = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Corners = npt.NDArray[np.float64]
 SLACK_PX, SLACK_M = 2.0, 0.05
 """By how much a view is taken for wider and deeper than it is, beyond all rounding."""
+AT_ONCE = 16
+"""Frames that are held at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +42,11 @@ class _Seen:
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """What each frame sees, by stamp, of the instances with ``digests``."""
+    """What each frame sees, by stamp, of the instances with ``digests``, and the corners
+    (N, 8, 3) of the boxes around these."""
 
     digests: tuple[bytes, ...]
+    corners: Corners
     seen: dict[int, _Seen]
 
 
@@ -47,13 +54,13 @@ class Sightings:
     """Keeps a table of frames and instances, of which only what is new is looked at.
 
     An instance is known by the digest of its points, so that one that a refresh proposes again
-    costs nothing, nor do frames whose view no new instance is in. looks: how many pairs of a frame
-    and an instance were looked at so far.
+    costs nothing, nor do frames whose view no new instance is in, nor instances that no new frame
+    reaches. looks: how many pairs of a frame and an instance were looked at so far.
     """
 
     def __init__(self, settings: VisibilitySettings):
         self._settings = settings
-        self._table = _Table((), {})
+        self._table = _Table((), np.zeros((0, 8, 3)), {})
         self.looks = 0
 
     def update(
@@ -63,42 +70,62 @@ class Sightings:
 
         A cancel, or a frame that fails, leaves what was known.
         """
-        digests = digests_of(cloud, masks)
+        digests, stamps, n = digests_of(cloud, masks), frames.stamps, len(masks)
         old_row = {digest: row for row, digest in enumerate(self._table.digests)}
         origin = np.array([old_row.get(digest, -1) for digest in digests], np.int64)
-        new = np.flatnonzero(origin < 0)
-        stamps, seen = frames.stamps, dict[int, _Seen]()
-        whole, part = None, _Points.of(cloud, masks, new)
-        for done, stamp in enumerate(stamps):
-            job.step("views", done, len(stamps))
+        old, new = np.flatnonzero(origin >= 0), np.flatnonzero(origin < 0)
+        corners = np.zeros((n, 8, 3))
+        corners[old] = self._table.corners[origin[old]]
+        corners[new] = _corners(cloud, masks, new)
+        points = _Points.of(cloud, masks, new)
+        seen: dict[int, _Seen] = {}
+        unknown = []
+        for stamp in stamps:
             known = self._table.seen.get(stamp)
-            with blaming(stamp):
-                if known is None or known.key != frames.key(stamp):
-                    whole = whole or _Points.of(cloud, masks, np.arange(len(masks)))
-                    seen[stamp] = self._look_at_all(frames, stamp, whole)
-                else:
-                    fresh = None
-                    if len(new) and self._may_show(frames, stamp, known.far_m, part):
-                        fresh = self._look(frames[stamp], part)
-                    rows = _joined(known.instances, origin, new, fresh)
-                    seen[stamp] = _Seen(known.key, known.far_m, rows)
-        self._table = _Table(digests, seen)
+            if known is None or known.key != frames.key(stamp):
+                unknown.append(stamp)
+                continue
+            job.step("views", len(seen), len(stamps))
+            parts = [(old, known.instances.of(origin[old]))]
+            if self._reached(frames, stamp, known.far_m, corners[new]).any():
+                with blaming(stamp):
+                    parts.append((new, self._look(frames[stamp], points)))
+            seen[stamp] = _Seen(known.key, known.far_m, _joined(n, parts))
+        needed = np.zeros(n, bool)
+        for start in range(0, len(unknown), AT_ONCE):
+            job.step("views", len(seen), len(stamps))
+            held = self._load(frames, unknown[start : start + AT_ONCE])
+            for stamp, (_, far_m) in held.items():
+                needed |= self._reached(frames, stamp, far_m, corners)
+            rows = np.flatnonzero(needed)
+            if start == 0 or len(rows) > len(points.masks):
+                points = _Points.of(cloud, masks, rows)
+            for stamp, (frame, far_m) in held.items():
+                with blaming(stamp):
+                    looked = _joined(n, [(rows, self._look(frame, points))])
+                seen[stamp] = _Seen(frames.key(stamp), far_m, looked)
+        self._table = _Table(digests, corners, seen)
         return [seen[stamp].instances for stamp in stamps]
 
-    def _look_at_all(self, frames: KeyframeStore, stamp: int, points: _Points) -> _Seen:
-        frame = frames[stamp]
-        return _Seen(frames.key(stamp), float(frame.depth.max()), self._look(frame, points))
+    def _load(self, frames: KeyframeStore, stamps: list[int]) -> dict[int, tuple[Frame, float]]:
+        """Frames by stamp, and how far each sees."""
+        held = {}
+        for stamp in stamps:
+            with blaming(stamp):
+                frame = frames[stamp]
+            held[stamp] = frame, float(frame.depth.max())
+        return held
 
-    def _may_show(
-        self, frames: KeyframeStore, stamp: int, far_m: float, points: _Points
-    ) -> bool:
-        """Whether the view of a frame reaches the box of an instance; sure where it says no."""
+    def _reached(
+        self, frames: KeyframeStore, stamp: int, far_m: float, corners: Corners
+    ) -> Bools:
+        """(N,) whether the view of a frame reaches each of the boxes; sure where it says no."""
         s = self._settings
         if not (s.require_front and s.require_depth):
-            return True
+            return np.ones(len(corners), bool)
         camera_from_map = np.linalg.inv(frames.pose(stamp))
-        corners = points.corners @ camera_from_map[:3, :3].T + camera_from_map[:3, 3]
-        k, (x, y, z) = frames.intrinsics(stamp), np.moveaxis(corners, 2, 0)
+        in_camera = corners @ camera_from_map[:3, :3].T + camera_from_map[:3, 3]
+        k, (x, y, z) = frames.intrinsics(stamp), np.moveaxis(in_camera, 2, 0)
         outside = [
             z < -SLACK_M, z > far_m + s.depth_tolerance_m + SLACK_M,
             k.fx * x + (k.cx + SLACK_PX) * z < 0,
@@ -106,7 +133,8 @@ class Sightings:
             k.fy * y + (k.cy + SLACK_PX) * z < 0,
             k.fy * y + (k.cy - k.height - SLACK_PX) * z > 0,
         ]  # fmt: skip
-        return not bool(np.any([side.all(axis=1) for side in outside], axis=0).all())
+        reached: Bools = ~np.any([side.all(axis=1) for side in outside], axis=0)
+        return reached
 
     def _look(self, frame: Frame, points: _Points) -> Observation:
         self.looks += len(points.masks)
@@ -119,38 +147,38 @@ class Sightings:
 
 @dataclass(frozen=True, eq=False)
 class _Points:
-    """The points of some instances, their masks over them, and the corners (N, 8, 3) of the
-    boxes around each."""
+    """The points of some instances, and their masks over them."""
 
     points: npt.NDArray[np.float32]
     masks: InstanceMasks
-    corners: npt.NDArray[np.float64]
 
     @classmethod
     def of(cls, cloud: Cloud, masks: InstanceMasks, rows: Rows) -> _Points:
         chosen = masks.select(rows)
-        held = np.unique(chosen.indices)
-        local = np.searchsorted(held, chosen.indices).astype(np.int32)
-        ends = [
-            np.stack([points.min(axis=0), points.max(axis=0)])
-            for points in (cloud.points[chosen[i]] for i in range(len(chosen)))
-        ]
-        corners = np.array([np.stack(np.meshgrid(*end.T), -1).reshape(8, 3) for end in ends])
+        place = np.zeros(len(cloud), np.int32)
+        place[chosen.indices] = 1
+        held = np.flatnonzero(place)
+        place[held] = np.arange(len(held), dtype=np.int32)
+        local = place[chosen.indices]
         return cls(
             cloud.points[held],
             InstanceMasks(chosen.indptr, local, chosen.scores, chosen.structure, len(held)),
-            corners.astype(np.float64).reshape(-1, 8, 3),
         )
 
 
-def _joined(
-    old: Observation, origin: Rows, new: Rows, fresh: Observation | None
-) -> Observation:
-    """The rows of ``old`` in the order ``origin``; at ``new`` those of ``fresh``, else nothing."""
-    n = len(origin)
+def _corners(cloud: Cloud, masks: InstanceMasks, rows: Rows) -> Corners:
+    """(len(rows), 8, 3) corners of the boxes around some instances."""
+    corners = []
+    for i in rows.tolist():
+        points = cloud.points[masks[i]]
+        ends = np.stack([points.min(axis=0), points.max(axis=0)])
+        corners.append(np.stack(np.meshgrid(*ends.T), -1).reshape(8, 3))
+    return np.array(corners, np.float64).reshape(-1, 8, 3)
+
+
+def _joined(n: int, parts: Sequence[tuple[Rows, Observation]]) -> Observation:
+    """What is seen of ``n`` instances, of which each part tells of some rows; else nothing."""
     pixels, boxes = np.zeros(n, np.int32), np.zeros((n, 4), np.int32)
-    known = origin >= 0
-    pixels[known], boxes[known] = old.pixels[origin[known]], old.boxes[origin[known]]
-    if fresh is not None:
-        pixels[new], boxes[new] = fresh.pixels, fresh.boxes
+    for rows, part in parts:
+        pixels[rows], boxes[rows] = part.pixels, part.boxes
     return Observation(pixels, boxes)

@@ -59,6 +59,10 @@ class Observation:
     pixels: npt.NDArray[np.int32]
     boxes: npt.NDArray[np.int32]
 
+    def of(self, rows: npt.NDArray[np.int64]) -> Observation:
+        """What it sees of some of the instances."""
+        return Observation(self.pixels[rows], self.boxes[rows])
+
 
 def visible_pixels(
     points: npt.NDArray[np.floating],

@@ -32,8 +32,9 @@ def find_borders(surface: Surface, labels: Int, edges: Int) -> Borders:
     a, b = edges.T
     crossing = labels[a] != labels[b]
     a, b = a[crossing], b[crossing]
-    touched = np.unique(np.concatenate([a, b]))
     local = np.full(n + 1, -1, np.int64)
+    local[a] = local[b] = 0
+    touched = np.flatnonzero(local == 0)
     local[touched] = np.arange(len(touched))
     near = surface.neighbors[touched]
     same = near < n

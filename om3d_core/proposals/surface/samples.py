@@ -68,7 +68,8 @@ def resample(cloud: Cloud, voxel_m: float) -> Surface:
     close = distance[:, 1:EDGE_NEIGHBORS] < REACH_VOXELS * voxel_m
     a = np.broadcast_to(np.arange(n)[:, None], near.shape)[close]
     b = near[close]
-    keys = np.unique(np.minimum(a, b) * n + np.maximum(a, b))
+    keys = np.sort(np.minimum(a, b) * n + np.maximum(a, b))
+    keys = keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]
     edges = np.stack([keys // n, keys % n], axis=1)
     return Surface(points, normals, colors, voxel_of_point, neighbors, edges, voxel_m)
 
