@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     if saved is not None:
         mapper.load(*saved)
     with progress_report() as report:
-        log = RefreshLog(args.stats, settings.tracking.voxel_m, report)
+        log = RefreshLog(args.stats, args.pictures, settings.tracking.voxel_m, report)
         with interruptible() as stop:
             read_frames(
                 source, mapper, report, stop.is_set,
@@ -86,6 +86,10 @@ def _parser() -> argparse.ArgumentParser:
         help="refresh the map after every N frames, as a robot would; 0 only at the end",
     )
     parser.add_argument("--stats", type=Path, help="write a row of JSON about each refresh")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="FOLDER",
+        help="draw the map after each refresh, an instance in the color of its id",
+    )
     add_setting_flags(parser, MapSettings)
     return parser
 

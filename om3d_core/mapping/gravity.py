@@ -17,6 +17,7 @@ from om3d_core.settings import Settings, setting
 AUTO = "auto"
 MIN_AGREEMENT = 1e-3
 LEVEL_COS = float(np.cos(np.deg2rad(2.0)))
+NEAR_COS = float(np.cos(np.deg2rad(8.0)))
 STEP = 0.01
 
 
@@ -67,8 +68,26 @@ def up_from(
     held = -np.sum([pose[:3, 1] for pose in cameras] or [np.zeros(3)], axis=0)
     found = estimate_up(facing, held if float(np.linalg.norm(held)) > MIN_AGREEMENT else None)
     axis = np.round(found)
-    if float(found @ axis) > LEVEL_COS and float(np.abs(axis).sum()) == 1.0:
-        return axis + 0.0
+    level = float(found @ axis) > LEVEL_COS and float(np.abs(axis).sum()) == 1.0
+    return axis + 0.0 if level else _stepped(found)
+
+
+def up_of_part(
+    facing: npt.NDArray[np.float64], up: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Up as a part of a map tells by its own facing areas (K, 3), near ``up`` of the whole.
+
+    So it stays when the map grows elsewhere and up of the whole turns a little. ``up`` itself if
+    it is an axis, and where nothing in the part faces that way.
+    """
+    areas = np.linalg.norm(facing, axis=1)
+    own = facing[facing @ up > NEAR_COS * areas].sum(axis=0)
+    if float(np.abs(up).max()) == 1.0 or not own.any():
+        return up
+    return _stepped(own / np.linalg.norm(own))
+
+
+def _stepped(found: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     stepped = np.round(found / STEP)
     up: npt.NDArray[np.float64] = stepped / np.linalg.norm(stepped) + 0.0
     return up

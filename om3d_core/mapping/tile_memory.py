@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
+from om3d_core.mapping.gravity import up_of_part
 from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
 from om3d_core.proposals.surface.gravity import facing_areas
@@ -38,8 +39,8 @@ class TileMemory:
     ) -> tuple[Float, InstanceMasks]:
         """Up (3,) and the masks on a cloud, in tiles of side ``tile_m`` if the proposer is local.
 
-        up_from: tells up, given what makes the facing areas (K, 3) of the cloud. A cancel leaves
-        what was found until then.
+        up_from: tells up, given what makes the facing areas (K, 3) of the cloud; where it asked
+        for them, each tile has an up of its own near it. A cancel leaves what was found.
         """
         tiles = cut(cloud, tile_m if getattr(proposer, "local", False) else np.inf)
         alone = len(tiles) == 1
@@ -53,12 +54,14 @@ class TileMemory:
             return np.concatenate([self._facing[key] for key in keys])
 
         up = up_from(facing)
-        wanted = {(key, up.tobytes()): part for key, part in zip(keys, parts, strict=True)}
-        new = [key for key in wanted if key not in self._masks]
-        for number, key in enumerate(new):
-            masks = proposer.propose(wanted[key], job.part(number, len(new)), up)
-            self._masks[key] = masks.without_empty()
+        ups = [up if alone or key not in self._facing else up_of_part(self._facing[key], up)
+               for key in keys]
+        wanted = [(key, own.tobytes()) for key, own in zip(keys, ups, strict=True)]
+        new = [i for i, key in enumerate(wanted) if key not in self._masks]
+        for number, i in enumerate(new):
+            masks = proposer.propose(parts[i], job.part(number, len(new)), ups[i])
+            self._masks[wanted[i]] = masks.without_empty()
             self.proposals += 1
         self._facing = {key: self._facing[key] for key in keys if key in self._facing}
         self._masks = {key: self._masks[key] for key in wanted}
-        return up, join(cloud, tiles, [self._masks[key, up.tobytes()] for key in keys])
+        return up, join(cloud, tiles, [self._masks[key] for key in wanted])

@@ -18,6 +18,8 @@ from diagnostic_msgs.msg import DiagnosticArray
 
 from om3d_core.bench.rows import Bar, CannotMeasureError, Check, Row, measured
 from om3d_core.bench.workbench import Workbench
+from om3d_core.data.scene import Scene
+from om3d_core.mapping.growth import ids_kept
 from om3d_core.settings import Value, values_of
 from om3d_ros.node import qos
 from om3d_ros.replay.client import Client, ReplayError
@@ -43,7 +45,8 @@ class Watched:
 
     published, took_s: by the camera. heard: pairs at a bare subscriber, or None without one.
     status: the last om3d/MapperStatus. values: of /diagnostics. queue: (time, frames waiting)
-    while the camera ran, seconds.
+    while the camera ran, seconds. ids: (still there, kept) of each published map after the first
+    (:mod:`om3d_core.mapping.growth`).
     """
 
     published: int
@@ -52,6 +55,7 @@ class Watched:
     status: Any
     values: dict[str, str]
     queue: list[tuple[float, int]]
+    ids: list[tuple[int, int]]
 
 
 def full_rate(bench: Workbench) -> Row:
@@ -64,6 +68,7 @@ def full_rate(bench: Workbench) -> Row:
         "the mapper node at 30 Hz: frames waiting against s", "queue",
         [(float(t), float(n)) for t, n in depth],
     )
+    there, kept = (sum(counts) for counts in zip((0, 0), *seen.ids, strict=True))
     return measured(
         "P7", "p99 of a callback", float(seen.values[CALLBACK]),
         Check("growth of the queue", growth, Bar("<=", 0.5, "frames/s")),
@@ -73,6 +78,7 @@ def full_rate(bench: Workbench) -> Row:
         published=seen.published, took_s=seen.took_s, received=status.frames_received,
         paired=status.frames_paired, processed=status.frames_processed,
         kept=status.frames_kept, most_waiting=int(depth[:, 1].max(initial=0)),
+        maps=1 + len(seen.ids), ids_still_there=there, ids_kept=kept,
     )  # fmt: skip
 
 
@@ -123,6 +129,7 @@ def _run(
     }  # fmt: skip
     health: dict[str, str] = {}
     queue: list[tuple[float, int]] = []
+    maps = _Maps(bench.settings.tracking.voxel_m)
     with Processes([mapper]) as nodes, Client(domain, nodes.check) as client:
         client.node.create_subscription(
             DiagnosticArray, "/diagnostics", lambda m: _take(m, health), qos.results()
@@ -136,12 +143,14 @@ def _run(
                     passed = time.monotonic() - began
                     bench.job.step("camera", min(int(passed), 100), 100)
                     client.spin()
+                    maps.look(client.scene)
                     status = client.status
                     if status is not None and status.frames_received and not sent.exists():
                         queue.append((passed, int(status.queue_depth)))
                 if camera.returncode:
                     raise CannotMeasureError("the camera ended with an error")
             client.spin_until(lambda: _rests(client.status), IDLE_S, "the mapper to rest")
+            maps.look(client.scene)
             health.clear()
             client.spin_until(lambda: CALLBACK in health, DIAGNOSTICS_S, "diagnostics")
             if listener is not None:
@@ -151,8 +160,25 @@ def _run(
         pairs = json.loads(heard.read_text())["pairs"] if listen else None
         return Watched(
             camera_said["published"], camera_said["took_s"], pairs, client.status, dict(health),
-            queue,
+            queue, maps.ids,
         )  # fmt: skip
+
+
+class _Maps:
+    """Counts the ids that stay from one published map to the next."""
+
+    def __init__(self, voxel_m: float):
+        self._voxel_m = voxel_m
+        self._last: Scene | None = None
+        self.ids: list[tuple[int, int]] = []
+
+    def look(self, scene: Scene | None) -> None:
+        """Compare with the map before, if this is another."""
+        if scene is None or scene is self._last:
+            return
+        if self._last is not None:
+            self.ids.append(ids_kept(self._last, scene, self._voxel_m))
+        self._last = scene
 
 
 def _rests(status: Any) -> bool:

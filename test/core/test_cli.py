@@ -58,9 +58,9 @@ def test_run_builds_a_map_with_the_boxes_in_it(built):
 
 
 def test_refreshes_on_the_way_are_written_down_and_end_in_the_same_map(built, scene, tmp_path):
-    stats = tmp_path / "stats.jsonl"
+    stats, pictures = tmp_path / "stats.jsonl", tmp_path / "pictures"
     result = om3d("run", scene, "-o", tmp_path / "map", "--refresh_every", "4", "--stats", stats,
-                  *FAST)
+                  "--pictures", pictures, *FAST)
     assert result.returncode == 0, result.stderr
     rows = [json.loads(line) for line in stats.read_text().splitlines()]
     assert [row["frames"] for row in rows] == [4, 8, 10]
@@ -68,6 +68,9 @@ def test_refreshes_on_the_way_are_written_down_and_end_in_the_same_map(built, sc
     for row in rows:
         assert row["crops"] > 0 and set(row["seconds"]) >= {"fuse", "masks", "encode"}
         assert sum(row["seconds"].values()) <= row["total_s"] + 0.1 and row["rss_mb"] > 100
+    drawn = sorted(pictures.iterdir())
+    assert [path.name for path in drawn] == ["000004.png", "000008.png", "000010.png"]
+    assert len({path.read_bytes() for path in drawn}) == 3
     once, often = load_scene(built[0]), load_scene(tmp_path / "map")
     assert rows[-1]["instances"] == len(once) == len(often)
     assert np.array_equal(once.cloud.points, often.cloud.points)

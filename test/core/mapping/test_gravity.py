@@ -11,7 +11,7 @@ from helpers.worlds import fused, tabletop
 from om3d_core.data.cloud import Cloud
 from om3d_core.errors import SettingsError
 from om3d_core.evaluation.single_view import evaluate_views
-from om3d_core.mapping.gravity import GravitySettings, decide_up
+from om3d_core.mapping.gravity import GravitySettings, decide_up, up_of_part
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job
@@ -65,6 +65,25 @@ def test_what_is_set_beats_what_is_seen(frames, cloud):
     poses = [frame.map_from_camera for frame in frames]
     assert decide_up(cloud, GravitySettings("0,-2,0"), poses) == pytest.approx([0, -1, 0])
     assert decide_up(Cloud.empty(), GravitySettings("3,0,4")) == pytest.approx([0.6, 0, 0.8])
+
+
+def tilted(degrees):
+    angle = np.deg2rad(degrees)
+    return np.array([0.0, np.sin(angle), np.cos(angle)])
+
+
+def test_up_of_a_part_stays_when_that_of_the_whole_turns_a_little():
+    part = np.array([2.0 * tilted(30.4), 0.5 * tilted(32.0), [3.0, 0.0, 0.0], -4.0 * tilted(30.0)])
+    own = [up_of_part(part, tilted(angle)) for angle in (29.0, 30.2, 31.0)]
+    assert all(np.array_equal(own[0], up) for up in own)
+    assert own[0] @ tilted(30.7) > np.cos(np.deg2rad(0.7))
+
+
+def test_up_of_a_part_is_that_of_the_whole_if_it_is_an_axis_or_the_part_does_not_tell():
+    assert up_of_part(np.array([tilted(3.0)]), Z_UP) is Z_UP
+    up = tilted(30.0)
+    assert up_of_part(np.array([[1.0, 0.0, 0.0]]), up) is up
+    assert up_of_part(np.zeros((0, 3)), up) is up
 
 
 def test_without_anything_to_tell_it_z_is_up():
