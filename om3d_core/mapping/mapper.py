@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ from om3d_core.mapping.gravity import up_from
 from om3d_core.mapping.set_aside import Faulty, SetAside, blaming
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.state import MapperCounts, MapState
-from om3d_core.mapping.tracking import follow
+from om3d_core.mapping.tracking import Digests, digests_of, follow
 from om3d_core.mapping.views import Cameras, select_views
 from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
@@ -43,6 +44,11 @@ class _Surface:
     cloud: Cloud
     up: npt.NDArray[np.float64]
     masks: InstanceMasks
+
+    @cached_property
+    def digests(self) -> Digests:
+        """A digest of the points of each mask."""
+        return digests_of(self.cloud, self.masks)
 
 
 class Mapper:
@@ -231,6 +237,7 @@ class Mapper:
             made_from=inputs,
         )
         state.scene, state.proven, self._revision = scene, state.given, scene.revision
+        state.digests = surface.digests
         return scene
 
     def _surface(self, job: Job) -> _Surface:
@@ -273,7 +280,7 @@ class Mapper:
     def _views(self, surface: _Surface, job: Job) -> ViewTable:
         """The views that the keyframes have of the masks."""
         state, cloud, masks = self._state, surface.cloud, surface.masks
-        seen = state.sightings.update(state.frames, cloud, masks, job)
+        seen = state.sightings.update(state.frames, cloud, masks, surface.digests, job)
         stamps, poses = self.keyframe_poses()
         if not len(stamps):
             return ViewTable.empty(len(masks), self._settings.views.top_k)
@@ -294,7 +301,9 @@ class Mapper:
             return np.arange(1, len(masks) + 1, dtype=np.int64), len(masks) + 1
         if old.cloud is surface.cloud and old.masks is masks:
             return old.ids, old.next_id
-        ids = follow(old, surface.cloud, masks, self._settings.tracking)
+        before = self._state.digests or digests_of(old.cloud, old.masks)
+        new = surface.cloud, masks
+        ids = follow(old, before, new, surface.digests, self._settings.tracking)
         return ids, max(old.next_id, int(ids.max(initial=0)) + 1)
 
     def _camera_frames(self, views: ViewTable) -> dict[int, str]:

@@ -13,7 +13,7 @@ from om3d_core.data.frame import Frame
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.mapping.keyframes import FrameKey, KeyframeStore
 from om3d_core.mapping.set_aside import blaming
-from om3d_core.mapping.tracking import digests_of
+from om3d_core.mapping.tracking import Digests
 from om3d_core.mapping.visibility import (
     Observation,
     VisibilitySettings,
@@ -64,13 +64,15 @@ class Sightings:
         self.looks = 0
 
     def update(
-        self, frames: KeyframeStore, cloud: Cloud, masks: InstanceMasks, job: Job
+        self, frames: KeyframeStore, cloud: Cloud, masks: InstanceMasks, digests: Digests,
+        job: Job,
     ) -> list[Observation]:
         """What each of the ``frames`` sees of each of the masks, by ascending stamp.
 
+        digests: those of the masks' points (:func:`~om3d_core.mapping.tracking.digests_of`).
         A cancel, or a frame that fails, leaves what was known.
         """
-        digests, stamps, n = digests_of(cloud, masks), frames.stamps, len(masks)
+        stamps, n = frames.stamps, len(masks)
         old_row = {digest: row for row, digest in enumerate(self._table.digests)}
         origin = np.array([old_row.get(digest, -1) for digest in digests], np.int64)
         old, new = np.flatnonzero(origin >= 0), np.flatnonzero(origin < 0)

@@ -20,6 +20,7 @@ from om3d_core.mapping.set_aside import SetAside
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.sightings import Sightings
 from om3d_core.mapping.tile_memory import TileMemory
+from om3d_core.mapping.tracking import Digests
 from om3d_core.mapping.view_memory import ViewMemory
 
 
@@ -48,8 +49,8 @@ class MapState:
 
     One thread owns it; :meth:`add` and :meth:`keyframes` may be called from others. incoming: what
     came while ``frames`` had to stay as they were. given: a cloud that is used instead of fusing
-    frames; proven: that of the last Scene. base: a map that was loaded without its keyframes.
-    set_aside: inputs that a refresh failed at.
+    frames; proven: that of the last Scene. digests: of the points of the Scene's masks, if known.
+    base: a map that was loaded without its keyframes. set_aside: inputs that a refresh failed at.
     """
 
     frames: KeyframeStore
@@ -62,6 +63,7 @@ class MapState:
     proven: Cloud | None = None
     base: BaseLayer | None = None
     scene: Scene | None = None
+    digests: Digests = ()
     set_aside: list[SetAside] = field(default_factory=list)
     frames_offered: int = 0
     frames_kept: int = 0

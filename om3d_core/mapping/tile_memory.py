@@ -13,7 +13,7 @@ from om3d_core.mapping.gravity import up_of_part
 from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
 from om3d_core.proposals.surface.gravity import facing_areas
-from om3d_core.proposals.tiles import cut, join
+from om3d_core.proposals.tiles import OnTile, cut, join
 
 Float = npt.NDArray[np.float64]
 
@@ -26,7 +26,7 @@ class TileMemory:
 
     def __init__(self) -> None:
         self._facing: dict[str, Float] = {}
-        self._masks: dict[tuple[str, bytes], InstanceMasks] = {}
+        self._found: dict[tuple[str, bytes], OnTile] = {}
         self.proposals = 0
 
     def propose(
@@ -57,11 +57,11 @@ class TileMemory:
         ups = [up if alone or key not in self._facing else up_of_part(self._facing[key], up)
                for key in keys]
         wanted = [(key, own.tobytes()) for key, own in zip(keys, ups, strict=True)]
-        new = [i for i, key in enumerate(wanted) if key not in self._masks]
+        new = [i for i, key in enumerate(wanted) if key not in self._found]
         for number, i in enumerate(new):
             masks = proposer.propose(parts[i], job.part(number, len(new)), ups[i])
-            self._masks[wanted[i]] = masks.without_empty()
+            self._found[wanted[i]] = OnTile.of(parts[i].points, tiles[i], masks.without_empty())
             self.proposals += 1
         self._facing = {key: self._facing[key] for key in keys if key in self._facing}
-        self._masks = {key: self._masks[key] for key in wanted}
-        return up, join(cloud, tiles, [self._masks[key] for key in wanted])
+        self._found = {key: self._found[key] for key in wanted}
+        return up, join(tiles, [self._found[key] for key in wanted], len(cloud))

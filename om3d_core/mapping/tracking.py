@@ -15,6 +15,7 @@ from om3d_core.data.scene import Scene
 from om3d_core.settings import Settings, setting
 
 Ids = npt.NDArray[np.int64]
+Digests = tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class TrackingSettings(Settings):
     )
 
 
-def digests_of(cloud: Cloud, masks: InstanceMasks) -> tuple[bytes, ...]:
+def digests_of(cloud: Cloud, masks: InstanceMasks) -> Digests:
     """A digest of the points of each mask."""
     return tuple(
         hashlib.blake2b(cloud.points[masks[i]].tobytes(), digest_size=16).digest()
@@ -37,16 +38,20 @@ def digests_of(cloud: Cloud, masks: InstanceMasks) -> tuple[bytes, ...]:
     )
 
 
-def follow(old: Scene, cloud: Cloud, masks: InstanceMasks, tracking: TrackingSettings) -> Ids:
-    """(N,) ids of the masks on ``cloud``: those of the instances of ``old`` that they are.
+def follow(
+    old: Scene, old_digests: Digests, new: tuple[Cloud, InstanceMasks], digests: Digests,
+    tracking: TrackingSettings,
+) -> Ids:
+    """(N,) ids of the ``new`` masks: those of the instances of ``old`` that they are.
 
     Of the same points, or else of the largest overlap (IoU of voxels), one to one; the others get
-    new ids from ``old.next_id``. Only what changed costs anything.
+    new ids from ``old.next_id``. The digests are those of :func:`digests_of`.
     """
+    cloud, masks = new
     ids = np.zeros(len(masks), np.int64)
-    row_of = {digest: row for row, digest in enumerate(digests_of(old.cloud, old.masks))}
+    row_of = {digest: row for row, digest in enumerate(old_digests)}
     left = np.ones(len(old), bool)
-    for i, digest in enumerate(digests_of(cloud, masks)):
+    for i, digest in enumerate(digests):
         row = row_of.pop(digest, None)
         if row is not None:
             ids[i], left[row] = old.ids[row], False

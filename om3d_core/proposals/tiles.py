@@ -19,6 +19,8 @@ from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
 
 Int = npt.NDArray[np.int64]
+Float = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 AROUND_M = 1.0
 CUT_M = 0.03
@@ -35,9 +37,9 @@ class Tile:
     cut."""
 
     rows: Int
-    own: npt.NDArray[np.bool_]
-    low: npt.NDArray[np.float64]
-    high: npt.NDArray[np.float64]
+    own: Bools
+    low: Float
+    high: Float
 
 
 def cut(cloud: Cloud, tile_m: float) -> list[Tile]:
@@ -45,44 +47,54 @@ def cut(cloud: Cloud, tile_m: float) -> list[Tile]:
 
     An axis is cut where the cloud is longer along it than a tile with what lies around it.
     """
+    everywhere = np.full(3, np.inf)
+    tiles = [Tile(np.arange(len(cloud)), np.ones(len(cloud), bool), -everywhere, everywhere)]
     low, high = (end.astype(np.float64) for end in cloud.bounds())
-    axes = np.flatnonzero(high - low > tile_m + 2 * AROUND_M)
-    if not len(axes):
-        everywhere = np.full(3, np.inf)
-        return [Tile(np.arange(len(cloud)), np.ones(len(cloud), bool), -everywhere, everywhere)]
-    along = cloud.points[:, axes].astype(np.float64)
-    home = _cells(along, tile_m)
-    first, last = _cells(along - AROUND_M, tile_m), _cells(along + AROUND_M, tile_m)
-    rows, cells = [], []
-    for to_last in itertools.product((False, True), repeat=len(axes)):
-        there = (first != last)[:, to_last].all(axis=1)
-        rows.append(np.flatnonzero(there))
-        cells.append(np.where(to_last, last, first)[there])
-    return list(_grouped(np.concatenate(rows), np.concatenate(cells), home, axes, tile_m))
+    for axis in np.flatnonzero(high - low > tile_m + 2 * AROUND_M).tolist():
+        tiles = [slab for tile in tiles for slab in _slabs(tile, cloud, axis, tile_m)]
+    return tiles
 
 
-def _cells(along: npt.NDArray[np.float64], tile_m: float) -> Int:
-    """The cells of coordinates; the origin is in the middle of one."""
-    return np.floor(along / tile_m + 0.5).astype(np.int64)
-
-
-def _grouped(rows: Int, cells: Int, home: Int, axes: Int, tile_m: float) -> Iterator[Tile]:
-    """The tiles of points ``rows`` (k,) that lie in or around ``cells`` (k, axes)."""
-    order = np.lexsort((rows, *cells.T[::-1]))
-    rows, cells = rows[order], cells[order]
-    starts = np.flatnonzero((np.diff(cells, axis=0) != 0).any(axis=1)) + 1
-    for part, cell in zip(np.split(rows, starts), cells[np.append(0, starts)], strict=True):
-        own = (home[part] == cell).all(axis=1)
+def _slabs(tile: Tile, cloud: Cloud, axis: int, tile_m: float) -> Iterator[Tile]:
+    """A tile cut along one more axis; the origin is in the middle of a slab."""
+    along = cloud.points[tile.rows, axis].astype(np.float64)
+    first, last = (int(np.floor(end / tile_m + 0.5)) for end in (along.min(), along.max()))
+    for cell in range(first, last + 1):
+        low, high = tile.low.copy(), tile.high.copy()
+        low[axis], high[axis] = (cell - 0.5) * tile_m, (cell + 0.5) * tile_m
+        near = np.flatnonzero((along >= low[axis] - AROUND_M) & (along < high[axis] + AROUND_M))
+        own = tile.own[near] & (along[near] >= low[axis]) & (along[near] < high[axis])
         if own.any():
-            low, high = np.full(3, -np.inf), np.full(3, np.inf)
-            low[axes], high[axes] = (cell - 0.5) * tile_m, (cell + 0.5) * tile_m
-            yield Tile(part, own, low, high)
+            yield Tile(tile.rows[near], own, low, high)
+
+
+@dataclass(frozen=True, eq=False)
+class OnTile:
+    """Masks over the rows of a tile, and of each (N,) whether its middle lies in the tile, and
+    whether it is whole: ends before the points around the tile do."""
+
+    masks: InstanceMasks
+    at_home: Bools
+    whole: Bools
+
+    @classmethod
+    def of(cls, points: npt.NDArray[np.float32], tile: Tile, masks: InstanceMasks) -> OnTile:
+        """points (k, 3): those of the tile's rows."""
+        near = AROUND_M - CUT_M
+        at_home, whole = np.zeros(len(masks), bool), np.zeros(len(masks), bool)
+        for i in range(len(masks)):
+            held = points[masks[i]].astype(np.float64)
+            middle = held.mean(axis=0)
+            at_home[i] = ((middle >= tile.low - SLACK_M) & (middle < tile.high + SLACK_M)).all()
+            whole[i] = (held.min(axis=0) > tile.low - near).all() and (
+                held.max(axis=0) < tile.high + near
+            ).all()
+        return cls(masks, at_home, whole)
 
 
 @dataclass(frozen=True, eq=False)
 class _Piece:
-    """A mask on a tile. rows (k,): its points in the cloud. at_home: whether its middle lies in
-    the tile. whole: whether it ends before the points around the tile do."""
+    """A mask on a tile. rows (k,): its points in the cloud."""
 
     tile: int
     rows: Int
@@ -91,26 +103,28 @@ class _Piece:
     whole: bool
 
 
-def join(cloud: Cloud, tiles: Sequence[Tile], masks: Sequence[InstanceMasks]) -> InstanceMasks:
-    """The masks on the tiles (each over its ``rows``) as masks on the cloud, by falling score.
+def join(tiles: Sequence[Tile], found: Sequence[OnTile], n_points: int) -> InstanceMasks:
+    """What was found on the tiles of a cloud as masks on the cloud, by falling score.
 
     An object that two tiles show is taken from the one that shows it whole and nearer its middle;
     one that no tile shows whole is put together. Structure ends with its tile.
     """
     if len(tiles) == 1:
-        return masks[0]
+        return found[0].masks
     pieces, members, scores, structure = [], [], [], []
-    for number, (tile, found) in enumerate(zip(tiles, masks, strict=True)):
-        for i in np.flatnonzero(found.structure).tolist():
-            held = found[i][tile.own[found[i]]]
-            if len(held) >= MIN_STRUCTURE_POINTS:
-                members.append(tile.rows[held])
-                scores.append(float(found.scores[i]))
+    for number, (tile, on_tile) in enumerate(zip(tiles, found, strict=True)):
+        masks = on_tile.masks
+        for i, score in enumerate(masks.scores.tolist()):
+            if not masks.structure[i]:
+                standing = bool(on_tile.at_home[i]), bool(on_tile.whole[i])
+                pieces.append(_Piece(number, tile.rows[masks[i]], score, *standing))
+                continue
+            own = masks[i][tile.own[masks[i]]]
+            if len(own) >= MIN_STRUCTURE_POINTS:
+                members.append(tile.rows[own])
+                scores.append(score)
                 structure.append(True)
-        for i in np.flatnonzero(~found.structure).tolist():
-            rows = tile.rows[found[i]]
-            pieces.append(_piece(cloud, number, tile, rows, float(found.scores[i])))
-    for rows, score in _objects(pieces, _same(tiles, pieces, len(cloud))):
+    for rows, score in _objects(pieces, _same(tiles, pieces, n_points)):
         members.append(rows)
         scores.append(score)
         structure.append(False)
@@ -118,19 +132,8 @@ def join(cloud: Cloud, tiles: Sequence[Tile], masks: Sequence[InstanceMasks]) ->
         range(len(members)), key=lambda i: (-scores[i], -len(members[i]), int(members[i][0]))
     )
     return InstanceMasks.from_lists(
-        [members[i] for i in order], len(cloud), np.array(scores, np.float32)[order],
+        [members[i] for i in order], n_points, np.array(scores, np.float32)[order],
         np.array(structure, bool)[order],
-    )
-
-
-def _piece(cloud: Cloud, number: int, tile: Tile, rows: Int, score: float) -> _Piece:
-    points = cloud.points[rows].astype(np.float64)
-    middle, near = points.mean(axis=0), AROUND_M - CUT_M
-    return _Piece(
-        number, rows, score,
-        bool(((middle >= tile.low - SLACK_M) & (middle < tile.high + SLACK_M)).all()),
-        bool((points.min(axis=0) > tile.low - near).all()
-             and (points.max(axis=0) < tile.high + near).all()),
     )
 
 

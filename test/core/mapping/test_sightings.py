@@ -14,6 +14,7 @@ from om3d_core.data.masks import InstanceMasks
 from om3d_core.mapping.keyframes import KeyframeStore
 from om3d_core.mapping.pose_cells import KeyframeSettings
 from om3d_core.mapping.sightings import Sightings
+from om3d_core.mapping.tracking import digests_of
 from om3d_core.mapping.visibility import VisibilitySettings, observe, visible_pixels
 from om3d_core.progress import Job
 
@@ -54,6 +55,10 @@ cameras = st.tuples(
 things = st.lists(st.integers(0, len(THINGS) - 1), unique=True, max_size=6)
 
 
+def update(sightings, store, masks):
+    return sightings.update(store, CLOUD, masks, digests_of(CLOUD, masks), Job())
+
+
 @pytest.mark.parametrize("chosen", [VisibilitySettings(), LOOSE])
 @given(steps=st.lists(st.tuples(things, st.lists(cameras, max_size=2)), min_size=1, max_size=4))
 @settings(max_examples=60, deadline=None)
@@ -64,7 +69,7 @@ def test_what_is_kept_is_what_would_be_seen_now(chosen, steps):
             target = (eye[0] + 1.0, x, y)
             store.add(frame_at(len(store), eye, target, depth_m))
         masks = masks_of(numbers)
-        found = sightings.update(store, CLOUD, masks, Job())
+        found = update(sightings, store, masks)
         assert_seen(found, list(store), masks, chosen)
 
 
@@ -76,11 +81,11 @@ def test_frames_that_look_elsewhere_are_not_looked_at_again():
     ahead = [i for i, rows in enumerate(THINGS) if POINTS[rows, 0].min() > 0.5]
     behind = [i for i, rows in enumerate(THINGS) if POINTS[rows, 0].max() < -0.5]
     sightings = Sightings(VisibilitySettings())
-    sightings.update(store, CLOUD, masks_of(behind), Job())
+    update(sightings, store, masks_of(behind))
     assert sightings.looks == 2 * len(behind)
     both = masks_of(behind + ahead)
-    found = sightings.update(store, CLOUD, both, Job())
+    found = update(sightings, store, both)
     assert sightings.looks == 2 * len(behind) + len(ahead)
     assert_seen(found, list(store), both, VisibilitySettings())
-    sightings.update(store, CLOUD, both, Job())
+    update(sightings, store, both)
     assert sightings.looks == 2 * len(behind) + len(ahead)

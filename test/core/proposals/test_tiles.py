@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.proposals.tiles import AROUND_M, cut, join
+from om3d_core.proposals.tiles import AROUND_M, OnTile, cut, join
 
 TILE_M = 6.0
 
@@ -33,6 +33,15 @@ def boxes(cloud, corners):
     return InstanceMasks.from_lists(inside, len(cloud))
 
 
+def joined(cloud, tiles, found):
+    """The masks ``found`` on the tiles as masks on the cloud."""
+    on_tiles = [
+        OnTile.of(cloud.points[tile.rows], tile, masks)
+        for tile, masks in zip(tiles, found, strict=True)
+    ]
+    return join(tiles, on_tiles, len(cloud))
+
+
 def on_tiles(tiles, masks):
     """What a proposer that knows ``masks`` proposes on each tile."""
     found = []
@@ -54,7 +63,7 @@ def test_a_small_cloud_is_one_tile():
     (tile,) = cut(cloud, TILE_M)
     assert np.array_equal(tile.rows, np.arange(len(cloud))) and tile.own.all()
     masks = boxes(cloud, [((-1, -1, -1), (1, 1, 1))])
-    assert join(cloud, [tile], [masks]) is masks
+    assert joined(cloud, [tile], [masks]) is masks
     assert len(cut(Cloud.empty(), TILE_M)) == 1
 
 
@@ -99,7 +108,7 @@ def test_objects_are_found_once_and_whole_wherever_they_lie(found, seed):
     alone = [i for i in range(len(truth)) if len(truth[i]) >= 40 and (held[truth[i]] == 1).all()]
     truth = truth.select(np.array(alone, np.int64))
     tiles = cut(cloud, TILE_M)
-    assert sets(join(cloud, tiles, on_tiles(tiles, truth))) == sets(truth)
+    assert sets(joined(cloud, tiles, on_tiles(tiles, truth))) == sets(truth)
 
 
 def test_what_no_tile_shows_whole_is_put_together():
@@ -108,9 +117,9 @@ def test_what_no_tile_shows_whole_is_put_together():
     scored = InstanceMasks(long.indptr, long.indices, np.float32([0.5, 0.9]), long.structure,
                            long.n_points)
     tiles = cut(cloud, TILE_M)
-    joined = join(cloud, tiles, on_tiles(tiles, scored))
-    assert sets(joined) == sets(scored)
-    assert joined.scores == pytest.approx([0.9, 0.5])
+    made = joined(cloud, tiles, on_tiles(tiles, scored))
+    assert sets(made) == sets(scored)
+    assert made.scores == pytest.approx([0.9, 0.5])
 
 
 def test_structure_ends_with_its_tile():
@@ -119,9 +128,9 @@ def test_structure_ends_with_its_tile():
     floor = InstanceMasks(floor.indptr, floor.indices, floor.scores, np.array([True]),
                           floor.n_points)
     tiles = cut(cloud, TILE_M)
-    joined = join(cloud, tiles, on_tiles(tiles, floor))
-    assert joined.structure.all() and len(joined) == len(tiles)
-    assert np.array_equal(np.sort(joined.indices), floor.indices)
+    made = joined(cloud, tiles, on_tiles(tiles, floor))
+    assert made.structure.all() and len(made) == len(tiles)
+    assert np.array_equal(np.sort(made.indices), floor.indices)
 
 
 def test_of_two_versions_the_one_nearer_its_middle_is_taken():
@@ -135,4 +144,4 @@ def test_of_two_versions_the_one_nearer_its_middle_is_taken():
     for i, version in ((left, 0), (right, 1)):
         rows = np.searchsorted(tiles[i].rows, np.intersect1d(tiles[i].rows, versions[version]))
         found[i] = InstanceMasks.from_lists([rows], len(tiles[i].rows))
-    assert sets(join(cloud, tiles, found)) == [tuple(versions[0].tolist())]
+    assert sets(joined(cloud, tiles, found)) == [tuple(versions[0].tolist())]
