@@ -44,15 +44,15 @@ def copy_of(grid: Any, blocks: npt.NDArray[np.int32], voxel_m: float, room: int 
 
 
 def with_room(grid: Any, more: int, voxel_m: float) -> Any:
-    """``grid`` if it takes ``more`` blocks, or else a copy that does, of at least twice the room.
+    """``grid`` if it takes ``more`` blocks, or else a copy that does.
 
-    A grid that Open3D lets grow takes far longer.
+    The copy has half as much room again. A grid that Open3D lets grow takes far longer.
     """
     table = grid.hashmap()
     needed = table.size() + more
     if needed <= table.capacity():
         return grid
-    return copy_of(grid, blocks_in(grid), voxel_m, max(needed, 2 * table.capacity()))
+    return copy_of(grid, blocks_in(grid), voxel_m, max(needed, table.capacity() * 3 // 2))
 
 
 def blocks_in(grid: Any) -> npt.NDArray[np.int32]:

@@ -45,10 +45,10 @@ def estimate_up(facing: Float, hint: npt.ArrayLike | None = None) -> Float:
     areas = np.linalg.norm(facing, axis=1)
     normals = facing / areas[:, None]
     cosines = normals @ normals.T
-    facing = (cosines > AGREE_COS) @ areas
+    alike = (cosines > AGREE_COS) @ areas
     opposing = (cosines < -AGREE_COS) @ areas
     prior = np.array([_prior(normal, guess) for normal in normals])
-    score = np.maximum(facing - 0.5 * opposing, 0.1 * facing) * prior
+    score = np.maximum(alike - 0.5 * opposing, 0.1 * alike) * prior
     if float(score.max()) <= 0.0:
         return fallback
     agree = cosines[int(np.argmax(score))] > AGREE_COS
