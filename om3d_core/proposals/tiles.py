@@ -58,12 +58,12 @@ def cut(cloud: Cloud, tile_m: float) -> list[Tile]:
 def _slabs(tile: Tile, cloud: Cloud, axis: int, tile_m: float) -> Iterator[Tile]:
     """A tile cut along one more axis; the origin is in the middle of a slab."""
     along = cloud.points[tile.rows, axis].astype(np.float64)
-    first, last = (int(np.floor(end / tile_m + 0.5)) for end in (along.min(), along.max()))
-    for cell in range(first, last + 1):
+    home = np.floor(along / tile_m + 0.5)
+    for cell in np.unique(home).tolist():
         low, high = tile.low.copy(), tile.high.copy()
         low[axis], high[axis] = (cell - 0.5) * tile_m, (cell + 0.5) * tile_m
         near = np.flatnonzero((along >= low[axis] - AROUND_M) & (along < high[axis] + AROUND_M))
-        own = tile.own[near] & (along[near] >= low[axis]) & (along[near] < high[axis])
+        own = tile.own[near] & (home[near] == cell)
         if own.any():
             yield Tile(tile.rows[near], own, low, high)
 

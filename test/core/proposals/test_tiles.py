@@ -89,6 +89,13 @@ def test_a_tile_stays_when_the_map_grows_elsewhere():
     assert len(before) == 5 and len(after) == 8 and len(same) == 4
 
 
+def test_what_lies_far_apart_takes_no_more_tiles_than_it_fills():
+    near = plain(3, sides=(2.0, 2.0, 2.0), n=4000).points
+    far = near + np.float32([9000.0, -9000.0, 500.0])
+    tiles = cut(cloud_of(np.concatenate([near, far])), TILE_M)
+    assert sum(len(tile.rows) for tile in tiles) < 3 * 8000 and len(tiles) <= 9
+
+
 places = st.lists(
     st.tuples(
         st.tuples(*(st.floats(-half, half) for half in (8.0, 5.5, 0.2))),
