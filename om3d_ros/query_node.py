@@ -67,7 +67,7 @@ class QueryNode(ManagedNode):
         self._lost = self.create_guard_condition(self._subscribe_anew)
         self._patience = Patience()
         self._watch_mappers()
-        self.steady_timer(SOUGHT_S, self._seek_map, OneAtATime())
+        self.steady_timer(SOUGHT_S, self._seek_map)
         self.steady_timer(SHOWN_S, self._publish_markers, OneAtATime())
 
     def set_up(self) -> None:
@@ -147,7 +147,7 @@ class QueryNode(ManagedNode):
         """Ask once more for a map that does not come from the mapper that lives."""
         missing = self._freshness.mappers > 0 and self._freshness.stale
         if missing and self.is_active and self._patience.ends():
-            self._lost.trigger()
+            self._subscribe_anew()
 
     def _query_text(self, request: Any, response: Any) -> Any:
         return self._respond(response, lambda out: self._ready().text(request, out))
