@@ -102,7 +102,7 @@ class InstanceMasks:
         structure: npt.ArrayLike | None = None,
     ) -> InstanceMasks:
         """Build from one array of point indices a mask, in any order, duplicates allowed."""
-        unique = [_ascending(m) for m in members]
+        unique = [ascending(m) for m in members]
         n = len(unique)
         indptr = np.zeros(n + 1, np.int64)
         np.cumsum([len(m) for m in unique], out=indptr[1:])
@@ -174,6 +174,26 @@ class InstanceMasks:
             members, self.n_points, self.scores[chosen], self.structure[chosen]
         )
 
+    def at(self, points: npt.NDArray[np.int64]) -> sparse.csr_matrix:
+        """(N, len(points)) ones where a mask holds one of the ``points``, each given once."""
+        place = np.full(self.n_points, -1, np.int64)
+        place[points] = np.arange(len(points))
+        columns = place[self.indices]
+        kept = np.flatnonzero(columns >= 0)
+        indptr = np.searchsorted(kept, self.indptr)
+        return sparse.csr_matrix(
+            (np.ones(len(kept)), columns[kept], indptr), shape=(len(self), len(points))
+        )
+
+    def compact(self) -> tuple[npt.NDArray[np.int64], InstanceMasks]:
+        """The ascending points (h,) that are in any mask, and the masks over these alone."""
+        place = np.zeros(self.n_points, np.int32)
+        place[self.indices] = 1
+        held = np.flatnonzero(place)
+        place[held] = np.arange(len(held), dtype=np.int32)
+        local = place[self.indices]
+        return held, InstanceMasks(self.indptr, local, self.scores, self.structure, len(held))
+
     def without_empty(self) -> InstanceMasks:
         """The masks that hold a point."""
         held = self.sizes > 0
@@ -187,7 +207,7 @@ class InstanceMasks:
         return result
 
 
-def _ascending(given: npt.ArrayLike) -> npt.NDArray[Any]:
+def ascending(given: npt.ArrayLike) -> npt.NDArray[Any]:
     """The values in order, each once; as int32 where they are, else as int64."""
     members = np.asarray(given)
     if members.dtype != np.int32:
@@ -204,7 +224,7 @@ def intersection_counts(a: InstanceMasks, b: InstanceMasks) -> npt.NDArray[np.in
     rng = np.random.default_rng(0)
     signature = _signature(a, rng) if a is b else _signature(a, rng) + _signature(b, rng)
     _, points, counts = np.unique(signature, return_index=True, return_counts=True)
-    shared = (_at(a, points).multiply(counts).tocsr() @ _at(b, points).T).toarray()
+    shared = (a.at(points).multiply(counts).tocsr() @ b.at(points).T).toarray()
     result: npt.NDArray[np.int64] = np.rint(shared).astype(np.int64)
     return result
 
@@ -222,18 +242,6 @@ def _signature(masks: InstanceMasks, rng: np.random.Generator) -> npt.NDArray[np
     )
     result: npt.NDArray[np.int64] = of_mask.T @ np.ones(len(masks), np.int64)
     return result
-
-
-def _at(masks: InstanceMasks, points: npt.NDArray[np.int64]) -> sparse.csr_matrix:
-    """(N, len(points)) ones where a mask holds one of the points."""
-    place = np.full(masks.n_points, -1, np.int64)
-    place[points] = np.arange(len(points))
-    columns = place[masks.indices]
-    kept = np.flatnonzero(columns >= 0)
-    indptr = np.searchsorted(kept, masks.indptr)
-    return sparse.csr_matrix(
-        (np.ones(len(kept)), columns[kept], indptr), shape=(len(masks), len(points))
-    )
 
 
 def iou_matrix(a: InstanceMasks, b: InstanceMasks) -> npt.NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,20 +53,23 @@ def decide_up(
 
     cameras: (4, 4) poses map_from_camera of the frames that the cloud was seen in.
     """
-    given = (settings or GravitySettings()).vector()
-    return up_from(facing_areas(cloud), cameras) if given is None else given
+    return up_from(lambda: facing_areas(cloud), settings or GravitySettings(), cameras)
 
 
 def up_from(
-    facing: npt.NDArray[np.float64], cameras: Iterable[Transform] = ()
+    facing: Callable[[], npt.NDArray[np.float64]], settings: GravitySettings,
+    cameras: Iterable[Transform],
 ) -> npt.NDArray[np.float64]:
-    """As :func:`decide_up`, by the :func:`facing_areas` (K, 3) of a cloud or of its parts.
+    """As :func:`decide_up`; ``facing`` makes the :func:`facing_areas` (K, 3) if they are needed.
 
     So that it stays as a map grows, it lies on a grid of half a degree, and an axis of the map
     frame that is nearly up is up: maps are level.
     """
+    given = settings.vector()
+    if given is not None:
+        return given
     held = -np.sum([pose[:3, 1] for pose in cameras] or [np.zeros(3)], axis=0)
-    found = estimate_up(facing, held if float(np.linalg.norm(held)) > MIN_AGREEMENT else None)
+    found = estimate_up(facing(), held if float(np.linalg.norm(held)) > MIN_AGREEMENT else None)
     axis = np.round(found)
     level = float(found @ axis) > LEVEL_COS and float(np.abs(axis).sum()) == 1.0
     return axis + 0.0 if level else _stepped(found)

@@ -292,8 +292,7 @@ class Mapper:
 
     def _up(self, facing: Callable[[], npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
         """Up as it is set, or as the facing areas of the cloud and the cameras tell."""
-        given = self._settings.gravity.vector()
-        return up_from(facing(), self.keyframe_poses()[1]) if given is None else given
+        return up_from(facing, self._settings.gravity, self.keyframe_poses()[1])
 
     def _ids(self, surface: _Surface) -> tuple[npt.NDArray[np.int64], int]:
         old, masks = self._state.scene, surface.masks

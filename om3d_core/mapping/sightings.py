@@ -45,7 +45,7 @@ class _Table:
     """What each frame sees, by stamp, of the instances with ``digests``, and the corners
     (N, 8, 3) of the boxes around these."""
 
-    digests: tuple[bytes, ...]
+    digests: Digests
     corners: Corners
     seen: dict[int, _Seen]
 
@@ -79,9 +79,8 @@ class Sightings:
         corners = np.zeros((n, 8, 3))
         corners[old] = self._table.corners[origin[old]]
         corners[new] = _corners(cloud, masks, new)
-        points = _Points.of(cloud, masks, new)
         seen: dict[int, _Seen] = {}
-        unknown = []
+        unknown, points = [], None
         for stamp in stamps:
             known = self._table.seen.get(stamp)
             if known is None or known.key != frames.key(stamp):
@@ -90,17 +89,18 @@ class Sightings:
             job.step("views", len(seen), len(stamps))
             parts = [(old, known.instances.of(origin[old]))]
             if self._reached(frames, stamp, known.far_m, corners[new]).any():
+                points = points or _Points.of(cloud, masks, new)
                 with blaming(stamp):
                     parts.append((new, self._look(frames[stamp], points)))
             seen[stamp] = _Seen(known.key, known.far_m, _joined(n, parts))
-        needed = np.zeros(n, bool)
+        reached, points = np.zeros(n, bool), None
         for start in range(0, len(unknown), AT_ONCE):
             job.step("views", len(seen), len(stamps))
             held = self._load(frames, unknown[start : start + AT_ONCE])
             for stamp, (_, far_m) in held.items():
-                needed |= self._reached(frames, stamp, far_m, corners)
-            rows = np.flatnonzero(needed)
-            if start == 0 or len(rows) > len(points.masks):
+                reached |= self._reached(frames, stamp, far_m, corners)
+            rows = np.flatnonzero(reached)
+            if points is None or len(rows) > len(points.masks):
                 points = _Points.of(cloud, masks, rows)
             for stamp, (frame, far_m) in held.items():
                 with blaming(stamp):
@@ -156,16 +156,8 @@ class _Points:
 
     @classmethod
     def of(cls, cloud: Cloud, masks: InstanceMasks, rows: Rows) -> _Points:
-        chosen = masks.select(rows)
-        place = np.zeros(len(cloud), np.int32)
-        place[chosen.indices] = 1
-        held = np.flatnonzero(place)
-        place[held] = np.arange(len(held), dtype=np.int32)
-        local = place[chosen.indices]
-        return cls(
-            cloud.points[held],
-            InstanceMasks(chosen.indptr, local, chosen.scores, chosen.structure, len(held)),
-        )
+        held, local = masks.select(rows).compact()
+        return cls(cloud.points[held], local)
 
 
 def _corners(cloud: Cloud, masks: InstanceMasks, rows: Rows) -> Corners:

@@ -77,16 +77,17 @@ def shared_voxels(
     a: tuple[Cloud, InstanceMasks], b: tuple[Cloud, InstanceMasks], voxel_m: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """(N_a, N_b) voxels that two masks share, and how many each has: (N_a,) and (N_b,)."""
-    held = [np.unique(masks.indices) for _, masks in (a, b)]
-    points = np.concatenate([a[0].points[held[0]], b[0].points[held[1]]])
+    held_a, masks_a = a[1].compact()
+    held_b, masks_b = b[1].compact()
+    points = np.concatenate([a[0].points[held_a], b[0].points[held_b]])
     keys = grid_keys(np.floor(points / voxel_m).astype(np.int64))
     _, inverse = np.unique(keys, return_inverse=True)
     inverse = inverse.reshape(-1)
     voxels = int(inverse.max(initial=-1)) + 1
     occupied = [
-        _occupancy(masks, part[np.searchsorted(points, masks.indices)], voxels)
-        for (_, masks), points, part in zip(
-            (a, b), held, np.split(inverse, [len(held[0])]), strict=True
+        _occupancy(masks, part, voxels)
+        for masks, part in zip(
+            (masks_a, masks_b), np.split(inverse, [len(held_a)]), strict=True
         )
     ]
     shared = (occupied[0] @ occupied[1].T).toarray().astype(np.float64)
@@ -95,12 +96,11 @@ def shared_voxels(
 
 
 def _occupancy(
-    masks: InstanceMasks, voxels: npt.NDArray[np.int64], n_voxels: int
+    masks: InstanceMasks, voxel_of_point: npt.NDArray[np.int64], n_voxels: int
 ) -> sparse.csr_matrix:
-    """(N, n_voxels) ones where a mask occupies a voxel; voxels: that of each of its points."""
     rows = np.repeat(np.arange(len(masks)), masks.sizes)
     matrix = sparse.csr_matrix(
-        (np.ones(len(rows), np.float32), (rows, voxels)),
+        (np.ones(len(rows), np.float32), (rows, voxel_of_point[masks.indices])),
         shape=(len(masks), n_voxels),
     )
     matrix.data[:] = 1.0

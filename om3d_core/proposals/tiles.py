@@ -111,9 +111,10 @@ def join(tiles: Sequence[Tile], found: Sequence[OnTile], n_points: int) -> Insta
     """
     if len(tiles) == 1:
         return found[0].masks
-    pieces, members, scores, structure = [], [], [], []
+    pieces, things, members, scores, structure = [], [], [], [], []
     for number, (tile, on_tile) in enumerate(zip(tiles, found, strict=True)):
         masks = on_tile.masks
+        things.append(masks.select(~masks.structure))
         for i, score in enumerate(masks.scores.tolist()):
             if not masks.structure[i]:
                 standing = bool(on_tile.at_home[i]), bool(on_tile.whole[i])
@@ -124,7 +125,7 @@ def join(tiles: Sequence[Tile], found: Sequence[OnTile], n_points: int) -> Insta
                 members.append(tile.rows[own])
                 scores.append(score)
                 structure.append(True)
-    for rows, score in _objects(pieces, _same(tiles, pieces, n_points)):
+    for rows, score in _objects(pieces, _same(tiles, things)):
         members.append(rows)
         scores.append(score)
         structure.append(False)
@@ -137,57 +138,46 @@ def join(tiles: Sequence[Tile], found: Sequence[OnTile], n_points: int) -> Insta
     )
 
 
-def _same(tiles: Sequence[Tile], pieces: Sequence[_Piece], n_points: int) -> Int:
-    """(pieces,) which object each piece shows: those that agree where both their tiles see."""
-    of_tile: list[list[int]] = [[] for _ in tiles]
-    for i, piece in enumerate(pieces):
-        of_tile[piece.tile].append(i)
+def _same(tiles: Sequence[Tile], things: Sequence[InstanceMasks]) -> Int:
+    """Which object each of the ``things`` of all tiles shows, tile after tile: those are the same
+    that agree where both their tiles see."""
+    first = np.cumsum([0, *(len(masks) for masks in things)])
     links = []
-    place = np.full(n_points, -1, np.int64)
     for a, b in itertools.combinations(range(len(tiles)), 2):
         gap = np.maximum(tiles[a].low - tiles[b].high, tiles[b].low - tiles[a].high).max()
         if gap > 2 * AROUND_M:
             continue
-        shared = np.intersect1d(tiles[a].rows, tiles[b].rows, assume_unique=True)
-        place[shared] = np.arange(len(shared))
-        first, second = ([pieces[i] for i in of_tile[t]] for t in (a, b))
-        for i, j in _matches(first, second, place, len(shared)):
-            links.append((of_tile[a][i], of_tile[b][j]))
-        place[shared] = -1
+        _, *shared = np.intersect1d(
+            tiles[a].rows, tiles[b].rows, assume_unique=True, return_indices=True
+        )
+        for i, j in _matches((things[a], things[b]), shared):
+            links.append((first[a] + i, first[b] + j))
     ends = np.array(links, np.int64).reshape(-1, 2).T
-    graph = sparse.coo_matrix((np.ones(len(links)), tuple(ends)), (len(pieces), len(pieces)))
+    shape = (first[-1], first[-1])
+    graph = sparse.coo_matrix((np.ones(len(links)), tuple(ends)), shape)
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
 def _matches(
-    first: Sequence[_Piece], second: Sequence[_Piece], place: Int, n_shared: int
+    things: tuple[InstanceMasks, InstanceMasks], shared: Sequence[Int]
 ) -> Iterator[tuple[int, int]]:
-    """Pairs of pieces of two tiles, one to one, by the IoU of their parts in shared points.
+    """Pairs of the masks on two tiles, one to one, by the IoU of their parts in shared points.
 
-    place: of each point of the cloud among the shared ones, -1 for the others.
+    shared: the rows of those points on each of the tiles, in the same order.
     """
-    a, b = (_over_shared(pieces, place, n_shared) for pieces in (first, second))
+    a, b = (masks.at(points) for masks, points in zip(things, shared, strict=True))
     common = (a @ b.T).tocoo()
     held = [np.asarray(part.sum(axis=1)).reshape(-1) for part in (a, b)]
     i, j = common.row, common.col
     iou = common.data / (held[0][i] + held[1][j] - common.data)
-    sizes = [np.array([len(piece.rows) for piece in pieces]) for pieces in (first, second)]
+    sizes = [masks.sizes for masks in things]
     alike = np.minimum(sizes[0][i], sizes[1][j]) / np.maximum(sizes[0][i], sizes[1][j])
     good = (iou >= MIN_SAME_IOU) & (common.data >= MIN_SAME_POINTS)
-    free = [np.ones(len(first), bool), np.ones(len(second), bool)]
+    free = [np.ones(len(masks), bool) for masks in things]
     for n in np.lexsort((j, i, -alike, -iou)):
         if good[n] and free[0][i[n]] and free[1][j[n]]:
             free[0][i[n]] = free[1][j[n]] = False
             yield int(i[n]), int(j[n])
-
-
-def _over_shared(pieces: Sequence[_Piece], place: Int, n_shared: int) -> sparse.csr_matrix:
-    """(pieces, n_shared) ones where a piece holds a shared point."""
-    parts = [place[piece.rows] for piece in pieces]
-    parts = [part[part >= 0] for part in parts]
-    indptr = np.cumsum([0, *(len(part) for part in parts)])
-    indices = np.concatenate([*parts, np.zeros(0, np.int64)])
-    return sparse.csr_matrix((np.ones(len(indices)), indices, indptr), (len(pieces), n_shared))
 
 
 def _objects(pieces: Sequence[_Piece], same: Int) -> Iterator[tuple[Int, float]]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,7 @@ class Watched:
 
     published, took_s: by the camera. heard: pairs at a bare subscriber, or None without one.
     status: the last om3d/MapperStatus. values: of /diagnostics. queue: (time, frames waiting)
-    while the camera ran, seconds. ids: (still there, kept) of each published map after the first
-    (:mod:`om3d_core.mapping.growth`).
+    while the camera ran, seconds. maps: as they were published.
     """
 
     published: int
@@ -55,7 +55,7 @@ class Watched:
     status: Any
     values: dict[str, str]
     queue: list[tuple[float, int]]
-    ids: list[tuple[int, int]]
+    maps: list[Scene]
 
 
 def full_rate(bench: Workbench) -> Row:
@@ -68,7 +68,9 @@ def full_rate(bench: Workbench) -> Row:
         "the mapper node at 30 Hz: frames waiting against s", "queue",
         [(float(t), float(n)) for t, n in depth],
     )
-    there, kept = (sum(counts) for counts in zip((0, 0), *seen.ids, strict=True))
+    voxel_m = bench.settings.tracking.voxel_m
+    ids = np.array([ids_kept(*two, voxel_m) for two in pairwise(seen.maps)], int).reshape(-1, 2)
+    there, kept = ids.sum(axis=0).tolist()
     return measured(
         "P7", "p99 of a callback", float(seen.values[CALLBACK]),
         Check("growth of the queue", growth, Bar("<=", 0.5, "frames/s")),
@@ -78,7 +80,7 @@ def full_rate(bench: Workbench) -> Row:
         published=seen.published, took_s=seen.took_s, received=status.frames_received,
         paired=status.frames_paired, processed=status.frames_processed,
         kept=status.frames_kept, most_waiting=int(depth[:, 1].max(initial=0)),
-        maps=1 + len(seen.ids), ids_still_there=there, ids_kept=kept,
+        maps=len(seen.maps), ids_still_there=there, ids_kept=kept,
     )  # fmt: skip
 
 
@@ -129,7 +131,7 @@ def _run(
     }  # fmt: skip
     health: dict[str, str] = {}
     queue: list[tuple[float, int]] = []
-    maps = _Maps(bench.settings.tracking.voxel_m)
+    maps: list[Scene] = []
     with Processes([mapper]) as nodes, Client(domain, nodes.check) as client:
         client.node.create_subscription(
             DiagnosticArray, "/diagnostics", lambda m: _take(m, health), qos.results()
@@ -143,14 +145,14 @@ def _run(
                     passed = time.monotonic() - began
                     bench.job.step("camera", min(int(passed), 100), 100)
                     client.spin()
-                    maps.look(client.scene)
+                    _keep(client.scene, maps)
                     status = client.status
                     if status is not None and status.frames_received and not sent.exists():
                         queue.append((passed, int(status.queue_depth)))
                 if camera.returncode:
                     raise CannotMeasureError("the camera ended with an error")
             client.spin_until(lambda: _rests(client.status), IDLE_S, "the mapper to rest")
-            maps.look(client.scene)
+            _keep(client.scene, maps)
             health.clear()
             client.spin_until(lambda: CALLBACK in health, DIAGNOSTICS_S, "diagnostics")
             if listener is not None:
@@ -160,25 +162,14 @@ def _run(
         pairs = json.loads(heard.read_text())["pairs"] if listen else None
         return Watched(
             camera_said["published"], camera_said["took_s"], pairs, client.status, dict(health),
-            queue, maps.ids,
+            queue, maps,
         )  # fmt: skip
 
 
-class _Maps:
-    """Counts the ids that stay from one published map to the next."""
-
-    def __init__(self, voxel_m: float):
-        self._voxel_m = voxel_m
-        self._last: Scene | None = None
-        self.ids: list[tuple[int, int]] = []
-
-    def look(self, scene: Scene | None) -> None:
-        """Compare with the map before, if this is another."""
-        if scene is None or scene is self._last:
-            return
-        if self._last is not None:
-            self.ids.append(ids_kept(self._last, scene, self._voxel_m))
-        self._last = scene
+def _keep(scene: Scene | None, maps: list[Scene]) -> None:
+    """Add a map that was published since the last of ``maps``."""
+    if scene is not None and not (maps and maps[-1] is scene):
+        maps.append(scene)
 
 
 def _rests(status: Any) -> bool:

@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from om3d_core.data.cloud import Cloud, grid_keys
+from om3d_core.data.masks import ascending
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
@@ -68,8 +69,7 @@ def resample(cloud: Cloud, voxel_m: float) -> Surface:
     close = distance[:, 1:EDGE_NEIGHBORS] < REACH_VOXELS * voxel_m
     a = np.broadcast_to(np.arange(n)[:, None], near.shape)[close]
     b = near[close]
-    keys = np.sort(np.minimum(a, b) * n + np.maximum(a, b))
-    keys = keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]
+    keys = ascending(np.minimum(a, b) * n + np.maximum(a, b))
     edges = np.stack([keys // n, keys % n], axis=1)
     return Surface(points, normals, colors, voxel_of_point, neighbors, edges, voxel_m)
 
