@@ -15,8 +15,8 @@ class HeldMessages(Generic[T]):
     """The last messages of one topic, which may come once, now and then, or with every image.
 
     At a stamp holds the message within ``slop_ns`` of it; without one the last before, and before
-    the first of all that one. Of a topic that talks on, the stamp's own message is awaited for
-    ``wait_ns``.
+    the first of all that one. Of a topic that talks on, the stamp's own message is awaited until
+    it has lacked one for ``wait_ns`` of stamp time.
     """
 
     def __init__(self, slop_ns: int, wait_ns: int):
@@ -24,6 +24,7 @@ class HeldMessages(Generic[T]):
         self._stamps: list[int] = []
         self._messages: dict[int, T] = {}
         self._last: tuple[int, T] | None = None
+        self._lacks_since: int | None = None
 
     def add(self, stamp_ns: int, message: T) -> None:
         """Take a message; of two with one stamp the last stays."""
@@ -45,7 +46,7 @@ class HeldMessages(Generic[T]):
         nearest = min(self._around(stamp_ns), key=lambda at: abs(at - stamp_ns))
         if abs(nearest - stamp_ns) <= self._slop_ns:
             return self._messages[nearest]
-        if not settled and self._talks_until(stamp_ns):
+        if not settled and self._is_awaited(stamp_ns):
             return NOT_YET
         before = bisect_right(self._stamps, stamp_ns) - 1
         return self._messages[self._stamps[max(before, 0)]]
@@ -55,6 +56,7 @@ class HeldMessages(Generic[T]):
         last = self._last
         self._stamps.clear()
         self._messages.clear()
+        self._lacks_since = None
         if last is not None:
             self.add(*last)
 
@@ -62,7 +64,11 @@ class HeldMessages(Generic[T]):
         after = bisect_left(self._stamps, stamp_ns)
         return self._stamps[max(after - 1, 0) : after + 1]
 
-    def _talks_until(self, stamp_ns: int) -> bool:
-        """Whether the topic sent more than one message, the last of them not long before."""
-        newest = self._stamps[-1]
-        return len(self._stamps) > 1 and newest < stamp_ns <= newest + self._wait_ns
+    def _is_awaited(self, stamp_ns: int) -> bool:
+        """Whether the topic sent more than one message and is not known to have fallen silent."""
+        newest, since = self._stamps[-1], self._lacks_since
+        if len(self._stamps) == 1 or stamp_ns < newest:
+            return False
+        if since is None or since <= newest or stamp_ns < since:
+            self._lacks_since = since = stamp_ns
+        return stamp_ns <= since + self._wait_ns

@@ -18,6 +18,7 @@ from typing import Any
 
 import rclpy
 from nav_msgs.msg import Odometry
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
@@ -78,6 +79,8 @@ def publish(node: Node, task: Mapping[str, Any]) -> None:
             publishers[channel].publish(message)
     took_s = time.monotonic() - start
     Path(task["out"]).write_text(json.dumps({"published": task["frames"], "took_s": took_s}))
+    for publisher in publishers.values():
+        publisher.wait_for_all_acked(Duration(seconds=CONNECT_S))
     time.sleep(SETTLE_S)
 
 

@@ -40,7 +40,7 @@ START_S, IDLE_S, DIAGNOSTICS_S, END_S = 60.0, 180.0, 30.0, 20.0
 CALLBACK = "callback work p99 (ms)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Watched:
     """What became of the camera's frames.
 

@@ -1,7 +1,8 @@
 """A camera as a program: publishes the tabletop's frames at a steady rate, as a driver does.
 
 ``python -m helpers.camera OUT --reliability reliable --hz 10 --frames 100 --readers 2`` waits for
-so many subscriptions of the color images, publishes and writes the published stamps to OUT.
+so many subscriptions of the color images, publishes and writes the published stamps to OUT. It
+ends once what is reliable has arrived.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import rclpy
 from nav_msgs.msg import Odometry
+from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -75,6 +77,8 @@ def publish(node, args):
         stamps.append(stamp)
     took_s = time.monotonic() - start
     args.out.write_text(json.dumps({"stamps": stamps, "took_s": took_s}))
+    for publisher in outputs:
+        publisher.wait_for_all_acked(Duration(seconds=CONNECT_S))
     time.sleep(SETTLE_S)
 
 

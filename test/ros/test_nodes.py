@@ -14,7 +14,7 @@ from helpers.robot import Robot, code_name
 from helpers.worlds import BOXES, tabletop
 from om3d.action import Refresh
 from om3d.msg import Error
-from om3d.srv import ListInstances
+from om3d.srv import ListInstances, QueryText
 from rclpy.action import ActionClient
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -43,8 +43,9 @@ def robot(tmp_path_factory, ros_domain_id):
 
 @pytest.fixture
 def mapped(robot, frames):
-    """The robot with a map of all frames."""
-    if robot.client.status.revision == 0 or robot.text("red").error_code != Error.NONE:
+    """The robot with a map of all frames, and the encoder for questions to it."""
+    asked = robot.client.ask(robot.client.query_text, QueryText.Request(text="red"))
+    if asked.error_code != Error.NONE:
         robot.stream(frames)
         robot.refresh()
     return robot

@@ -46,9 +46,21 @@ def test_the_own_message_then_the_one_before_then_the_first():
 def test_of_a_topic_that_talks_on_the_next_is_awaited_for_a_while():
     messages = filled(100, 200)
     assert messages.at(240) is NOT_YET and messages.at(240, settled=True) == 200
-    assert messages.at(200 + WAIT + 1) == 200
+    assert messages.at(240 + WAIT) is NOT_YET and messages.at(240 + WAIT + 1) == 200
     messages.add(300, 300)
     assert messages.at(240) == 200
+
+
+def test_after_a_pause_of_all_topics_the_next_is_awaited_too_unless_it_fell_silent():
+    messages = filled(100, 200)
+    for pause in range(2):
+        late = 200 + 10 * WAIT * (1 + pause)
+        assert messages.at(late) is NOT_YET
+        messages.add(late, late)
+        assert messages.at(late) == late
+    silent = late + 10 * WAIT
+    assert messages.at(silent) is NOT_YET
+    assert messages.at(silent + 10 * WAIT) == late
 
 
 def test_of_two_messages_with_one_stamp_the_last_stays():
