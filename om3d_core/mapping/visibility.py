@@ -90,15 +90,18 @@ def visible_pixels(
     kind: type[np.floating] = np.float64 if settings.double_precision else np.float32
     camera_from_map = np.linalg.inv(map_from_camera)
     pixel_from_map = (intrinsics.matrix @ camera_from_map[:3]).astype(kind)
+    truncated = settings.pixel == "truncated"
+    any_depth, zero = kind(-np.inf), kind(0.0)
     out = np.empty(len(points), np.int32)
     project(
-        points.astype(kind, copy=False),
-        depth.astype(kind, copy=False),
+        np.ascontiguousarray(points, kind).reshape(-1),
+        np.ascontiguousarray(depth, kind),
         pixel_from_map,
         kind(settings.depth_tolerance_m),
-        settings.pixel == "truncated",
-        settings.require_front,
-        settings.require_depth,
+        np.nextafter(kind(-1.0), zero) if truncated else zero,
+        zero if truncated else kind(0.5),
+        zero if settings.require_front else any_depth,
+        zero if settings.require_depth else any_depth,
         out,
     )
     return out
