@@ -82,22 +82,29 @@ class Keyframe:
             np.array(frame.map_from_camera, np.float64), frame.stamp_ns, frame.camera_frame, level,
         )
 
-    def frame(self) -> Frame:
+    def frame(self, units: npt.NDArray[np.uint16] | None = None) -> Frame:
         """The frame, decoded; always the same.
 
-        Sizes are checked by the headers before memory is taken. Raises :class:`InputError` that
-        names the stamp if the pixels are damaged.
+        units: :meth:`depth_units` if they are known. Sizes are checked by the headers before
+        memory is taken. Raises :class:`InputError` that names the stamp if the pixels are damaged.
         """
+        units = self.depth_units() if units is None else units
         try:
-            rgb = decode_file(self.color, color=True)
-            raw = decode_file(self.depth, color=False)
-            expect(raw.dtype == np.uint16, "depth of dtype uint16", raw.dtype)
             return Frame(
-                rgb, depth_in_meters(raw), self.intrinsics, self.map_from_camera, self.stamp_ns,
-                self.camera_frame,
+                decode_file(self.color, color=True), depth_in_meters(units), self.intrinsics,
+                self.map_from_camera, self.stamp_ns, self.camera_frame,
             )
         except InputError as error:
             raise self._told(error) from error
+
+    def depth_units(self) -> npt.NDArray[np.uint16]:
+        """The depth (H, W), decoded, in half millimeters; raises as :meth:`frame`."""
+        try:
+            units = decode_file(self.depth, color=False)
+            expect(units.dtype == np.uint16, "depth of dtype uint16", units.dtype)
+        except InputError as error:
+            raise self._told(error) from error
+        return units
 
     def images_sum(self) -> int:
         """A sum (CRC-32) of the images and the intrinsics."""

@@ -11,17 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.frame import Frame, Intrinsics, check_near, check_rigid
-from om3d_core.data.keyframe import Keyframe
+from om3d_core.data.keyframe import Keyframe, depth_in_meters, depth_units
 from om3d_core.errors import InputError, expect
 from om3d_core.mapping.coverage import Coverage, DepthSample
-from om3d_core.mapping.frame_cache import FrameCache
+from om3d_core.mapping.depth_cache import DepthCache, Units
 from om3d_core.mapping.keyframe_bytes import EncodedImages
 from om3d_core.mapping.pose_cells import Cell, KeyframeSettings, pose_cell
 
 FrameKey = tuple[int, bytes]
 """What a keyframe shows: a sum of its images and intrinsics, and from where: its pose."""
 ENCODED_SHARE = 0.75
-"""Of the memory; frames that were decoded lately have the rest."""
+"""Of the memory; decoded depth has the rest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +46,8 @@ class KeyframeStore:
 
     A robot that stands still or returns adds nothing. Frames are encoded when they come, and
     what is given back is decoded from that. Encoded frames take up to three quarters of
-    ``memory_mb`` and are spooled to a temporary folder beyond it; those decoded lately take up to
-    a quarter. Beyond ``max_frames`` the frame goes whose places most others see too (see
+    ``memory_mb`` and are spooled to a temporary folder beyond it; depth that is decoded takes up
+    to a quarter. Beyond ``max_frames`` the frame goes whose places most others see too (see
     :class:`Coverage`); what a full store holds does depend on the order.
 
     One thread owns it; :meth:`snapshot` may be called from any.
@@ -55,10 +55,11 @@ class KeyframeStore:
 
     def __init__(self, settings: KeyframeSettings):
         self._settings = settings
-        self._memory = settings.memory_mb * 1_000_000
-        self._max_encoded = int(self._memory * ENCODED_SHARE)
-        self._images = EncodedImages(self._max_encoded)
-        self._decoded = FrameCache()
+        memory = settings.memory_mb * 1_000_000
+        encoded = int(memory * ENCODED_SHARE)
+        self._images = EncodedImages(encoded)
+        self._max_depths = memory - encoded
+        self._depths = DepthCache(self._max_depths)
         self._entries: dict[int, _Entry] = {}
         self._by_cell: dict[Cell, int] = {}
         self._samples: dict[int, DepthSample] = {}
@@ -142,7 +143,7 @@ class KeyframeStore:
             if self._by_cell.get(entry.cell) == stamp_ns:
                 del self._by_cell[entry.cell]
             self._images.remove(stamp_ns)
-            self._decoded.remove(stamp_ns)
+            self._depths.remove(stamp_ns)
             self._samples.pop(stamp_ns, None)
             self._coverage.remove(stamp_ns)
 
@@ -163,8 +164,7 @@ class KeyframeStore:
             for stamp in removed:
                 self.remove(stamp)
                 moved.pop(stamp, None)
-            for stamp, entry in moved.items():
-                self._decoded.move(stamp, entry.map_from_camera)
+            for stamp in moved:
                 self._coverage.remove(stamp)
             self._entries.update(moved)
             self._by_cell = by_cell
@@ -176,13 +176,13 @@ class KeyframeStore:
         Raises :class:`InputError` that names its file if it was spooled and is lost or damaged.
         """
         with self._lock:
-            frame = self._decoded.get(stamp_ns)
-            if frame is None:
-                frame = self._keyframe(stamp_ns).frame()
-                self._samples.setdefault(stamp_ns, _sample_of(frame))
-                self._decoded.put(frame)
-                self._decoded.shrink(self._memory - self._max_encoded)
-            return frame
+            keyframe = self._keyframe(stamp_ns)
+            return keyframe.frame(self._units(stamp_ns, keyframe))
+
+    def depth(self, stamp_ns: int) -> npt.NDArray[np.float32]:
+        """The depth (H, W) of a keyframe in meters; raises as :meth:`__getitem__`."""
+        with self._lock:
+            return depth_in_meters(self._units(stamp_ns))
 
     def __iter__(self) -> Iterator[Frame]:
         """All keyframes by ascending stamp."""
@@ -215,7 +215,8 @@ class KeyframeStore:
         """Forget every keyframe and delete the spool folder."""
         with self._lock:
             self._entries, self._by_cell = {}, {}
-            self._decoded, self._coverage, self._samples = FrameCache(), Coverage(), {}
+            self._coverage, self._samples = Coverage(), {}
+            self._depths = DepthCache(self._max_depths)
             self._dropped = self._lost_places = 0
             self._images.clear()
 
@@ -234,6 +235,8 @@ class KeyframeStore:
                 source, level, self._settings.jpeg_quality
             )
             self._insert(keyframe, cell, rival)
+            if isinstance(source, Frame):
+                self._depths.put(stamp, depth_units(source.depth))
         self._dropped += is_full
         self._lost_places += lost
         return rival != stamp
@@ -283,6 +286,17 @@ class KeyframeStore:
         except InputError as error:
             raise InputError(f"pose of {stamp} ns: {error}") from error
         return replace(entry, map_from_camera=moved, cell=self._cell(stamp, moved))
+
+    def _units(self, stamp: int, keyframe: Keyframe | None = None) -> Units:
+        """The depth of a keyframe, decoded if it is not here."""
+        units = self._depths.get(stamp)
+        if units is None:
+            units = (keyframe or self._keyframe(stamp)).depth_units()
+            self._depths.put(stamp, units)
+            if stamp not in self._samples:
+                sample = DepthSample.of(depth_in_meters(units), self._entries[stamp].intrinsics)
+                self._samples[stamp] = sample
+        return units
 
     def _keyframe(self, stamp: int) -> Keyframe:
         entry, (color, depth) = self._entries[stamp], self._images.get(stamp)

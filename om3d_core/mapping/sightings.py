@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
-from om3d_core.data.frame import Frame
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.mapping.keyframes import FrameKey, KeyframeStore
 from om3d_core.mapping.set_aside import blaming
@@ -24,6 +23,7 @@ from om3d_core.progress import Job
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Depth = npt.NDArray[np.float32]
 Corners = npt.NDArray[np.float64]
 SLACK_PX, SLACK_M = 2.0, 0.05
 """By how much a view is taken for wider and deeper than it is, beyond all rounding."""
@@ -91,7 +91,8 @@ class Sightings:
             if self._reached(frames, stamp, known.far_m, corners[new]).any():
                 points = points or _Points.of(cloud, masks, new)
                 with blaming(stamp):
-                    parts.append((new, self._look(frames[stamp], points)))
+                    depth = frames.depth(stamp)
+                    parts.append((new, self._look(frames, stamp, depth, points)))
             seen[stamp] = _Seen(known.key, known.far_m, _joined(n, parts))
         reached, points = np.zeros(n, bool), None
         for start in range(0, len(unknown), AT_ONCE):
@@ -102,20 +103,20 @@ class Sightings:
             rows = np.flatnonzero(reached)
             if points is None or len(rows) > len(points.masks):
                 points = _Points.of(cloud, masks, rows)
-            for stamp, (frame, far_m) in held.items():
+            for stamp, (depth, far_m) in held.items():
                 with blaming(stamp):
-                    looked = _joined(n, [(rows, self._look(frame, points))])
+                    looked = _joined(n, [(rows, self._look(frames, stamp, depth, points))])
                 seen[stamp] = _Seen(frames.key(stamp), far_m, looked)
         self._table = _Table(digests, corners, seen)
         return [seen[stamp].instances for stamp in stamps]
 
-    def _load(self, frames: KeyframeStore, stamps: list[int]) -> dict[int, tuple[Frame, float]]:
-        """Frames by stamp, and how far each sees."""
+    def _load(self, frames: KeyframeStore, stamps: list[int]) -> dict[int, tuple[Depth, float]]:
+        """The depth of frames by stamp, and how far each sees."""
         held = {}
         for stamp in stamps:
             with blaming(stamp):
-                frame = frames[stamp]
-            held[stamp] = frame, float(frame.depth.max())
+                depth = frames.depth(stamp)
+            held[stamp] = depth, float(depth.max())
         return held
 
     def _reached(
@@ -138,13 +139,13 @@ class Sightings:
         reached: Bools = ~np.any([side.all(axis=1) for side in outside], axis=0)
         return reached
 
-    def _look(self, frame: Frame, points: _Points) -> Observation:
+    def _look(
+        self, frames: KeyframeStore, stamp: int, depth: Depth, points: _Points
+    ) -> Observation:
         self.looks += len(points.masks)
-        pixels = visible_pixels(
-            points.points, frame.depth, frame.intrinsics, frame.map_from_camera, self._settings
-        )
-        size = frame.intrinsics.width, frame.intrinsics.height
-        return observe(pixels, points.masks, *size, self._settings.count)
+        k = frames.intrinsics(stamp)
+        pixels = visible_pixels(points.points, depth, k, frames.pose(stamp), self._settings)
+        return observe(pixels, points.masks, k.width, k.height, self._settings.count)
 
 
 @dataclass(frozen=True, eq=False)

@@ -151,15 +151,25 @@ def test_the_folder_goes_with_the_store(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_encoded_and_decoded_frames_share_the_memory():
+def test_encoded_frames_and_decoded_depth_share_the_memory():
     store = KeyframeStore(KeyframeSettings(step_m=0.0, memory_mb=8))
     for stamp in range(40):
         store.add(make_frame(stamp, stamp_ns=stamp, width=400, height=300))
-        held = [store[stamp] for stamp in store.stamps[-2:]]
-        assert store._images.n_bytes <= 6_000_000 and store._decoded.n_bytes <= 2_000_000
-    assert store[39] is held[-1] and store._decoded.n_bytes > 0
-    store[0], store[1]
-    assert store[39] is not held[-1]
+        assert store._images.n_bytes <= 6_000_000
+        assert 0 < store._depths.n_bytes <= 2_000_000
+
+
+def test_depth_is_the_same_whether_it_came_or_was_decoded(monkeypatch):
+    kept, alone = (KeyframeStore(KeyframeSettings(step_m=0.0, memory_mb=mb)) for mb in (400, 1))
+    for stamp in range(5):
+        for store in (kept, alone):
+            store.add(make_frame(stamp, stamp_ns=stamp, width=400, height=300))
+    for stamp in range(5):
+        assert np.array_equal(kept.depth(stamp), alone.depth(stamp))
+        assert np.array_equal(kept.depth(stamp), kept[stamp].depth)
+        assert np.array_equal(kept[stamp].rgb, alone[stamp].rgb)
+    monkeypatch.setattr(Keyframe, "depth_units", lambda self: pytest.fail("decoded again"))
+    assert kept[0].depth.shape == kept.depth(4).shape == (300, 400)
 
 
 def test_of_equal_frames_of_a_cell_the_earliest_is_kept():
