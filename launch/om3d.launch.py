@@ -30,7 +30,7 @@ ARGUMENTS = {
 # Where one of these is empty, the parameters file decides.
 OVERRIDES = {
     "map_frame": ("", "frame of the poses, the cloud and all results"),
-    "pose_source": ("", "odometry or pose: where poses come from"),
+    "pose_source": ("", "tf, odometry, pose or pose_with_covariance: where poses come from"),
     "input_reliability": ("", "best_effort or reliable: quality of service of images and poses"),
     "input_durability": ("", "volatile or transient_local: the same"),
     "input_depth": ("", "history of images and poses (messages)"),
@@ -41,9 +41,11 @@ INPUTS = {
     "camera_info_topic": ("color/camera_info", "calibration, sensor_msgs/CameraInfo"),
     "cloud_topic": ("cloud_map", "optional reconstruction, latched sensor_msgs/PointCloud2"),
     "odometry_topic": ("odometry", "camera poses if pose.source is odometry"),
-    "pose_topic": ("pose", "camera poses if pose.source is pose"),
+    "pose_topic": ("pose", "camera poses if pose.source is pose or pose_with_covariance"),
 }
 LATCHED = "cloud_topic"
+# Robots in namespaces have transforms of their own.
+TRANSFORMS = (("/tf", "tf"), ("/tf_static", "tf_static"))
 RESPAWN_DELAY_S = 2.0
 
 
@@ -82,7 +84,9 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
             executable="mapper_node",
             name="mapper",
             parameters=[file, {**shared, **own}],
-            remappings=[(name, given[topic]) for topic, (name, _) in INPUTS.items()],
+            remappings=[
+                *TRANSFORMS, *((name, given[topic]) for topic, (name, _) in INPUTS.items()),
+            ],
             **common,
         ),
         Node(

@@ -36,13 +36,15 @@ class MapperHealth:
 
     def report(
         self, status: MapperStatus, mapped: MapperCounts, streams: StreamState, color_hz: float,
-        active: bool,
+        lacks: str, active: bool,
     ) -> Health:
-        """Complaints and values of now."""
+        """Complaints and values of now; ``lacks`` says which transform is lacking, if one is."""
         recent = self._recent
         counts = {name: getattr(status, name) for name in RECENT}
         recent.add(time.monotonic(), counts | {"places_lost": mapped.places_lost})
-        warnings = self._inputs.complaints(streams) if active else {}
+        warnings = self._inputs.complaints(streams, lacks) if active else {}
+        if active and lacks:
+            warnings["transform"] = f"no poses: {lacks} (map_frame, pose.source)"
         if n := recent.change("frames_dropped"):
             warnings["dropped"] = (
                 f"{n} frames dropped from the full queue {recent} (queue.capacity)"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
 from om3d.action import Refresh
 from om3d.msg import InstanceArray, MapperStatus
@@ -17,12 +17,14 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
 
 from om3d_core.data.scene import Scene
 from om3d_core.mapping.settings import MapSettings
 from om3d_ros.conversions import stamps
 from om3d_ros.conversions.instances import from_scene
 from om3d_ros.mapper_session import MappingSession
+from om3d_ros.mapper_streams import Streams
 from om3d_ros.node import qos
 from om3d_ros.node.diagnostics import Health
 from om3d_ros.node.executor import OneAtATime
@@ -95,16 +97,7 @@ class MapperNode(ManagedNode):
             take = partial(mapping.streams.take_image, channel)
             inputs[channel] = listen(kind, topic, take, sensor.qos_depth)
         inputs["cloud"] = listen(PointCloud2, "cloud_map", mapping.take_cloud, 1)
-        if settings.pose.source == "odometry":
-            inputs["pose"] = listen(
-                Odometry, "odometry",
-                lambda m: mapping.streams.take_pose(m.header, m.pose.pose), qos.POSE_DEPTH,
-            )
-        else:
-            inputs["pose"] = listen(
-                PoseStamped, "pose",
-                lambda m: mapping.streams.take_pose(m.header, m.pose), qos.POSE_DEPTH,
-            )
+        inputs |= self._listen_to_poses(mapping.streams, settings.pose.source, listen)
         mapping.watch(inputs)
         self._set_refresh_period(settings.refresh.period_s)
 
@@ -142,6 +135,33 @@ class MapperNode(ManagedNode):
         if self._mapping is None:
             raise NotActiveError("expected a configured mapper")
         return self._mapping
+
+    def _listen_to_poses(
+        self, streams: Streams, source: str, listen: Callable[..., Input]
+    ) -> dict[str, Input]:
+        """Subscribe to tf, and to the pose topic if there is one."""
+        inputs = {
+            "pose" if source == "tf" else "tf": listen(
+                TFMessage, "/tf", partial(streams.take_transforms, fixed=False), qos.POSE_DEPTH
+            ),
+            "tf_static": listen(
+                TFMessage, "/tf_static", partial(streams.take_transforms, fixed=True),
+                qos.POSE_DEPTH,
+            ),
+        }
+        take = streams.take_pose
+        topics: dict[str, tuple[Any, str, Callable[[Any], None]]] = {
+            "odometry": (
+                Odometry, "odometry", lambda m: take(m.header, m.child_frame_id, m.pose.pose)
+            ),
+            "pose": (PoseStamped, "pose", lambda m: take(m.header, "", m.pose)),
+            "pose_with_covariance": (
+                PoseWithCovarianceStamped, "pose", lambda m: take(m.header, "", m.pose.pose)
+            ),
+        }
+        if source in topics:
+            inputs["pose"] = listen(*topics[source], qos.POSE_DEPTH)
+        return inputs
 
     def _set_refresh_period(self, period_s: float) -> None:
         if self._refresh_timer is not None:

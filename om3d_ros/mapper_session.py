@@ -186,7 +186,7 @@ class MappingSession:
         streams = self.streams.state
         status = self._status(Header(), streams)
         return self._health.report(
-            status, self._mapper.counts, streams, self.streams.color_hz, active
+            status, self._mapper.counts, streams, self.streams.color_hz, self.streams.lacks, active
         )
 
     def _status(self, header: Header, streams: StreamState) -> MapperStatus:

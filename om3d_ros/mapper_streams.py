@@ -11,10 +11,11 @@ import numpy as np
 from geometry_msgs.msg import Pose
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
 
 from om3d_core.errors import Om3dError
 from om3d_core.streams.assembler import FrameAssembler, Posed, StreamState
-from om3d_core.streams.pose_buffer import PoseBuffer
+from om3d_core.streams.live_poses import LivePoses
 from om3d_ros.conversions import poses
 from om3d_ros.conversions.stamps import stamp_ns
 from om3d_ros.node.diagnostics import Rate
@@ -39,10 +40,13 @@ class Streams:
         logger: Any,
     ):
         sync, pose = settings.sync, settings.pose
-        self._map_frame, self._wait_s = settings.map_frame, sync.wait_ns / 1e9
+        self._wait_s, self._of_frame = sync.wait_ns / 1e9, pose.of_frame
         self._give, self._reject, self._logger = give, reject, logger
         self._lock = threading.Lock()
-        self._poses = PoseBuffer(pose.max_gap_ns, 2 * sync.wait_ns + pose.max_gap_ns)
+        self._poses = LivePoses(
+            settings.map_frame, pose.source == "tf", pose.max_gap_ns,
+            2 * sync.wait_ns + pose.max_gap_ns,
+        )
         self._frames: FrameAssembler[Any] = FrameAssembler(PAIRED, sync, self._poses, HELD)
         self._color_rate = Rate()
         self._came_s = time.monotonic()
@@ -65,26 +69,56 @@ class Streams:
         """How often the time of the streams went back."""
         return self._frames.jumps
 
+    @property
+    def lacks(self) -> str:
+        """Which transform is lacking to tell poses, for people; empty if none."""
+        with self._lock:
+            return self._poses.lacks
+
     def take_image(self, channel: str, message: Any) -> None:
         """Take a message of ``color``, ``depth`` or ``camera_info``."""
         if channel == "color":
             self._color_rate.tick()
         elif channel == "camera_info":
             self._note_calibration(message)
-        self._add(lambda: self._frames.add_message(
-            channel, stamp_ns(message.header.stamp), message
-        ))
 
-    def take_pose(self, header: Header, pose: Pose) -> None:
-        """Take the pose of the camera in the map."""
         def add() -> list[Posed[Any]]:
-            check_frame("pose", header, self._map_frame)
-            stamp, map_from_camera = stamp_ns(header.stamp), poses.to_matrix(pose)
+            if channel == "color":
+                self._poses.see(message.header.frame_id)
+            return self._frames.add_message(channel, stamp_ns(message.header.stamp), message)
+
+        self._add(add)
+
+    def take_pose(self, header: Header, child: str, pose: Pose) -> None:
+        """Take the pose of ``child`` in the frame of the header, from the pose topic.
+
+        child: empty where the message does not say; then the setting ``pose.of_frame`` does.
+        """
+        def add() -> list[Posed[Any]]:
+            stamp, matrix = stamp_ns(header.stamp), poses.to_matrix(pose)
+            named = header.frame_id, child or self._of_frame
             return self._frames.add_pose(
-                stamp, lambda: self._poses.add(stamp, map_from_camera)
+                stamp, lambda: self._poses.add_pose(*named, stamp, matrix)
             )
 
         self._add(add)
+
+    def take_transforms(self, message: TFMessage, fixed: bool) -> None:
+        """Take the transforms of ``/tf``, or ``fixed`` ones of ``/tf_static``.
+
+        Those that are none are refused, one by one.
+        """
+        def learn() -> None:
+            for item in message.transforms:
+                try:
+                    self._poses.add_transform(
+                        item.header.frame_id, item.child_frame_id, stamp_ns(item.header.stamp),
+                        poses.of_transform(item.transform), fixed,
+                    )
+                except Om3dError as error:
+                    self._reject(error)
+
+        self._add(lambda: self._frames.learn(learn))
 
     def settle(self) -> None:
         """To be called now and then: after silence, frames no longer wait for something better."""

@@ -144,7 +144,9 @@ build_workspace() {
         if [[ $OM3D_ROS == wheels ]]; then
             export AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv
         fi
-        logged colcon --log-base "$root/log" build --paths . --symlink-install \
+        local -a packages=(.)
+        "$venv/bin/python" -c 'import tf2_msgs' 2>/dev/null || packages+=(interfaces/tf2_msgs)
+        logged colcon --log-base "$root/log" build --paths "${packages[@]}" --symlink-install \
             --event-handlers console_direct+ \
             --cmake-args -DBUILD_TESTING=OFF "-DPython3_EXECUTABLE=$venv/bin/python"
     )
@@ -177,7 +179,7 @@ fi
 
 # Python files, launch files and configuration are linked: their names count, not their contents.
 linked=$(find om3d_core om3d_ros launch config -type f -not -path '*cache*' | LC_ALL=C sort)
-build_key=$(ls msg/* srv/* action/* CMakeLists.txt package.xml om3d_ros/setup.cfg |
+build_key=$(ls msg/* srv/* action/* interfaces/*/*.* interfaces/*/msg/* CMakeLists.txt package.xml om3d_ros/setup.cfg |
     key "$venv_key" "$linked")
 if ! stamped "$build_stamp" "$build_key"; then
     say "interfaces and nodes with colcon (about a minute) ..."

@@ -121,6 +121,12 @@ class FrameAssembler(Generic[T]):
         learn()
         return self._complete()
 
+    def learn(self, learn: Callable[[], None]) -> list[Posed[T]]:
+        """As :meth:`add_pose`, of messages from several clocks: none of them tells of a jump."""
+        self.received["pose"] += 1
+        learn()
+        return self._complete()
+
     def settle(self) -> list[Posed[T]]:
         """Nothing came for a while: return the frames that only waited for something better."""
         self._waiting.update(self._sync.settle())

@@ -15,14 +15,15 @@ SETTLED = 3
 class PoseBuffer:
     """Stamped poses map_from_camera, at most ``keep_ns`` of them back from the newest.
 
-    A :class:`~om3d_core.streams.pose_lookup.PoseLookup`. Poses may come out of order: only when
-    :data:`SETTLED` have come for later times is one interpolated, so that the one of the very
-    stamp may overtake. gap_ns: the longest time between two poses that is interpolated.
+    Poses may come out of order: only when ``settled`` of them have come for later times is one
+    interpolated, so that the one of the very stamp may overtake. gap_ns: the longest time between
+    two poses that is interpolated.
     """
 
-    def __init__(self, gap_ns: int, keep_ns: int):
+    def __init__(self, gap_ns: int, keep_ns: int, settled: int = SETTLED):
         self._gap_ns = gap_ns
         self._keep_ns = keep_ns
+        self._settled = settled
         self._stamps: list[int] = []
         self._poses: dict[int, Transform] = {}
 
@@ -54,7 +55,7 @@ class PoseBuffer:
             return None
         after = bisect_left(self._stamps, stamp_ns)
         later = len(self._stamps) - after
-        if after == 0 or later == 0 or (later < SETTLED and not settled):
+        if after == 0 or later == 0 or (later < self._settled and not settled):
             return NOT_YET
         around = self._stamps[after - 1 : after + 1]
         poses = [self._poses[stamp] for stamp in around]

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from om3d_core.data.poses import NS_PER_S
 from om3d_core.settings import Settings, setting
 
-POSE_TOPICS = (
-    "odometry: nav_msgs/Odometry, pose: geometry_msgs/PoseStamped; either is the pose of the "
-    "camera's optical frame"
+SOURCES = (
+    "tf: the frame of the images in map_frame; odometry: nav_msgs/Odometry; pose: "
+    "geometry_msgs/PoseStamped"
 )
-LIVE_SOURCES = ("odometry", "pose")
+LIVE_SOURCES = ("tf", "odometry", "pose", "pose_with_covariance")
+COMPLETED = "tf completes poses of another frame than the camera's, or in another than map_frame"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,13 @@ class PoseSettings(Settings):
     """Where the camera's pose in the map frame comes from."""
 
     source: str = setting(
-        "odometry", f"where poses come from; {POSE_TOPICS}", choices=LIVE_SOURCES
+        "tf",
+        f"where poses come from. {SOURCES}; pose_with_covariance: the same with covariance."
+        f" {COMPLETED}",
+        choices=LIVE_SOURCES,
+    )
+    of_frame: str = setting(
+        "", "frame whose pose the topic pose tells; empty: the camera's optical frame"
     )
     max_gap_s: float = setting(
         1.0, "longest time between two poses that is interpolated (s)", low=0.0, high=60.0
@@ -44,9 +51,9 @@ class RecordedPoseSettings(PoseSettings):
 
     source: str = setting(
         "auto",
-        f"where poses come from; {POSE_TOPICS}, or of a frame that tf connects with it; auto: tf "
-        "where it connects map and camera, else the pose topic",
-        choices=("auto", "tf", *LIVE_SOURCES),
+        f"where poses come from. {SOURCES}, of the camera's optical frame or of one that tf"
+        " connects with it; auto: tf where it connects map and camera, else the pose topic",
+        choices=("auto", *LIVE_SOURCES),
     )
     tolerance_s: float = setting(
         0.05, "how far beyond the first and the last pose these still hold (s)",

@@ -48,6 +48,31 @@ class Trajectory:
         return _between(self._poses[after - 1], self._poses[after], share)
 
 
+class RecordedMotion:
+    """Stamped poses of a recording as they are read, all of which are known when one is asked for.
+    """
+
+    def __init__(self, tolerance_ns: int = 0, gap_ns: int = NS_PER_S):
+        self._tolerance_ns, self._gap_ns = tolerance_ns, gap_ns
+        self._stamps: list[int] = []
+        self._poses: list[Transform] = []
+        self._trajectory: Trajectory | None = None
+
+    def add(self, stamp_ns: int, pose: Transform) -> None:
+        """Take a pose (4, 4); of two with one stamp the first stays."""
+        self._stamps.append(stamp_ns)
+        self._poses.append(pose)
+        self._trajectory = None
+
+    def at(self, stamp_ns: int, settled: bool = True) -> Transform | None:
+        """The pose at a time, or None where no recorded pose is near enough; all is settled."""
+        if self._trajectory is None and self._stamps:
+            self._trajectory = Trajectory(
+                self._stamps, np.stack(self._poses), self._tolerance_ns, self._gap_ns
+            )
+        return None if self._trajectory is None else self._trajectory.at(stamp_ns)
+
+
 def _between(first: Transform, second: Transform, share: float) -> Transform:
     rotations = Rotation.from_matrix(np.stack([first[:3, :3], second[:3, :3]]))
     pose = np.eye(4)

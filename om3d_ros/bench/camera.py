@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from nav_msgs.msg import Odometry
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
+from tf2_msgs.msg import TFMessage
 
 from om3d_core.settings import build
 from om3d_core.sources.open import open_source
@@ -34,7 +34,7 @@ TOPICS = {
     "color": (Image, "color/image_raw"),
     "depth": (Image, "depth/image_raw"),
     "camera_info": (CameraInfo, "color/camera_info"),
-    "pose": (Odometry, "odometry"),
+    "tf": (TFMessage, "/tf"),
 }
 
 
@@ -58,7 +58,7 @@ def publish(node: Node, task: Mapping[str, Any]) -> None:
     round_trip = [*frames, *frames[-2:0:-1]]
     publishers = {
         channel: node.create_publisher(
-            kind, topic, profile("reliable" if channel == "pose" else task["reliability"])
+            kind, topic, profile("reliable" if channel == "tf" else task["reliability"])
         )
         for channel, (kind, topic) in TOPICS.items()
     }

@@ -7,7 +7,6 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 import numpy as np
-from nav_msgs.msg import Odometry
 from om3d.srv import QueryText
 from rclpy.logging import get_logger
 from rclpy.serialization import serialize_message
@@ -21,7 +20,7 @@ from om3d_core.errors import CanceledError
 from om3d_core.query.scene_query import QuerySettings
 from om3d_ros.conversions.images import from_intrinsics, from_pixels
 from om3d_ros.conversions.instances import from_scene
-from om3d_ros.conversions.poses import from_matrix
+from om3d_ros.conversions.poses import to_transforms
 from om3d_ros.conversions.stamps import header
 from om3d_ros.freshness import Freshness
 from om3d_ros.mapper_session import MappingSession
@@ -35,16 +34,14 @@ MAP_FRAME, CAMERA_FRAME = "map", "camera"
 
 
 def camera_messages(frame: Frame, stamp_ns: int) -> dict[str, Any]:
-    """What a camera driver publishes of a frame, by channel, with the pose as odometry."""
-    camera, world = header(CAMERA_FRAME, stamp_ns), header(MAP_FRAME, stamp_ns)
-    pose = Odometry(header=world, child_frame_id=CAMERA_FRAME)
-    pose.pose.pose = from_matrix(frame.map_from_camera)
+    """What a camera driver publishes of a frame, by channel, with the pose as a transform."""
+    camera = header(CAMERA_FRAME, stamp_ns)
     millimeters = np.rint(frame.depth * MM_PER_M).astype(np.uint16)
     return {
         "color": from_pixels(frame.rgb, "rgb8", camera),
         "depth": from_pixels(millimeters, "16UC1", camera),
         "camera_info": from_intrinsics(frame.intrinsics, camera),
-        "pose": pose,
+        "tf": to_transforms(MAP_FRAME, CAMERA_FRAME, stamp_ns, frame.map_from_camera),
     }
 
 
@@ -116,8 +113,7 @@ def _see(
     before = session.status(header(MAP_FRAME, 0)).frames_processed
     for frame in frames:
         messages = camera_messages(frame, frame.stamp_ns + later_ns)
-        odometry = messages.pop("pose")
-        session.streams.take_pose(odometry.header, odometry.pose.pose)
+        session.streams.take_transforms(messages.pop("tf"), fixed=False)
         for channel, message in messages.items():
             session.streams.take_image(channel, message)
     end = time.monotonic() + PAIRED_S

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from geometry_msgs.msg import Point, Pose, Quaternion, Transform, TransformStamped, Vector3
+from tf2_msgs.msg import TFMessage
 
 from om3d_core.data.boxes import Box
 from om3d_core.data.poses import quaternion_of, transform_from
 from om3d_core.errors import expect
+from om3d_ros.conversions.stamps import header
 
 
 def to_matrix(pose: Pose) -> npt.NDArray[np.float64]:
     """The (4, 4) rigid transform of a pose; raises InputError unless it is finite and unit."""
     p, q = pose.position, pose.orientation
+    return transform_from((p.x, p.y, p.z), (q.x, q.y, q.z, q.w))
+
+
+def of_transform(transform: Transform) -> npt.NDArray[np.float64]:
+    """The (4, 4) rigid transform of a message; raises as :func:`to_matrix`."""
+    p, q = transform.translation, transform.rotation
     return transform_from((p.x, p.y, p.z), (q.x, q.y, q.z, q.w))
 
 
@@ -27,6 +35,19 @@ def to_xyz(message: Point | Vector3) -> npt.NDArray[np.float64]:
     xyz = np.array([message.x, message.y, message.z])
     expect(bool(np.isfinite(xyz).all()), "finite x, y, z", xyz)
     return xyz
+
+
+def to_transforms(
+    parent: str, child: str, stamp_ns: int, parent_from_child: npt.NDArray[np.float64]
+) -> TFMessage:
+    """The message of /tf for one (4, 4) rigid transform."""
+    x, y, z, w = quaternion_of(parent_from_child).tolist()
+    transform = Transform(
+        translation=vector(parent_from_child[:3, 3]), rotation=Quaternion(x=x, y=y, z=z, w=w)
+    )
+    return TFMessage(transforms=[TransformStamped(
+        header=header(parent, stamp_ns), child_frame_id=child, transform=transform
+    )])
 
 
 def point(xyz: npt.NDArray[np.float64]) -> Point:

@@ -12,7 +12,7 @@ from om3d_ros.node.inputs import Input
 
 SILENT_S = 3.0
 ONCE = ("camera_info", "cloud")
-OPTIONAL = ("cloud",)
+OPTIONAL = ("cloud", "tf", "tf_static")
 CURES = {
     "color": "remap color/image_raw, launch argument color_topic",
     "depth": "remap depth/image_raw, launch argument depth_topic",
@@ -23,14 +23,15 @@ CURES = {
 LACKS = {
     "depth": "none within sync.slop_s, or later than sync.wait_s",
     "camera_info": "none came",
-    "pose": "no poses around the stamp within pose.max_gap_s and sync.wait_s",
+    "pose": "no transforms or poses around the stamp within pose.max_gap_s and sync.wait_s",
 }
 
 
 class InputHealth:
     """Watches the inputs of a node and how many of the color images sent are used.
 
-    inputs: by name, ``color``, ``depth``, ``camera_info``, ``pose`` and ``cloud``.
+    inputs: by name, ``color``, ``depth``, ``camera_info``, ``cloud``, ``tf_static``, ``pose``, and
+    ``tf`` if that is not what tells the poses.
     """
 
     def __init__(self, inputs: Mapping[str, Input], sync: SyncSettings):
@@ -46,8 +47,12 @@ class InputHealth:
         """Forget what became of the images until now."""
         self._usage = Usage()
 
-    def complaints(self, streams: StreamState) -> dict[str, str]:
-        """What is wrong now, by kind; to be called once a second or so."""
+    def complaints(self, streams: StreamState, lacks: str) -> dict[str, str]:
+        """What is wrong now, by kind; to be called once a second or so.
+
+        lacks: which transform is lacking, if one is. A camera that is fixed in the map needs none
+        that are stamped.
+        """
         arrivals = {name: source.arrivals for name, source in self._inputs.items()}
         self._usage.add(time.monotonic(), Totals(
             {name: a.received for name, a in arrivals.items()},
@@ -58,7 +63,8 @@ class InputHealth:
         for name, source in self._inputs.items():
             if unheard := source.complaints:
                 found[f"{name} unheard"] = "; ".join(unheard)
-            if silent := self._silent(name, source):
+            fixed = name == "pose" and not lacks and arrivals["tf_static"].received > 0
+            if not fixed and (silent := self._silent(name, source)):
                 found[f"{name} silent"] = silent
         if self._usage.low:
             found["share"] = self._low(streams.offsets_ns)

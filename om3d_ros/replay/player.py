@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from tf2_msgs.msg import TFMessage
 
 from om3d_core.errors import InputError, SourceError
 from om3d_core.formats import image_fields as images
@@ -19,11 +20,13 @@ from om3d_core.progress import Report
 from om3d_core.sources.bag.reader import BagReader, Recorded
 from om3d_core.sources.bag.topics import (
     COMPRESSED_IMAGE,
-    ODOMETRY,
+    POSES,
+    TF,
     TopicNames,
     choose_topics,
     listed,
 )
+from om3d_core.streams.settings import MapFrameSettings
 from om3d_ros.conversions.images import compressed_to_rgb, from_pixels
 from om3d_ros.conversions.stamps import to_time
 from om3d_ros.node import qos
@@ -35,6 +38,11 @@ DELIVERY_S = 15.0
 STALL_S = 3.0
 CONNECT_TIMEOUT_S = 20.0
 MAX_WAIT_S = 600.0
+POSE_TOPICS: dict[str, tuple[Any, str]] = {
+    "odometry": (Odometry, "odometry"),
+    "pose": (PoseStamped, "pose"),
+    "pose_with_covariance": (PoseWithCovarianceStamped, "pose"),
+}
 
 
 class Player:
@@ -47,15 +55,18 @@ class Player:
         self._reader = BagReader(bag)
         topics = self._reader.topics
         names = choose_topics(topics, TopicNames())
-        if not names.pose:
+        kinds = {topic.name: topic.msgtype for topic in topics if topic.messages}
+        self._transforms = [topic for topic, kind in kinds.items() if kind == TF]
+        if not (names.pose or self._transforms):
             raise SourceError(
-                f"{bag}: expected one topic of Odometry or PoseStamped, got {listed(topics)}"
+                f"{bag}: expected transforms, or one topic of poses, got {listed(topics)}"
             )
-        kinds = {topic.name: topic.msgtype for topic in topics}
         self._counts = {topic.name: topic.messages for topic in topics}
         self._names = names
-        self.pose_source = "odometry" if kinds[names.pose] == ODOMETRY else "pose"
-        self.map_frame = self._frame_of_poses()
+        self.pose_source = next(
+            (source for source, kind in POSES.items() if kind == kinds.get(names.pose)), "tf"
+        )
+        self.map_frame = self._frame_of_poses() if names.pose else MapFrameSettings().map_frame
 
     @property
     def n_frames(self) -> int:
@@ -72,8 +83,9 @@ class Player:
         """
         publishers = self._publishers(client)
         clock = client.node.create_publisher(Clock, "/clock", qos.results())
+        needed = [p for topic, p in publishers.items() if topic != self._names.pose]
         client.spin_until(
-            lambda: all(p.get_subscription_count() for p in publishers.values()),
+            lambda: all(p.get_subscription_count() for p in needed),
             CONNECT_TIMEOUT_S, "the mapper to subscribe to every topic",
         )
         pace = _Pace(rate)
@@ -93,13 +105,16 @@ class Player:
 
     def _publishers(self, client: Client) -> dict[str, Any]:
         names = self._names
-        pose = (Odometry, "odometry") if self.pose_source == "odometry" else (PoseStamped, "pose")
         inputs: dict[str, tuple[Any, str, QoSProfile]] = {
             names.color: (Image, "color/image_raw", qos.recorded()),
             names.depth: (Image, "depth/image_raw", qos.recorded()),
             names.info: (CameraInfo, "color/camera_info", qos.recorded()),
-            names.pose: (*pose, qos.recorded()),
         }
+        for topic in self._transforms:
+            name = "/tf_static" if topic.endswith("tf_static") else "/tf"
+            inputs[topic] = (TFMessage, name, qos.recorded())
+        if names.pose:
+            inputs[names.pose] = (*POSE_TOPICS[self.pose_source], qos.recorded())
         if names.cloud:
             inputs[names.cloud] = (PointCloud2, "cloud_map", qos.latched())
         return {
@@ -121,7 +136,7 @@ class Player:
 
     def _frame_of_poses(self) -> str:
         for recorded in self._reader.recorded({self._names.pose}):
-            kind = Odometry if recorded.msgtype == ODOMETRY else PoseStamped
+            kind = POSE_TOPICS[self.pose_source][0]
             return str(deserialize_message(recorded.raw, kind).header.frame_id).lstrip("/")
         raise SourceError(f"expected poses on {self._names.pose}, got none")
 

@@ -57,7 +57,7 @@ class Live:
         self._nodes: PlainNodes | None = None
         self._starts = 0
         self._stamp_ns = FIRST_NS
-        self.pose_source = "odometry"
+        self.pose_source = "tf"
 
     @property
     def nodes(self) -> PlainNodes:
@@ -189,8 +189,8 @@ class Live:
 
     def subscribed(self) -> None:
         """Wait until the mapper listens."""
-        used = {"odometry", "pose"} - {self.pose_source}
-        wanted = [p for name, p in self.nodes.publishers.items() if name not in used]
+        unused = {"odometry", "pose"} - {self.pose_source}
+        wanted = [p for name, p in self.nodes.publishers.items() if name not in unused]
         self.nodes.wait(lambda: all(p.get_subscription_count() for p in wanted), "subscriptions")
 
     def health(self, name: str) -> dict[str, str]:
@@ -218,7 +218,7 @@ class Live:
         node, publishers = self._nodes.client.node, self._nodes.publishers
         node.destroy_publisher(publishers["cloud"])  # a latched cloud would come again and again
         publishers["cloud"] = node.create_publisher(PointCloud2, "cloud_map", qos.results())
-        self.pose_source = "odometry"
+        self.pose_source = "tf"
         for name in NODES:
             self.activate(name)
         self.subscribed()

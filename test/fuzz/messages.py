@@ -13,7 +13,7 @@ from fuzz.part import Case, LivePart
 from fuzz.sensors import Messages, harm, harm_cloud
 
 A_ROUND = 25
-POSE_SOURCES = ("odometry", "odometry", "pose")
+POSE_SOURCES = ("tf", "odometry", "pose")
 MAX_LOG_BYTES = 100_000
 
 
@@ -23,7 +23,7 @@ class MessageFuzz(LivePart):
     name = "messages"
 
     def begin(self, number: int) -> None:
-        """Switch between the two kinds of poses."""
+        """Switch between the kinds of poses."""
         super().begin(number)
         live, source = self.live, POSE_SOURCES[number % len(POSE_SOURCES)]
         if source != live.pose_source:

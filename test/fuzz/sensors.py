@@ -12,6 +12,8 @@ from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
 
 from fuzz.mutate import mutate
 from fuzz.values import STRINGS, changed, content
@@ -19,7 +21,7 @@ from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
 from om3d_ros.conversions.clouds import from_cloud
 from om3d_ros.conversions.images import from_intrinsics, from_pixels
-from om3d_ros.conversions.poses import from_matrix
+from om3d_ros.conversions.poses import from_matrix, to_transforms
 from om3d_ros.conversions.stamps import header, stamp_ns, to_time
 
 Messages = list[tuple[str, Any]]
@@ -38,11 +40,12 @@ SHIFTS_NS = (1, -1, 20_000_000, -20_000_000, -1_000_000_000, -3_000_000_000, -20
 
 def moment(frame: Frame, at_ns: int, pose_source: str) -> Messages:
     """The messages of a good frame, the pose first."""
-    pose: Any = PoseStamped(pose=from_matrix(frame.map_from_camera))
+    pose: Any = PoseStamped(header=header("map", at_ns), pose=from_matrix(frame.map_from_camera))
     if pose_source == "odometry":
-        pose = Odometry(child_frame_id="camera")
+        pose = Odometry(header=pose.header, child_frame_id="camera")
         pose.pose.pose = from_matrix(frame.map_from_camera)
-    pose.header = header("map", at_ns)
+    elif pose_source == "tf":
+        pose = to_transforms("map", "camera", at_ns, frame.map_from_camera)
     return [
         (pose_source, pose),
         ("camera_info", from_intrinsics(frame.intrinsics, header("camera", at_ns))),
@@ -68,7 +71,8 @@ def harm(rng: random.Random, good: Messages) -> tuple[str, Messages]:
     if rng.random() < 0.08:
         sec, nanosec = rng.choice(STAMPS)
         for _, message in messages:
-            message.header.stamp.sec, message.header.stamp.nanosec = sec, nanosec
+            at = _header(message).stamp
+            at.sec, at.nanosec = sec, nanosec
         return "stamp", messages
     at = rng.randrange(len(messages))
     name, message = messages[at]
@@ -116,7 +120,9 @@ def harm_image(rng: random.Random, image: Any) -> Any:
 
 
 def _changes(name: str) -> Change:
-    special = {"color": harm_image, "depth": _depth, "odometry": _pose, "pose": _pose}
+    special = {
+        "color": harm_image, "depth": _depth, "odometry": _pose, "pose": _pose, "tf": _transform,
+    }
     return special.get(name, lambda rng, message: changed(rng, message, rng.choice((1, 1, 2, 5))))
 
 
@@ -133,14 +139,37 @@ def _depth(rng: random.Random, image: Any) -> Any:
 
 def _pose(rng: random.Random, message: Any) -> Any:
     pose = message.pose.pose if isinstance(message, Odometry) else message.pose
+    _move(rng, pose, pose.position, pose.orientation)
+    return message
+
+
+def _transform(rng: random.Random, message: TFMessage) -> TFMessage:
+    """Something wrong with the one transform, or with their number or names."""
+    item = message.transforms[0]
+    choice = rng.randrange(5)
+    if choice == 0:
+        item.child_frame_id = rng.choice((*STRINGS, "map", "/camera"))
+    elif choice == 1:
+        message.transforms = [item] * rng.choice((0, 2, 1000))
+    else:
+        _move(rng, item.transform, item.transform.translation, item.transform.rotation)
+    return message
+
+
+def _move(rng: random.Random, whole: Any, position: Any, orientation: Any) -> None:
     if rng.random() < 0.3:
         for axis in "xyzw":
-            setattr(pose.orientation, axis, rng.choice((0.0, 1e-12, 1e200, float("nan"), -2.0)))
+            setattr(orientation, axis, rng.choice((0.0, 1e-12, 1e200, float("nan"), -2.0)))
     elif rng.random() < 0.3:
-        setattr(pose.position, rng.choice("xyz"), rng.choice((9_999.0, 10_001.0, -1e18, 1e308)))
+        setattr(position, rng.choice("xyz"), rng.choice((9_999.0, 10_001.0, -1e18, 1e308)))
     else:
-        changed(rng, pose, rng.choice((1, 2)))
-    return message
+        changed(rng, whole, rng.choice((1, 2)))
+
+
+def _header(message: Any) -> Header:
+    """That of a message, or of the first transform in it."""
+    first = message.transforms[0] if isinstance(message, TFMessage) else message
+    return first.header
 
 
 def _cloud(rng: random.Random, cloud: PointCloud2) -> PointCloud2:
@@ -165,11 +194,11 @@ def _cloud(rng: random.Random, cloud: PointCloud2) -> PointCloud2:
 
 def _head(rng: random.Random, message: Any) -> Any:
     if rng.random() < 0.5:
-        message.header.frame_id = rng.choice(STRINGS)
+        _header(message).frame_id = rng.choice(STRINGS)
     elif rng.random() < 0.5:
-        message.header.stamp = to_time(stamp_ns(message.header.stamp) + rng.choice(SHIFTS_NS))
+        _header(message).stamp = to_time(stamp_ns(_header(message).stamp) + rng.choice(SHIFTS_NS))
     else:
-        message.header.stamp.sec, message.header.stamp.nanosec = rng.choice(STAMPS)
+        _header(message).stamp.sec, _header(message).stamp.nanosec = rng.choice(STAMPS)
     return message
 
 

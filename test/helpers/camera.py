@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import rclpy
-from nav_msgs.msg import Odometry
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
+from tf2_msgs.msg import TFMessage
 
 from helpers.worlds import tabletop
 from om3d_ros.conversions.images import from_intrinsics, from_pixels
-from om3d_ros.conversions.poses import from_matrix
+from om3d_ros.conversions.poses import to_transforms
 from om3d_ros.conversions.stamps import header
 from om3d_ros.node.qos import latched
 
@@ -44,9 +44,9 @@ def publish(node, args):
     info = node.create_publisher(
         CameraInfo, "color/camera_info", latched() if args.info_once else offered
     )
-    odometry = node.create_publisher(Odometry, "odometry", profile("reliable"))
+    transforms = node.create_publisher(TFMessage, "/tf", profile("reliable"))
     views = tabletop(RENDERED, 640, 480)
-    outputs = (color, depth, info, odometry)
+    outputs = (color, depth, info, transforms)
     end = time.monotonic() + CONNECT_S
     while min(p.get_subscription_count() for p in outputs[:2]) < args.readers:
         if time.monotonic() > end:
@@ -57,17 +57,15 @@ def publish(node, args):
     stamps, start = [], time.monotonic()
     for i in range(args.frames):
         view, stamp = views[i * args.stride % len(views)], START_NS + i * period_ns
-        camera, world = header("camera", stamp), header("map", stamp)
+        camera = header("camera", stamp)
         shifted = header("camera", stamp + round(1e6 * args.depth_shift_ms))
-        pose = Odometry(header=world, child_frame_id="camera")
-        pose.pose.pose = from_matrix(view.map_from_camera)
         millimeters = np.rint(view.depth * 1000).astype(np.uint16)
         messages = (
             from_pixels(view.rgb, "rgb8", camera),
             from_pixels(millimeters, "16UC1", shifted) if args.depth == "16UC1"
             else from_pixels(view.depth, "32FC1", shifted),
             from_intrinsics(view.intrinsics, camera),
-            pose,
+            to_transforms("map", "camera", stamp, view.map_from_camera),
         )
         time.sleep(max(0.0, start + i / args.hz - time.monotonic()))
         for publisher, message in zip(outputs, messages, strict=True):

@@ -15,6 +15,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from tf2_msgs.msg import TFMessage
 
 from om3d_ros.conversions.clouds import from_cloud
 from om3d_ros.conversions.images import from_intrinsics, from_pixels
@@ -27,7 +28,7 @@ from om3d_ros.replay.processes import NodeProcess, Processes
 
 MAPPER = {
     "autostart": True, "features.encoders": "color", "refresh.period_s": 0.0,
-    "fusion.voxel_m": 0.03, "views.top_k": 3, "views.min_pixels": 10,
+    "pose.source": "odometry", "fusion.voxel_m": 0.03, "views.top_k": 3, "views.min_pixels": 10,
     "diagnostics.period_s": 0.2,
 }
 QUERY = {"autostart": True, "diagnostics.period_s": 0.2}
@@ -47,6 +48,8 @@ class Talker:
             "camera_info": node.create_publisher(CameraInfo, "color/camera_info", qos.results()),
             "odometry": node.create_publisher(Odometry, "odometry", qos.results()),
             "pose": node.create_publisher(PoseStamped, "pose", best_effort),
+            "tf": node.create_publisher(TFMessage, "/tf", qos.results()),
+            "tf_static": node.create_publisher(TFMessage, "/tf_static", qos.latched()),
             "cloud": node.create_publisher(PointCloud2, "cloud_map", qos.latched()),
         }
 

@@ -106,7 +106,7 @@ def test_a_best_effort_camera_is_heard_and_what_is_lost_on_the_way_is_told(
     [
         ("--depth-shift-ms=40", "the stamps of /depth/image_raw are 40 ms later than color's; "
          "sync.slop_s is 0.02"),
-        ("--without=odometry", "had no pose (no poses around the stamp"),
+        ("--without=tf", "tf does not connect 'map' with 'camera'; its frames are none"),
     ],
 )
 def test_a_low_share_is_a_warning_with_its_cause(tmp_path, ros_domain_id, option, said):

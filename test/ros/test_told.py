@@ -40,7 +40,7 @@ def test_absent_topics_and_an_absent_clock_are_told_once_with_their_cure(tmp_pat
             ("color/image_raw", "remap color/image_raw"),
             ("depth/image_raw", "remap depth/image_raw"),
             ("color/camera_info", "remap color/camera_info"),
-            ("odometry", "pose.source says which topic"),
+            ("tf", "pose.source says which topic"),
         ):
             told = [line for line in said.splitlines() if f"nothing publishes /{topic} " in line]
             assert len(told) == 1 and cure in told[0], said

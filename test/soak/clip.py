@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nav_msgs.msg import Odometry
-
 from om3d_core.data.frame import Frame
 from om3d_core.sources.open import open_source
 from om3d_core.synthetic import SynthSettings, synthesize
 from om3d_ros.conversions.images import from_intrinsics, from_pixels
-from om3d_ros.conversions.poses import from_matrix
+from om3d_ros.conversions.poses import to_transforms
 from om3d_ros.conversions.stamps import header
 
 START_NS, RATE_HZ = 1_000_000_000_000, 6.0
@@ -36,10 +34,8 @@ class Clip:
 def messages(frame: Frame, at_ns: int) -> dict[str, Any]:
     """What a robot publishes at a moment, by the names of :class:`helpers.robot.Talker`."""
     camera = header("camera", at_ns)
-    pose = Odometry(header=header("map", at_ns), child_frame_id="camera")
-    pose.pose.pose = from_matrix(frame.map_from_camera)
     return {
-        "odometry": pose,
+        "tf": to_transforms("map", "camera", at_ns, frame.map_from_camera),
         "camera_info": from_intrinsics(frame.intrinsics, camera),
         "depth": from_pixels(frame.depth, "32FC1", camera),
         "color": from_pixels(frame.rgb, "rgb8", camera),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
-
-import numpy as np
 
 from om3d_core.data.poses import NS_PER_S, Transform, transform_from
 from om3d_core.errors import InputError, SourceError
-from om3d_core.streams.trajectory import Trajectory
+from om3d_core.streams.pose_lookup import NotYet
+from om3d_core.streams.trajectory import RecordedMotion
 from om3d_core.streams.transform_tree import TransformTree
 
 
@@ -24,12 +24,10 @@ class PoseRecorder:
     """
 
     def __init__(self, map_frame: str, tolerance_ns: int, gap_ns: int) -> None:
-        self.tree = TransformTree(tolerance_ns, gap_ns)
+        self.tree = TransformTree(partial(RecordedMotion, tolerance_ns, gap_ns))
         self.frame = map_frame.lstrip("/")
         """The frame that poses are in: the map frame, or the frame that odometry names."""
-        self._tolerance_ns, self._gap_ns = tolerance_ns, gap_ns
-        self._stamps: list[int] = []
-        self._poses: list[Transform] = []
+        self._motion = RecordedMotion(tolerance_ns, gap_ns)
         self._named: tuple[str, str] | None = None
 
     def add_tf(self, message: Any, fixed: bool) -> None:
@@ -61,8 +59,7 @@ class PoseRecorder:
         if self._named is None:
             self._named = named
         if named == self._named:
-            self._stamps.append(stamp_of(header))
-            self._poses.append(transform)
+            self._motion.add(stamp_of(header), transform)
 
     def lookup(self, source: str, camera_frame: str) -> CameraPoses:
         """The poses of a camera. ``source``: auto, tf, odometry or pose.
@@ -86,39 +83,36 @@ class PoseRecorder:
                 f"{self.frame!r} with {camera_frame!r} (its frames are "
                 f"{', '.join(self.tree.frames) or 'none'}); set map_frame"
             )
-        trajectory = Trajectory(
-            self._stamps, np.stack(self._poses), self._tolerance_ns, self._gap_ns
-        )
         self.frame, child = self._named
         mounted = (
             bool(child) and child != camera_frame and self.tree.connected(child, camera_frame)
         )
-        return CameraPoses(self.tree, child if mounted else "", camera_frame, trajectory)
+        return CameraPoses(self.tree, child if mounted else "", camera_frame, self._motion)
 
 
 class CameraPoses:
     """``map_from_camera`` at any time: the :class:`~om3d_core.streams.pose_lookup.PoseLookup` of
     a recording, which knows all that will come.
 
-    With a trajectory the poses are those of frame ``base`` (empty: of the camera itself), on
-    which tf says how the camera is mounted; without one all comes from tf.
+    With a motion the poses are those of frame ``base`` (empty: of the camera itself), on which tf
+    says how the camera is mounted; without one all comes from tf.
     """
 
     def __init__(
-        self, tree: TransformTree, base: str, camera: str, trajectory: Trajectory | None
+        self, tree: TransformTree, base: str, camera: str, motion: RecordedMotion | None
     ) -> None:
         self._tree, self._base, self._camera = tree, base, camera
-        self._trajectory = trajectory
+        self._motion = motion
 
-    def at(self, stamp_ns: int, settled: bool = True) -> Transform | None:
+    def at(self, stamp_ns: int, settled: bool = True) -> Transform | NotYet | None:
         """The (4, 4) pose at a time, or None where it is not known; all is settled."""
-        if self._trajectory is None:
+        if self._motion is None:
             return self._tree.lookup(self._base, self._camera, stamp_ns)
-        pose = self._trajectory.at(stamp_ns)
+        pose = self._motion.at(stamp_ns)
         if pose is None or not self._base:
             return pose
-        base_from_camera = self._tree.lookup(self._base, self._camera, stamp_ns)
-        return None if base_from_camera is None else pose @ base_from_camera
+        mount = self._tree.lookup(self._base, self._camera, stamp_ns)
+        return mount if mount is None or isinstance(mount, NotYet) else pose @ mount
 
     def clear(self) -> None:
         """Nothing is forgotten."""

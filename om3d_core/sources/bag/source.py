@@ -29,9 +29,16 @@ from om3d_core.settings import Settings, setting
 from om3d_core.sources.bag.plan import UNREADABLE, collect, plan_frames
 from om3d_core.sources.bag.poses import PoseRecorder, stamp_of
 from om3d_core.sources.bag.reader import STORAGES, BagReader
-from om3d_core.sources.bag.topics import ODOMETRY, TF, TopicNames, choose_topics
+from om3d_core.sources.bag.topics import (
+    ODOMETRY,
+    POSE_WITH_COVARIANCE,
+    TF,
+    TopicNames,
+    choose_topics,
+)
 from om3d_core.sources.base import SkipCount
 from om3d_core.streams.assembler import Posed
+from om3d_core.streams.pose_lookup import NotYet
 from om3d_core.streams.settings import RecordedStreamSettings
 
 
@@ -182,8 +189,10 @@ class RosbagSource:
                 recording.intrinsics.update(_intrinsics(body))
             elif types[topic] == ODOMETRY:
                 recorder.add_pose(body.header, body.child_frame_id, body.pose.pose)
+            elif types[topic] == POSE_WITH_COVARIANCE:
+                recorder.add_pose(body.header, self._streams.pose.of_frame, body.pose.pose)
             else:
-                recorder.add_pose(body.header, "", body.pose)
+                recorder.add_pose(body.header, self._streams.pose.of_frame, body.pose)
         return recording
 
     def _usable(self, posed: Posed[int], color: Any, depth: Any) -> Iterator[Frame]:
@@ -222,7 +231,7 @@ class RosbagSource:
         if name in {"", frame}:
             return cloud
         move = self._recorder.tree.lookup(frame, name, stamp_of(header))
-        if move is None:
+        if move is None or isinstance(move, NotYet):
             raise InputError(f"expected a transform from {name!r} to {frame!r}, got none in time")
         points = cloud.points.astype(np.float64) @ move[:3, :3].T + move[:3, 3]
         normals = cloud.normals.astype(np.float64) @ move[:3, :3].T

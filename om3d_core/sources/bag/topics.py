@@ -14,6 +14,9 @@ CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 POINT_CLOUD = "sensor_msgs/msg/PointCloud2"
 ODOMETRY = "nav_msgs/msg/Odometry"
 POSE = "geometry_msgs/msg/PoseStamped"
+POSE_WITH_COVARIANCE = "geometry_msgs/msg/PoseWithCovarianceStamped"
+POSES = {"odometry": ODOMETRY, "pose": POSE, "pose_with_covariance": POSE_WITH_COVARIANCE}
+"""The types of topics of poses, by the name of the source, the preferred ones first."""
 TF = "tf2_msgs/msg/TFMessage"
 
 TRANSPORTS = ("compressed", "compressedDepth")
@@ -35,7 +38,7 @@ class TopicNames(NamedTuple):
 def choose_topics(topics: Sequence[Topic], given: TopicNames, needs_pose: str = "") -> TopicNames:
     """Complete ``given`` by type and name among the topics that hold messages.
 
-    needs_pose: ``odometry`` or ``pose`` if only a topic of that kind will do; else pose and cloud
+    needs_pose: one of :data:`POSES` if only a topic of that kind will do; else pose and cloud
     are left empty where there is no single best candidate. Raises SourceError that lists the
     topics for one that is missing, of another type, or not the only candidate.
     """
@@ -48,10 +51,10 @@ def choose_topics(topics: Sequence[Topic], given: TopicNames, needs_pose: str = 
     color = choose("color", given.color, images, _color_rank, True)
     depth = choose("depth", given.depth, images, _depth_rank, True)
     info = choose("info", given.info, {CAMERA_INFO}, lambda t: _info_rank(t, color), True)
-    kinds = {"odometry": {ODOMETRY}, "pose": {POSE}}.get(needs_pose, {ODOMETRY, POSE})
-    pose_required = needs_pose in {"odometry", "pose"}
+    kinds = {POSES[needs_pose]} if needs_pose in POSES else set(POSES.values())
     pose = choose(
-        "pose", given.pose, kinds, lambda t: (True, t.msgtype == ODOMETRY), pose_required
+        "pose", given.pose, kinds, lambda t: (True, t.msgtype == ODOMETRY, t.msgtype == POSE),
+        needs_pose in POSES,
     )
     cloud = choose("cloud", given.cloud, {POINT_CLOUD}, lambda t: ("map" in t.name,), False)
     return TopicNames(color, depth, info, pose, cloud)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from helpers.poses import pose
 
 from om3d_core.data.poses import inverse
 from om3d_core.errors import InputError
+from om3d_core.streams.trajectory import RecordedMotion
 from om3d_core.streams.transform_tree import TransformTree
 
 
 def tree() -> TransformTree:
     """map -> odom -> base (moving) -> arm (fixed) and base -> camera (fixed)."""
-    result = TransformTree(tolerance_ns=0, gap_ns=1000)
+    result = TransformTree(partial(RecordedMotion, gap_ns=1000))
     result.add("map", "odom", 0, pose(10), True)
     for i in range(3):
         result.add("/odom", "/base", 100 * i, pose(i, 0.2 * i), False)
@@ -47,7 +50,7 @@ def test_lookup_out_of_time_and_out_of_the_tree() -> None:
 
 
 def test_cycle_of_frames_ends() -> None:
-    ring = TransformTree()
+    ring = TransformTree(RecordedMotion)
     for parent, child in (("a", "b"), ("b", "c"), ("c", "a")):
         ring.add(parent, child, 0, pose(1), True)
     assert ring.connected("a", "b")

@@ -130,7 +130,7 @@ def test_a_wrong_parameter_ends_a_node_with_one_line(tmp_path, ros_domain_id):
             NodeProcess("om3d_ros.mapper_node", log, ros_domain_id, {"pose.source": "tf"})
         )
         assert node.wait(60) == 1
-    assert "pose.source: expected one of odometry, pose" in log.read_text()
+    assert "pose.source: expected one of tf, odometry, pose, " in log.read_text()
     assert "Traceback" not in log.read_text()
 
 

@@ -1,0 +1,122 @@
+"""The poses of a camera as they come: from tf alone, or from a pose topic that tf completes."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from om3d_core.data.poses import Transform
+from om3d_core.errors import InputError, expect
+from om3d_core.streams.pose_buffer import PoseBuffer
+from om3d_core.streams.pose_lookup import NOT_YET, NotYet
+from om3d_core.streams.transform_tree import TransformTree
+
+IN_ORDER = 1
+"""Transforms of one frame come in order: the first later one will do."""
+RENAMED = 10
+"""So many images of another frame, and none of the former, are those of a camera renamed."""
+
+
+class LivePoses:
+    """A :class:`~om3d_core.streams.pose_lookup.PoseLookup` of the last ``keep_ns``.
+
+    by_tf: transforms alone tell the poses; else :meth:`add_pose` does, and transforms tell the
+    mount of the camera and the place of the poses' frame in the map, where these differ. gap_ns:
+    the longest time between two messages that is interpolated. What lies beyond the last message
+    is awaited, never guessed. Frames are named without a leading slash.
+    """
+
+    def __init__(self, map_frame: str, by_tf: bool, gap_ns: int, keep_ns: int):
+        self._map_frame, self._by_tf = map_frame.lstrip("/"), by_tf
+        self._tree = TransformTree(partial(_Transforms, gap_ns, keep_ns, IN_ORDER))
+        self._poses = PoseBuffer(gap_ns, keep_ns)
+        self._camera_frame, self._others = "", 0
+        self._named: tuple[str, str] | None = None
+
+    @property
+    def lacks(self) -> str:
+        """Which transform the poses cannot be told without, for people; empty if none."""
+        if not self._camera_frame and (self._by_tf or self._named is None):
+            return ""
+        for target, source in self._links():
+            if not self._tree.connected(target, source):
+                known = ", ".join(self._tree.frames) or "none"
+                return f"tf does not connect {target!r} with {source!r}; its frames are {known}"
+        return ""
+
+    def see(self, camera_frame: str) -> None:
+        """Learn the frame of the images, which is that of the first.
+
+        Raises :class:`InputError` for images of another frame, unless :data:`RENAMED` came one
+        after the other, and for those without one if tf tells the poses.
+        """
+        name = camera_frame.lstrip("/")
+        expect(bool(name) or not self._by_tf, "images with a header.frame_id, for tf", "none")
+        self._others = 0 if name == self._camera_frame else self._others + 1
+        if not self._camera_frame or self._others >= RENAMED:
+            self._camera_frame, self._others = name, 0
+        expect(name == self._camera_frame, f"images of the frame {self._camera_frame!r}", name)
+
+    def add_transform(
+        self, parent: str, child: str, stamp_ns: int, parent_from_child: Transform, fixed: bool
+    ) -> None:
+        """Take one of tf; raises :class:`InputError` unless it names two frames."""
+        self._tree.add(parent, child, stamp_ns, parent_from_child, fixed)
+
+    def add_pose(self, frame: str, child: str, stamp_ns: int, pose: Transform) -> None:
+        """Take the pose of ``child`` (empty: of the camera) in ``frame`` from the pose topic.
+
+        Raises :class:`InputError` for poses of other frames than before, and for those that
+        nothing connects with the map or the camera.
+        """
+        named = frame.lstrip("/"), child.lstrip("/")
+        before, self._named = self._named, named
+        if missing := self.lacks:
+            self._named = before
+            raise InputError(
+                f"expected poses of the camera {self._camera_frame!r} in {self._map_frame!r}, got"
+                f" those of {named[1]!r} in {named[0]!r}: {missing}"
+            )
+        if before not in (None, named):
+            self._named = before
+            raise InputError(f"expected poses of {before[1]!r} in {before[0]!r}, got {named}")
+        self._poses.add(stamp_ns, pose)
+
+    def at(self, stamp_ns: int, settled: bool = False) -> Transform | NotYet | None:
+        """The (4, 4) map_from_camera at a time."""
+        if self.lacks or (self._by_tf and not self._camera_frame):
+            return NOT_YET
+        steps = [
+            self._tree.lookup(target, source, stamp_ns, settled)
+            for target, source in self._links()
+        ]
+        if not self._by_tf:
+            steps.insert(1, self._poses.at(stamp_ns, settled))
+        pose: Transform | None = None
+        for step in steps:
+            if step is None or isinstance(step, NotYet):
+                return step
+            pose = step if pose is None else pose @ step
+        return pose
+
+    def clear(self) -> None:
+        """Forget what moves; what is fixed, and the names, stay."""
+        self._tree.forget_motion()
+        self._poses.clear()
+
+    def _links(self) -> list[tuple[str, str]]:
+        """The pairs of frames that tf has to connect, from the map to the camera."""
+        if self._by_tf:
+            return [(self._map_frame, self._camera_frame)]
+        frame, child = self._named or (self._map_frame, "")
+        camera = self._camera_frame
+        return [(self._map_frame, frame), (child or camera, camera or child)]
+
+
+class _Transforms(PoseBuffer):
+    """The stamped transforms of one frame; one from before all that is kept begins anew, as the
+    clock of who sent it went back, or one was far ahead."""
+
+    def add(self, stamp_ns: int, map_from_camera: Transform) -> None:
+        if self.at(stamp_ns) is None:
+            self.clear()
+        super().add(stamp_ns, map_from_camera)
