@@ -31,6 +31,7 @@ ARGUMENTS = {
 OVERRIDES = {
     "map_frame": ("", "frame of the poses, the cloud and all results"),
     "pose_source": ("", "tf, odometry, pose or pose_with_covariance: where poses come from"),
+    "image_transport": ("", "raw or compressed: how images come (JPEG, PNG, compressedDepth)"),
     "input_reliability": ("", "best_effort or reliable: quality of service of images and poses"),
     "input_durability": ("", "volatile or transient_local: the same"),
     "input_depth": ("", "history of images and poses (messages)"),
@@ -44,6 +45,7 @@ INPUTS = {
     "pose_topic": ("pose", "camera poses if pose.source is pose or pose_with_covariance"),
 }
 LATCHED = "cloud_topic"
+ENDINGS = {"color_topic": "/compressed", "depth_topic": "/compressedDepth"}
 # Robots in namespaces have transforms of their own.
 TRANSFORMS = (("/tf", "tf"), ("/tf_static", "tf_static"))
 RESPAWN_DELAY_S = 2.0
@@ -76,6 +78,8 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
     own = _input_qos(given)
     if given["pose_source"]:
         own["pose.source"] = given["pose_source"]
+    if given["image_transport"]:
+        own["sensor.transport"] = given["image_transport"]
     file = _for_any_namespace(given["params_file"])
     actions = [
         PushRosNamespace(given["namespace"]),
@@ -129,7 +133,10 @@ def _input_qos(given: dict[str, str]) -> dict[str, object]:
     if given["input_depth"]:
         asked["depth"] = int(given["input_depth"])
     space = "/".join(["", *filter(None, given["namespace"].split("/")), ""])
-    topics = [given[argument] for argument in INPUTS if argument != LATCHED]
+    endings = ENDINGS if given["image_transport"] == "compressed" else {}
+    topics = [
+        given[argument] + endings.get(argument, "") for argument in INPUTS if argument != LATCHED
+    ]
     return {
         f"qos_overrides.{topic if topic.startswith('/') else space + topic}.subscription.{policy}":
             value

@@ -22,12 +22,7 @@ class MapperHealth:
         self._inputs = inputs
         self._latencies = latencies
         self._recent = Window()
-        self._distorted = False
         self.last_error = ""
-
-    def note_distortion(self, distorted: bool) -> None:
-        """Whether the camera of the newest frame has lens distortion."""
-        self._distorted = distorted
 
     def clear(self) -> None:
         """Forget what was wrong until now."""
@@ -56,11 +51,6 @@ class MapperHealth:
             )
         if recent.change("inputs_rejected") + recent.change("refreshes_failed"):
             warnings["error"] = f"last error {recent}: {self.last_error}"
-        if self._distorted:
-            warnings["distorted"] = (
-                f"camera_info of {self._inputs.topic('camera_info')} has lens distortion, which "
-                "is not corrected: give rectified images"
-            )
         fields = [name for name in status.get_fields_and_field_types() if name != "header"]
         values: dict[str, object] = {"active": active}
         values |= {name: getattr(status, name) for name in fields}

@@ -15,7 +15,7 @@ from om3d.srv import ClearMap, LoadMap, SaveMap
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.timer import Timer
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
@@ -33,7 +33,7 @@ from om3d_ros.node.lifecycle import ManagedNode
 from om3d_ros.node.outcomes import NotActiveError, carry_out
 from om3d_ros.node.parameters import ParameterSet
 from om3d_ros.node.process import run
-from om3d_ros.node.settings import MapperNodeSettings
+from om3d_ros.node.settings import TRANSPORTS, MapperNodeSettings
 from om3d_ros.refresh_goal import RefreshGoals
 
 STATUS_PERIOD_S = 0.05
@@ -89,9 +89,11 @@ class MapperNode(ManagedNode):
         sensor = settings.sensor
         listen = partial(self.listen, reliability=sensor.reliability)
         inputs: dict[str, Input] = {}
+        endings = TRANSPORTS[sensor.transport]
+        image = Image if sensor.transport == "raw" else CompressedImage
         for channel, kind, topic in (
-            ("color", Image, "color/image_raw"),
-            ("depth", Image, "depth/image_raw"),
+            ("color", image, self.resolve_topic_name("color/image_raw") + endings["color"]),
+            ("depth", image, self.resolve_topic_name("depth/image_raw") + endings["depth"]),
             ("camera_info", CameraInfo, "color/camera_info"),
         ):
             take = partial(mapping.streams.take_image, channel)

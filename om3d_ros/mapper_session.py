@@ -100,6 +100,8 @@ class MappingSession:
     def watch(self, inputs: Mapping[str, Input]) -> None:
         """Tell in :meth:`health` what is wrong with these inputs."""
         self._health = MapperHealth(InputHealth(inputs, self._settings.sync), self.latencies)
+        color = inputs["color"].topic if "color" in inputs else ""
+        self._rectified = self._settings.lens.are_rectified(color)
 
     def pause(self) -> None:
         """Forget waiting inputs and cancel a refresh under way; the map stays."""
@@ -235,10 +237,9 @@ class MappingSession:
     def _add_frame(self, posed: Posed[Any], jumps: int) -> None:
         with self.latencies.measure("frame"):
             color, depth, camera_info = posed.messages
-            self._health.note_distortion(images.is_distorted(camera_info))
             kept = self._mapper.add_frame(images.to_frame(
                 color, depth, camera_info, posed.map_from_camera, posed.stamp_ns,
-                self._settings.depth.units_per_m,
+                self._settings.depth.units_per_m, self._rectified,
             ))
         with self._lock:
             self._counts.processed += 1

@@ -18,7 +18,7 @@ from om3d_core.errors import InputError, Om3dError
 from om3d_core.query.answer import Answer
 from om3d_core.query.scene_query import AS_FOR_TEXT, QuerySettings, SceneQuery, TextMemory
 from om3d_core.streams.usage import Window
-from om3d_ros.conversions.images import compressed_to_rgb, to_rgb
+from om3d_ros.conversions.images import to_rgb
 from om3d_ros.conversions.instances import belong_together, instance_message, to_scene
 from om3d_ros.conversions.markers import answer_markers, no_markers
 from om3d_ros.conversions.matches import from_answer
@@ -122,7 +122,7 @@ class Answering:
             raise InputError("expected exactly one of image and compressed to hold data, got "
                              f"{'both' if request.image.data else 'none'}")
         whole = bool(request.image.data)
-        rgb = to_rgb(request.image) if whole else compressed_to_rgb(request.compressed)
+        rgb = to_rgb(request.image if whole else request.compressed)
         return self._answer(request, response, lambda query: query.image(rgb))
 
     def list(self, request: Any, response: Any) -> Any:

@@ -29,6 +29,7 @@ from om3d_core.data.encoded_image import (
 )
 from om3d_core.data.frame import clean_depth
 from om3d_core.errors import expect
+from om3d_core.formats.rvl import decode_rvl, rvl_size
 
 MILLIMETERS_PER_M = 1000.0
 
@@ -143,11 +144,11 @@ def decode_compressed_depth(
 ) -> npt.NDArray[np.float32]:
     """A compressedDepth or plain PNG depth image in meters, (H, W) float32, 0 where none.
 
-    compressedDepth puts 12 bytes before its PNG; a 32FC1 image is there stored as
+    compressedDepth puts 12 bytes before its PNG or RVL code; a 32FC1 image is there stored as
     ``a / depth + b`` (image_transport_plugins).
     """
-    header, png = _split_depth(data)
-    stored = _decode_png16(png)
+    header, code = _split_depth(data)
+    stored = decode_rvl(code) if _is_rvl(format) else _decode_png16(code)
     if not header or not format.strip().startswith("32FC1"):
         return clean_depth(stored, units_per_m)
     _, quantity_a, quantity_b = DEPTH_HEADER.unpack(header)
@@ -163,9 +164,10 @@ def decode_compressed_depth(
     return clean_depth(depth, 1.0)
 
 
-def compressed_depth_size(data: Buffer) -> tuple[int, int]:
+def compressed_depth_size(format: str, data: Buffer) -> tuple[int, int]:
     """Width and height in pixels of a compressedDepth or plain PNG depth image."""
-    return encoded_size(_split_depth(data)[1])
+    code = _split_depth(data)[1]
+    return rvl_size(code) if _is_rvl(format) else encoded_size(code)
 
 
 def encode_image(pixels: npt.NDArray[Any], encoding: str) -> ImageFields:
@@ -207,13 +209,17 @@ def encode_compressed_depth(depth_mm: npt.NDArray[np.uint16]) -> tuple[str, npt.
 
 
 def _split_depth(data: Buffer) -> tuple[bytes, npt.NDArray[np.uint8]]:
-    """The compressedDepth header (empty where there is none) and the PNG after it."""
+    """The compressedDepth header (empty where there is none) and the code after it."""
     flat = as_bytes(data)
     if bytes(flat[: len(PNG_MAGIC)]) == PNG_MAGIC:
         return b"", flat
     size = DEPTH_HEADER.size
-    expect(len(flat) > size, f"data of a {size}-byte header and a PNG", f"{len(flat)} bytes")
+    expect(len(flat) > size, f"data of a {size}-byte header and code", f"{len(flat)} bytes")
     return bytes(flat[:size]), flat[size:]
+
+
+def _is_rvl(format: str) -> bool:
+    return "compressedDepth" in format and "rvl" in format.lower()
 
 
 def _decode_png16(flat: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:

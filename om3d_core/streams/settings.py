@@ -104,9 +104,25 @@ class DepthSettings(Settings):
 
 
 @dataclass(frozen=True)
+class LensSettings(Settings):
+    """The distortion of the camera's lens."""
+
+    images: str = setting(
+        "auto", "raw images are rectified by the distortion of their camera_info; auto: raw unless"
+        " the name of the color topic holds rect",
+        choices=("auto", "raw", "rectified"),
+    )
+
+    def are_rectified(self, color_topic: str) -> bool:
+        """Whether the images are free of distortion as they come."""
+        return self.images == "rectified" or (self.images == "auto" and "rect" in color_topic)
+
+
+@dataclass(frozen=True)
 class RecordedStreamSettings(MapFrameSettings):
     """The settings that a recording shares with the live node, by the same dotted names."""
 
     pose: RecordedPoseSettings = field(default_factory=RecordedPoseSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
     depth: DepthSettings = field(default_factory=DepthSettings)
+    lens: LensSettings = field(default_factory=LensSettings)

@@ -11,66 +11,53 @@ from std_msgs.msg import Header
 
 from om3d_core.data.frame import Frame, Intrinsics
 from om3d_core.data.poses import nearest_rigid
-from om3d_core.errors import expect
 from om3d_core.formats import image_fields as images
-from om3d_core.formats.image_files import resize_color
+from om3d_core.formats.calibration import Calibration
 
 
-def to_rgb(message: Image) -> npt.NDArray[np.uint8]:
-    """A raw color or gray image as (H, W, 3) uint8 RGB; raises InputError naming the field."""
+def to_rgb(message: Image | CompressedImage) -> npt.NDArray[np.uint8]:
+    """A color or gray image as (H, W, 3) uint8 RGB; raises InputError naming the field."""
+    if isinstance(message, CompressedImage):
+        return images.decode_compressed_color(message.format, message.data)
     return images.decode_color(
         message.encoding, message.height, message.width, message.step, message.is_bigendian,
         message.data,
     )
 
 
-def to_depth(message: Image, units_per_m: float) -> npt.NDArray[np.float32]:
+def to_depth(message: Image | CompressedImage, units_per_m: float) -> npt.NDArray[np.float32]:
     """A 16UC1 or 32FC1 depth image as (H, W) float32 meters, 0 where there is none."""
+    if isinstance(message, CompressedImage):
+        return images.decode_compressed_depth(message.format, message.data, units_per_m)
     return images.decode_depth(
         message.encoding, message.height, message.width, message.step, message.is_bigendian,
         message.data, units_per_m,
     )
 
 
-def compressed_to_rgb(message: CompressedImage) -> npt.NDArray[np.uint8]:
-    """A JPEG or PNG image as (H, W, 3) uint8 RGB."""
-    return images.decode_compressed_color(message.format, message.data)
-
-
-def to_intrinsics(message: CameraInfo) -> Intrinsics:
-    """The pinhole intrinsics ``k`` for raw images of the message's size."""
-    k = np.asarray(message.k, np.float64).reshape(3, 3)
-    expect(k[0, 0] > 0 and k[1, 1] > 0, "a calibrated camera_info (k of positive focal lengths)",
-           [k[0, 0], k[1, 1]])
-    return Intrinsics.from_matrix(k, message.width, message.height)
+def to_calibration(message: CameraInfo, rectified: bool) -> Calibration:
+    """That of the camera, for images that are ``rectified`` or raw; raises InputError."""
+    size = message.width, message.height
+    if rectified:
+        return Calibration.of_rectified(*size, message.k, message.p)
+    return Calibration.of(*size, message.k, message.distortion_model, message.d)
 
 
 def to_frame(
-    color: Image,
-    depth: Image,
+    color: Image | CompressedImage,
+    depth: Image | CompressedImage,
     camera_info: CameraInfo,
     map_from_camera: npt.NDArray[np.float64],
     stamp_ns: int,
     depth_units_per_m: float,
+    rectified: bool,
 ) -> Frame:
-    """The frame of four messages; color is resized to the size of the registered depth."""
-    rgb, depth_m = to_rgb(color), to_depth(depth, depth_units_per_m)
-    intrinsics = to_intrinsics(camera_info)
-    expect(
-        rgb.shape[:2] == (intrinsics.height, intrinsics.width),
-        f"color of camera_info's height and width {(intrinsics.height, intrinsics.width)}",
-        rgb.shape[:2],
+    """The frame of four messages, rectified unless it is, of the size of the registered depth."""
+    rgb, depth_m, intrinsics = to_calibration(camera_info, rectified).rectified(
+        to_rgb(color), to_depth(depth, depth_units_per_m)
     )
-    height, width = depth_m.shape
-    if (height, width) != rgb.shape[:2]:
-        rgb, intrinsics = resize_color(rgb, width, height), intrinsics.resized(width, height)
     pose, camera_frame = nearest_rigid(map_from_camera), color.header.frame_id
     return Frame(rgb, depth_m, intrinsics, pose, stamp_ns, camera_frame)
-
-
-def is_distorted(message: CameraInfo) -> bool:
-    """True if the camera has lens distortion, which the map does not correct."""
-    return bool(np.abs(np.asarray(message.d, np.float64)).max(initial=0.0) > 1e-6)
 
 
 def from_pixels(pixels: npt.NDArray[np.generic], encoding: str, header: Header) -> Image:

@@ -8,6 +8,7 @@ from om3d_core.errors import SettingsError
 from om3d_core.settings import Settings, setting
 from om3d_core.streams.settings import (
     DepthSettings,
+    LensSettings,
     MapFrameSettings,
     PoseSettings,
     SyncSettings,
@@ -15,6 +16,11 @@ from om3d_core.streams.settings import (
 from om3d_ros.node import qos
 
 SHORTEST_PERIOD_S = 0.1
+TRANSPORTS = {
+    "raw": {"color": "", "depth": ""},
+    "compressed": {"color": "/compressed", "depth": "/compressedDepth"},
+}
+"""What image_transport puts after the topics of images."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,12 @@ class SensorSettings(Settings):
         "delivery that all inputs ask for: auto is reliable where every publisher of a topic "
         "offers it, else best effort",
         choices=qos.RELIABILITIES,
+    )
+    transport: str = setting(
+        "raw", "how images come, as image_transport names it; compressed: color on"
+        " color/image_raw/compressed (JPEG, PNG), depth on depth/image_raw/compressedDepth"
+        " (PNG, RVL)",
+        choices=tuple(TRANSPORTS),
     )
     qos_depth: int = setting(
         30, "history of the camera subscriptions (messages)", low=1, high=1000
@@ -94,6 +106,7 @@ class MapperNodeSettings(LifecycleSettings):
     pose: PoseSettings = field(default_factory=PoseSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
     depth: DepthSettings = field(default_factory=DepthSettings)
+    lens: LensSettings = field(default_factory=LensSettings)
     sensor: SensorSettings = field(default_factory=SensorSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     refresh: RefreshSettings = field(default_factory=RefreshSettings)

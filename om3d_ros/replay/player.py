@@ -27,7 +27,7 @@ from om3d_core.sources.bag.topics import (
     listed,
 )
 from om3d_core.streams.settings import MapFrameSettings
-from om3d_ros.conversions.images import compressed_to_rgb, from_pixels
+from om3d_ros.conversions.images import from_pixels, to_rgb
 from om3d_ros.conversions.stamps import to_time
 from om3d_ros.node import qos
 from om3d_ros.replay.client import Client, ReplayError
@@ -128,7 +128,7 @@ class Player:
         message = deserialize_message(recorded.raw, CompressedImage)
         try:
             if recorded.topic == self._names.color:
-                return from_pixels(compressed_to_rgb(message), "rgb8", message.header)
+                return from_pixels(to_rgb(message), "rgb8", message.header)
             depth = images.decode_compressed_depth(message.format, message.data)
             return from_pixels(depth, "32FC1", message.header)
         except InputError:

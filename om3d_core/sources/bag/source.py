@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
-from om3d_core.data.frame import Frame, Intrinsics
+from om3d_core.data.frame import Frame
 from om3d_core.data.poses import nearest_rigid
 from om3d_core.errors import InputError, SourceError
+from om3d_core.formats.calibration import Calibration
 from om3d_core.formats.cloud_fields import unpack_cloud
 from om3d_core.formats.image_fields import (
     compressed_depth_size,
@@ -24,7 +25,6 @@ from om3d_core.formats.image_fields import (
     decode_compressed_depth,
     decode_depth,
 )
-from om3d_core.formats.image_files import resize_color
 from om3d_core.settings import Settings, setting
 from om3d_core.sources.bag.plan import UNREADABLE, collect, plan_frames
 from om3d_core.sources.bag.poses import PoseRecorder, stamp_of
@@ -61,16 +61,18 @@ class _Recording:
     color_ns: list[int] = field(default_factory=list)
     depth_ns: list[int] = field(default_factory=list)
     depth_sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    intrinsics: Counter[Intrinsics] = field(default_factory=Counter)
+    calibrations: Counter[Calibration] = field(default_factory=Counter)
     camera_frame: str = ""
+    no_calibration: str = "no messages"
 
 
 class RosbagSource:
     """A rosbag2 folder, or a single .mcap or .db3 file.
 
     Frames are stamped by their color image, with the pose at that moment, and have the size of
-    the depth images, to which color is resized. Images are taken as rectified. Raises SourceError
-    for what is no bag, is damaged, or lacks a topic, then naming the topics that there are.
+    the depth images, to which color is resized, without the distortion of the lens. Raises
+    SourceError for what is no bag, is damaged, or lacks a topic, then naming the topics that there
+    are.
     """
 
     layout = f"a rosbag2 folder, or a {' or '.join(STORAGES)} file"
@@ -103,9 +105,12 @@ class RosbagSource:
                 poses = recorder.lookup(source, recording.camera_frame)
             except SourceError as error:
                 raise SourceError(f"{self._path}: {error}") from error
-        if not recording.intrinsics:
-            raise SourceError(f"{self._path}: no usable calibration on {self._topics.info}")
-        self._intrinsics = recording.intrinsics.most_common(1)[0][0]
+        if not recording.calibrations:
+            raise SourceError(
+                f"{self._path}: no usable calibration on {self._topics.info}: "
+                f"{recording.no_calibration} (lens.images)"
+            )
+        self._calibration = recording.calibrations.most_common(1)[0][0]
         self._depth_size = next(iter(recording.depth_sizes.most_common(1)), ((0, 0), 0))[0]
         self._recorder = recorder
         self._plan = plan_frames(
@@ -186,7 +191,10 @@ class RosbagSource:
             elif topic in transforms:
                 recorder.add_tf(body, fixed=topic.endswith("tf_static"))
             elif topic == topics.info:
-                recording.intrinsics.update(_intrinsics(body))
+                try:
+                    recording.calibrations[self._calibration_of(body)] += 1
+                except InputError as error:
+                    recording.no_calibration = str(error)
             elif types[topic] == ODOMETRY:
                 recorder.add_pose(body.header, body.child_frame_id, body.pose.pose)
             elif types[topic] == POSE_WITH_COVARIANCE:
@@ -194,6 +202,12 @@ class RosbagSource:
             else:
                 recorder.add_pose(body.header, self._streams.pose.of_frame, body.pose)
         return recording
+
+    def _calibration_of(self, info: Any) -> Calibration:
+        size = info.width, info.height
+        if self._streams.lens.are_rectified(self._topics.color):
+            return Calibration.of_rectified(*size, info.k, info.p)
+        return Calibration.of(*size, info.k, info.distortion_model, info.d)
 
     def _usable(self, posed: Posed[int], color: Any, depth: Any) -> Iterator[Frame]:
         frame = self._read(posed, color, depth)
@@ -212,12 +226,12 @@ class RosbagSource:
             depth_m = _depth(depth, self._streams.depth.units_per_m)
         except InputError:
             return "depth unreadable"
-        intrinsics, size = self._intrinsics, self._depth_size
-        color_size = (intrinsics.width, intrinsics.height)
-        if rgb.shape[1::-1] != color_size or depth_m.shape[::-1] != size:
+        if depth_m.shape[::-1] != self._depth_size:
             return "size differs"
-        if color_size != size:
-            rgb, intrinsics = resize_color(rgb, *size), intrinsics.resized(*size)
+        try:
+            rgb, depth_m, intrinsics = self._calibration.rectified(rgb, depth_m)
+        except InputError:
+            return "size differs"
         try:
             pose = nearest_rigid(posed.map_from_camera)
             camera_frame = color.header.frame_id
@@ -238,20 +252,12 @@ class RosbagSource:
         return Cloud(points.astype(np.float32), cloud.colors, normals.astype(np.float32))
 
 
-def _intrinsics(info: Any) -> list[Intrinsics]:
-    """The calibration of a CameraInfo, or nothing where the camera is not calibrated."""
-    try:
-        return [Intrinsics.from_matrix(np.reshape(info.k, (3, 3)), info.width, info.height)]
-    except InputError:
-        return []
-
-
 def _size(depth: Any) -> list[tuple[int, int]]:
     """Width and height of a depth message, or nothing where it has none."""
     if not hasattr(depth, "format"):
         return [] if depth is None else [(depth.width, depth.height)]
     try:
-        return [compressed_depth_size(depth.data)]
+        return [compressed_depth_size(depth.format, depth.data)]
     except InputError:
         return []
 

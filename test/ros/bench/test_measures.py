@@ -48,11 +48,11 @@ def test_a_camera_publishes_what_the_frame_holds(bench):
     messages = camera_messages(frame, 7_000_000_000)
     back = to_frame(
         messages["color"], messages["depth"], messages["camera_info"], frame.map_from_camera,
-        7_000_000_000, 1000,
+        7_000_000_000, 1000, rectified=False,
     )
     assert np.array_equal(back.rgb, frame.rgb) and back.intrinsics == frame.intrinsics
     np.testing.assert_allclose(back.depth, frame.depth, atol=6e-4)
-    assert messages["pose"].header.stamp.sec == 7
+    assert messages["tf"].transforms[0].header.stamp.sec == 7
 
 
 def test_nothing_is_published_of_what_did_not_change(bench):

@@ -20,6 +20,7 @@ from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import MAX_STAMP_NS, ViewTable
 from om3d_core.errors import InputError
+from om3d_core.formats.calibration import Calibration
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.query.scene_query import SceneQuery
@@ -116,13 +117,16 @@ def test_bad_images_name_the_field(change, said):
 def test_camera_info():
     (frame,) = tabletop(1)
     message = images.from_intrinsics(frame.intrinsics, HEADER)
-    assert images.to_intrinsics(message) == frame.intrinsics
-    assert not images.is_distorted(message)
+    assert images.to_calibration(message, rectified=False) == Calibration(frame.intrinsics)
     message.d = [0.1, 0.0, 0.0, 0.0, 0.0]
-    assert images.is_distorted(message)
+    lens = images.to_calibration(message, rectified=False)
+    assert lens.model == "plumb_bob" and lens.distortion == (0.1, 0.0, 0.0, 0.0, 0.0)
+    message.p = [50.0, 0.0, 30.0, 0.0, 0.0, 51.0, 20.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    straight = images.to_calibration(message, rectified=True)
+    assert straight.intrinsics.fx == 50.0 and not straight.distortion
     message.k = [0.0] * 9
     with pytest.raises(InputError, match="camera_info"):
-        images.to_intrinsics(message)
+        images.to_calibration(message, rectified=False)
 
 
 def test_frames_take_the_size_of_depth():
@@ -130,11 +134,11 @@ def test_frames_take_the_size_of_depth():
     color = images.from_pixels(frame.rgb, "rgb8", HEADER)
     depth = images.from_pixels(np.ascontiguousarray(frame.depth[::2, ::2]), "32FC1", HEADER)
     info = images.from_intrinsics(frame.intrinsics, HEADER)
-    small = images.to_frame(color, depth, info, frame.map_from_camera, 5, 1000.0)
+    small = images.to_frame(color, depth, info, frame.map_from_camera, 5, 1000.0, False)
     assert small.rgb.shape == (60, 80, 3) and small.intrinsics.width == 80
     info.width = 100
     with pytest.raises(InputError, match="camera_info"):
-        images.to_frame(color, depth, info, frame.map_from_camera, 5, 1000.0)
+        images.to_frame(color, depth, info, frame.map_from_camera, 5, 1000.0, False)
 
 
 @pytest.mark.parametrize("n", [0, 1, 1000])
