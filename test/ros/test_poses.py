@@ -17,6 +17,7 @@ from om3d_core.data.poses import inverse
 from om3d_ros.conversions.images import from_pixels
 from om3d_ros.conversions.poses import from_matrix, to_transforms
 from om3d_ros.conversions.stamps import header
+from om3d_ros.node import qos
 
 FRAMES, SECOND, NEAR_M = 8, 1_000_000_000, 0.01
 MOUNT = pose(0.3, 0.5)
@@ -119,16 +120,22 @@ def test_poses_of_the_robot_are_those_of_the_camera_by_its_mount(
 ):
     parameters = {} if source == "odometry" else {"pose.of_frame": "base_link"}
     with start(tmp_path, ros_domain_id, source, **parameters) as robot:
-        if source == "pose_with_covariance":
+        if source != "odometry":
+            kind = PoseStamped if source == "pose" else PoseWithCovarianceStamped
             node = robot.client.node
             node.destroy_publisher(robot.publishers["pose"])
-            robot.publishers["pose"] = node.create_publisher(PoseWithCovarianceStamped, "pose", 10)
+            robot.publishers["pose"] = node.create_publisher(kind, "pose", qos.results())
             robot.wait(robot.publishers["pose"].get_subscription_count, "the subscription")
         name = "odometry" if source == "odometry" else "pose"
         refused = robot.client.status.inputs_rejected
         send(robot, views[0])
-        send(robot, views[1], name, of_base(source, views[1]))
-        robot.wait(lambda: robot.client.status.inputs_rejected > refused, "the refusal")
+
+        def is_refused():
+            robot.publishers[name].publish(of_base(source, views[1]))
+            robot.client.spin(0.2)
+            return robot.client.status.inputs_rejected > refused
+
+        robot.wait(is_refused, "the refusal")
         said = robot.health.next("/mapper").message
         assert "'camera'" in said and "'base_link'" in said
         robot.publishers["tf_static"].publish(to_transforms("base_link", "camera", 0, MOUNT))

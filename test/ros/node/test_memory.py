@@ -28,10 +28,39 @@ for number in range(20):
 print(held_by(os.getpid()).memory_mb - before)
 """
 
+# One thread after the other holds and frees smaller blocks, and keeps a little; all live on.
+THREAD_BY_THREAD = """
+import os
+import sys
+import threading
+import numpy as np
+from om3d_ros.node.memory import give_back_freed_memory
+from soak.record import held_by
 
-def grown_mb(mode):
+if sys.argv[1] == "set":
+    give_back_freed_memory()
+kept, over = [], threading.Event()
+
+def work(done):
+    blocks = [np.ones(100_000, np.uint8) for _ in range(300)]
+    kept.append(np.ones(1000, np.uint8))
+    del blocks
+    done.set()
+    over.wait()
+
+before = held_by(os.getpid()).memory_mb
+for _ in range(10):
+    done = threading.Event()
+    threading.Thread(target=work, args=(done,)).start()
+    done.wait()
+print(held_by(os.getpid()).memory_mb - before)
+over.set()
+"""
+
+
+def grown_mb(script, mode):
     done = subprocess.run(
-        [sys.executable, "-c", COME_AND_GO, mode], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", script, mode], capture_output=True, text=True, check=True,
         env=environment(0),
     )
     return float(done.stdout)
@@ -39,4 +68,9 @@ def grown_mb(mode):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs glibc")
 def test_blocks_that_were_freed_are_given_back():
-    assert grown_mb("set") < 10 < grown_mb("unset")
+    assert grown_mb(COME_AND_GO, "set") < 10 < grown_mb(COME_AND_GO, "unset")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs glibc")
+def test_what_one_thread_frees_another_uses():
+    assert 2 * grown_mb(THREAD_BY_THREAD, "set") < grown_mb(THREAD_BY_THREAD, "unset")
