@@ -30,7 +30,7 @@ NODES = ("mapper", "query")
 ARGUMENTS = {
     "om3d.launch.py": {
         "namespace", "use_sim_time", "params_file", "autostart", "use_respawn", "log_level",
-        "rviz", "rviz_config", "map_frame", "pose_source", "input_reliability",
+        "rviz", "rviz_config", "map_frame", "pose_source", "image_transport", "input_reliability",
         "input_durability", "input_depth", "color_topic", "depth_topic", "camera_info_topic",
         "cloud_topic", "odometry_topic", "pose_topic",
     },
