@@ -31,6 +31,7 @@ from om3d_ros.mapper_streams import Streams, check_frame
 from om3d_ros.node.diagnostics import Health, Latencies
 from om3d_ros.node.input_health import InputHealth
 from om3d_ros.node.inputs import Input
+from om3d_ros.node.memory import give_back_now
 from om3d_ros.node.outcomes import MAX_MESSAGE, InsufficientDataError, NoMapError
 from om3d_ros.node.settings import MapperNodeSettings
 from om3d_ros.node.worker import Worker
@@ -307,6 +308,7 @@ class MappingSession:
         scene = Scene.empty(mapper.revision, mapper.map_id) if scene is None else scene
         with self.latencies.measure("publish"):
             self._publish(scene, self._newest_ns)
+        give_back_now()
         self._logger.info(f"revision {scene.revision}: {len(scene)} instances")
         return scene
 

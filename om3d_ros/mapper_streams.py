@@ -43,8 +43,9 @@ class Streams:
         self._wait_s, self._of_frame = sync.wait_ns / 1e9, pose.of_frame
         self._give, self._reject, self._logger = give, reject, logger
         self._lock = threading.Lock()
+        self._by_tf = pose.source == "tf"
         self._poses = LivePoses(
-            settings.map_frame, pose.source == "tf", pose.max_gap_ns,
+            settings.map_frame, self._by_tf, pose.max_gap_ns,
             2 * sync.wait_ns + pose.max_gap_ns,
         )
         self._frames: FrameAssembler[Any] = FrameAssembler(PAIRED, sync, self._poses, HELD)
@@ -118,7 +119,7 @@ class Streams:
                 except Om3dError as error:
                     self._reject(error)
 
-        self._add(lambda: self._frames.learn(learn))
+        self._add(lambda: self._frames.add_transforms(learn, self._by_tf))
 
     def settle(self) -> None:
         """To be called now and then: after silence, frames no longer wait for something better."""

@@ -24,6 +24,7 @@ from om3d_ros.conversions.markers import answer_markers, no_markers
 from om3d_ros.conversions.matches import from_answer
 from om3d_ros.freshness import Freshness
 from om3d_ros.node.diagnostics import Health, Latencies
+from om3d_ros.node.memory import give_back_now
 from om3d_ros.node.outcomes import NoMapError
 from om3d_ros.node.settings import QueryNodeSettings
 from om3d_ros.query_encoders import QueryEncoders
@@ -217,6 +218,7 @@ class Answering:
                 texts = self._encoders.for_map([table.space for table in scene.features])
                 self._map = Map(instances.header, scene, texts)
             self._freshness.received()
+            give_back_now()
         except Om3dError as error:
             self._rejected += 1
             self._last_error = str(error)

@@ -121,9 +121,12 @@ class FrameAssembler(Generic[T]):
         learn()
         return self._complete()
 
-    def learn(self, learn: Callable[[], None]) -> list[Posed[T]]:
-        """As :meth:`add_pose`, of messages from several clocks: none of them tells of a jump."""
-        self.received["pose"] += 1
+    def add_transforms(self, learn: Callable[[], None], tell_poses: bool) -> list[Posed[T]]:
+        """As :meth:`add_pose`, of messages from several clocks: none of them tells of a jump.
+
+        tell_poses: whether these are what is counted as poses, rather than what completes those.
+        """
+        self.received["pose"] += tell_poses
         learn()
         return self._complete()
 

@@ -42,6 +42,7 @@ def run(make_node: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     line, and for an autostart that fails. A fault of the node is raised. What is under way at
     the end has :data:`END_S` seconds to end by itself; a second SIGTERM does not wait.
     """
+    give_back_freed_memory()
     stop = threading.Event()
     _stop_at_signals(stop)
     try:
@@ -53,7 +54,6 @@ def run(make_node: Callable[[], ManagedNode], args: Sequence[str] | None = None)
         rclpy.try_shutdown()
         return EXIT_ERROR
     sys.setswitchinterval(SWITCH_S)
-    give_back_freed_memory()
     process = _Process(node, stop)
     process.spin()
     process.end()

@@ -57,6 +57,22 @@ print(held_by(os.getpid()).memory_mb - before)
 over.set()
 """
 
+# Of many blocks that lie side by side a few stay.
+FREED_BETWEEN = """
+import os
+import sys
+import numpy as np
+from om3d_ros.node.memory import give_back_now
+from soak.record import held_by
+
+before = held_by(os.getpid()).memory_mb
+blocks = [np.ones(40_000, np.uint8) for _ in range(3000)]
+blocks = blocks[::10]
+if sys.argv[1] == "set":
+    give_back_now()
+print(held_by(os.getpid()).memory_mb - before)
+"""
+
 
 def grown_mb(script, mode):
     done = subprocess.run(
@@ -74,3 +90,8 @@ def test_blocks_that_were_freed_are_given_back():
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs glibc")
 def test_what_one_thread_frees_another_uses():
     assert 2 * grown_mb(THREAD_BY_THREAD, "set") < grown_mb(THREAD_BY_THREAD, "unset")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs glibc")
+def test_what_was_freed_between_what_stays_is_given_back():
+    assert 3 * grown_mb(FREED_BETWEEN, "set") < grown_mb(FREED_BETWEEN, "unset")
