@@ -41,7 +41,14 @@ class PixelFormat:
     dtype: str
     channels: int
     rgb_order: tuple[int, ...] = ()
-    """Channels to take for R, G, B; empty where the encoding is no color image."""
+    """Channels to take for R, G, B; empty where they are not the channels."""
+    mosaic: str = ""
+    """The conversion of OpenCV to RGB of a Bayer pattern or of YUV with shared U and V."""
+
+    @property
+    def is_color(self) -> bool:
+        """Whether there is an RGB image in it."""
+        return bool(self.rgb_order or self.mosaic)
 
 
 PIXEL_FORMATS = {
@@ -52,12 +59,28 @@ PIXEL_FORMATS = {
     "mono8": PixelFormat("u1", 1, (0, 0, 0)),
     "8UC1": PixelFormat("u1", 1, (0, 0, 0)),
     "8UC3": PixelFormat("u1", 3, (2, 1, 0)),
+    "8UC4": PixelFormat("u1", 4, (2, 1, 0)),
+    "rgb16": PixelFormat("u2", 3, (0, 1, 2)),
+    "bgr16": PixelFormat("u2", 3, (2, 1, 0)),
+    "rgba16": PixelFormat("u2", 4, (0, 1, 2)),
+    "bgra16": PixelFormat("u2", 4, (2, 1, 0)),
+    "16UC3": PixelFormat("u2", 3, (2, 1, 0)),
+    "16UC4": PixelFormat("u2", 4, (2, 1, 0)),
+    **{
+        f"bayer_{pattern}{bits}": PixelFormat(f"u{bits // 8}", 1, mosaic=f"COLOR_Bayer{code}2RGB")
+        for bits in (8, 16)
+        for pattern, code in (("rggb", "BG"), ("bggr", "RG"), ("gbrg", "GR"), ("grbg", "GB"))
+    },
+    "uyvy": PixelFormat("u1", 2, mosaic="COLOR_YUV2RGB_UYVY"),
+    "yuv422": PixelFormat("u1", 2, mosaic="COLOR_YUV2RGB_UYVY"),
+    "yuyv": PixelFormat("u1", 2, mosaic="COLOR_YUV2RGB_YUYV"),
+    "yuv422_yuy2": PixelFormat("u1", 2, mosaic="COLOR_YUV2RGB_YUYV"),
     "16UC1": PixelFormat("u2", 1),
     "mono16": PixelFormat("u2", 1),
     "32FC1": PixelFormat("f4", 1),
 }
-COLOR_ENCODINGS = tuple(name for name, pixel in PIXEL_FORMATS.items() if pixel.rgb_order)
-DEPTH_ENCODINGS = tuple(name for name, pixel in PIXEL_FORMATS.items() if not pixel.rgb_order)
+COLOR_ENCODINGS = tuple(name for name, pixel in PIXEL_FORMATS.items() if pixel.is_color)
+DEPTH_ENCODINGS = tuple(name for name, pixel in PIXEL_FORMATS.items() if not pixel.is_color)
 
 
 DEPTH_HEADER = struct.Struct("<iff")
@@ -100,13 +123,22 @@ def decode_image(
 def decode_color(
     encoding: str, height: int, width: int, step: int, is_bigendian: int, data: Buffer
 ) -> npt.NDArray[np.uint8]:
-    """A raw color or gray image as RGB, (H, W, 3) uint8."""
+    """A raw color or gray image as RGB, (H, W, 3) uint8; of 16 bits the higher eight.
+
+    Images of a Bayer pattern, and of U and V that pixels share, have even sides.
+    """
     expect(
         encoding in COLOR_ENCODINGS, f"encoding of {', '.join(COLOR_ENCODINGS)}", repr(encoding)
     )
     pixels = decode_image(encoding, height, width, step, is_bigendian, data)
-    order = PIXEL_FORMATS[encoding].rgb_order
-    return np.ascontiguousarray(pixels.reshape(height, width, -1)[..., order])
+    pixel = PIXEL_FORMATS[encoding]
+    if pixel.mosaic:
+        pixels = _without_mosaic(pixels, pixel.mosaic)
+    else:
+        pixels = pixels.reshape(height, width, -1)[..., pixel.rgb_order]
+    if pixels.dtype == np.uint16:
+        pixels = (pixels >> 8).astype(np.uint8)
+    return np.ascontiguousarray(pixels)
 
 
 def decode_depth(
@@ -206,6 +238,15 @@ def encode_compressed_depth(depth_mm: npt.NDArray[np.uint16]) -> tuple[str, npt.
     png = _encode(".png", depth_mm, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     header = np.frombuffer(DEPTH_HEADER.pack(0, 0.0, 0.0), np.uint8)
     return "16UC1; compressedDepth png", np.concatenate([header, png])
+
+
+def _without_mosaic(pixels: npt.NDArray[Any], conversion: str) -> npt.NDArray[Any]:
+    """(H, W, 3) RGB of a Bayer pattern (H, W), or of YUV 4:2:2 (H, W, 2)."""
+    import cv2
+
+    height, width = pixels.shape[:2]
+    expect(height % 2 == 0 and width % 2 == 0, "an even height and width", (height, width))
+    return np.asarray(cv2.cvtColor(pixels, getattr(cv2, conversion)))
 
 
 def _split_depth(data: Buffer) -> tuple[bytes, npt.NDArray[np.uint8]]:

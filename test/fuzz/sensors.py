@@ -29,7 +29,7 @@ Messages = list[tuple[str, Any]]
 Change = Callable[[random.Random, Any], Any]
 ENCODINGS = (
     "rgb8", "bgr8", "rgba8", "bgra8", "mono8", "mono16", "8UC1", "16UC1", "16SC1", "32FC1",
-    "64FC1", "bayer_rggb8", "yuv422", "rgb16", "RGB8", "32FC4", "", "\x00", "x" * 1000,
+    "64FC1", "bayer_rggb8", "yuv422", "yuyv", "rgb16", "RGB8", "32FC4", "", "\x00", "x" * 1000,
 )  # fmt: skip
 STAMPS = ((0, 0), (-1, 0), (-(2**31), 0), (2**31 - 1, 999_999_999), (2**31 - 1, 2**32 - 1),
           (0, 2**32 - 1), (1, 1))  # fmt: skip

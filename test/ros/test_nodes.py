@@ -97,7 +97,7 @@ def test_a_missing_camera_info_is_diagnosed(robot, frames):
 
 def test_a_wrong_encoding_is_rejected_and_counted(robot, frames):
     before = robot.client.status.inputs_rejected
-    robot.stream(frames[:1], encoding="yuv422", shift_ns=40 * SECOND)
+    robot.stream(frames[:1], encoding="yuv777", shift_ns=40 * SECOND)
     assert robot.client.status.inputs_rejected == before + 1
     assert "encoding" in wait_for_health(robot, "/mapper", "last error").message
 
@@ -140,7 +140,7 @@ def test_image_query(mapped):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        (lambda: {"image": red_picture(encoding="yuv422")}, "encoding"),
+        (lambda: {"image": red_picture(encoding="yuv777")}, "encoding"),
         (lambda: {"image": red_picture(step=1)}, "step"),
         (dict, "none"),
         (lambda: {"image": red_picture(), "compressed": red_jpeg()}, "both"),

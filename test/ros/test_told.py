@@ -59,7 +59,7 @@ def robot(tmp_path_factory, ros_domain_id):
 
 def test_a_fault_is_told_while_it_is_recent_and_no_longer(robot):
     frames = tabletop(2, 320, 240)
-    robot.stream(frames[:1], encoding="yuv422")
+    robot.stream(frames[:1], encoding="yuv777")
     status = robot.health.next("/mapper")
     assert status.level == DiagnosticStatus.WARN and "last error" in status.message
     end = time.monotonic() + 3 * WINDOW_S
@@ -70,7 +70,7 @@ def test_a_fault_is_told_while_it_is_recent_and_no_longer(robot):
 
 
 def test_a_clear_ends_what_is_told(robot):
-    robot.stream(tabletop(2, 320, 240)[:1], encoding="yuv422", shift_ns=SECOND)
+    robot.stream(tabletop(2, 320, 240)[:1], encoding="yuv777", shift_ns=SECOND)
     assert "last error" in robot.health.next("/mapper").message
     robot.clear()
     assert "last error" not in robot.health.next("/mapper").message

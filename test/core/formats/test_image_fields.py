@@ -55,6 +55,58 @@ def test_channel_orders_become_rgb() -> None:
         assert decoded.dtype == np.uint8 and np.array_equal(decoded, expected)
 
 
+def smooth(height: int = 24, width: int = 32) -> np.ndarray[Any, Any]:
+    """(H, W, 3) uint8: each channel a slope of its own."""
+    v, u = np.mgrid[:height, :width].astype(np.float64)
+    return np.stack([40 + 4 * u, 200 - 5 * v, 60 + u + 2 * v], -1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+def test_a_bayer_pattern_becomes_rgb(pattern: str, bits: int) -> None:
+    rgb = smooth()
+    mosaic = np.zeros(rgb.shape[:2], np.uint16)
+    for at, channel in enumerate(pattern):
+        row, column = divmod(at, 2)
+        mosaic[row::2, column::2] = rgb[row::2, column::2, "rgb".index(channel)]
+    pixels = mosaic.astype(np.uint8) if bits == 8 else mosaic * 257
+    found = decode_color(*encode_image(pixels, f"bayer_{pattern}{bits}"))
+    inner = np.s_[2:-2, 2:-2]
+    assert np.abs(found[inner].astype(int) - rgb[inner]).max() <= 4
+
+
+@pytest.mark.parametrize(("encoding", "luma"), [
+    ("uyvy", 1), ("yuv422", 1), ("yuyv", 0), ("yuv422_yuy2", 0),
+])
+def test_yuv_becomes_rgb(encoding: str, luma: int) -> None:
+    """By BT.601, as cv_bridge takes it."""
+    rgb = smooth().astype(np.float64)
+    y = 16 + rgb @ [0.257, 0.504, 0.098]
+    u = 128 + rgb @ [-0.148, -0.291, 0.439]
+    v = 128 + rgb @ [0.439, -0.368, -0.071]
+    pixels = np.zeros((*rgb.shape[:2], 2), np.uint8)
+    pixels[..., luma] = np.rint(y)
+    pixels[:, ::2, 1 - luma] = np.rint((u[:, ::2] + u[:, 1::2]) / 2)
+    pixels[:, 1::2, 1 - luma] = np.rint((v[:, ::2] + v[:, 1::2]) / 2)
+    found = decode_color(*encode_image(pixels, encoding))
+    assert np.abs(found.astype(int) - rgb).max() <= 8
+
+
+@pytest.mark.parametrize("encoding", ["rgb16", "bgr16", "rgba16", "bgra16", "16UC3", "16UC4"])
+def test_of_sixteen_bits_the_higher_eight_are_taken(encoding: str) -> None:
+    rgb = smooth()
+    pixel = PIXEL_FORMATS[encoding]
+    pixels = np.zeros((*rgb.shape[:2], pixel.channels), np.uint16)
+    for channel, at in enumerate(pixel.rgb_order):
+        pixels[..., at] = rgb[..., channel].astype(np.uint16) * 256 + 255
+    assert np.array_equal(decode_color(*encode_image(pixels, encoding)), rgb)
+
+
+def test_a_pattern_of_odd_sides_is_refused() -> None:
+    with pytest.raises(InputError, match="even height and width"):
+        decode_color(*encode_image(np.zeros((3, 4), np.uint8), "bayer_rggb8"))
+
+
 def test_padded_rows_and_kinds_of_buffers() -> None:
     padded = np.zeros((24, 100), np.uint8)
     padded[:, :96] = RGB.reshape(24, 96)
@@ -92,7 +144,7 @@ def test_raw_depth_is_lossless_whatever_its_scale() -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"encoding": "yuv422"}, "encoding"),
+        ({"encoding": "yuv777"}, "encoding"),
         ({"encoding": ""}, "encoding"),
         ({"encoding": "16UC1"}, "encoding"),
         ({"width": 0}, "width"),

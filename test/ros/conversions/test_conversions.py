@@ -102,7 +102,7 @@ def test_depth_images():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"encoding": "yuv422"}, "encoding"), ({"step": 3}, "step"), ({"height": 0}, "height"),
+        ({"encoding": "yuv777"}, "encoding"), ({"step": 3}, "step"), ({"height": 0}, "height"),
         ({"width": 2**31}, "width"), ({"height": 9}, "data"),
     ],
 )

@@ -231,7 +231,7 @@ def test_bad_frames_among_good_ones(tmp_path: Path) -> None:
             encode_image(depth_of(0), "16UC1"),
         )
         pairs = [
-            (good_color._replace(encoding="yuv422"), good_depth),
+            (good_color._replace(encoding="yuv777"), good_depth),
             (good_color._replace(width=5000), good_depth),
             (good_color, good_depth._replace(step=1)),
             (good_color, encode_image(color_of(0), "rgb8")),
