@@ -154,11 +154,13 @@ class MapperNode(ManagedNode):
         take = streams.take_pose
         topics: dict[str, tuple[Any, str, Callable[[Any], None]]] = {
             "odometry": (
-                Odometry, "odometry", lambda m: take(m.header, m.child_frame_id, m.pose.pose)
+                Odometry, "odometry",
+                lambda m: take(m.header, m.child_frame_id, m.pose.pose, m.pose.covariance),
             ),
             "pose": (PoseStamped, "pose", lambda m: take(m.header, "", m.pose)),
             "pose_with_covariance": (
-                PoseWithCovarianceStamped, "pose", lambda m: take(m.header, "", m.pose.pose)
+                PoseWithCovarianceStamped, "pose",
+                lambda m: take(m.header, "", m.pose.pose, m.pose.covariance),
             ),
         }
         if source in topics:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from tf2_msgs.msg import TFMessage
 from om3d_core.errors import Om3dError
 from om3d_core.streams.assembler import FrameAssembler, Posed, StreamState
 from om3d_core.streams.live_poses import LivePoses
+from om3d_core.streams.pose_gate import check_certain
 from om3d_ros.conversions import poses
 from om3d_ros.conversions.stamps import stamp_ns
 from om3d_ros.node.diagnostics import Rate
@@ -23,6 +24,8 @@ from om3d_ros.node.outcomes import FrameError
 from om3d_ros.node.settings import MapperNodeSettings
 
 PAIRED, HELD = ("color", "depth"), ("camera_info",)
+NOT_KNOWN = (0.0,) * 36
+"""The covariance of a pose without one."""
 
 
 class Streams:
@@ -40,7 +43,7 @@ class Streams:
         logger: Any,
     ):
         sync, pose = settings.sync, settings.pose
-        self._wait_s, self._of_frame = sync.wait_ns / 1e9, pose.of_frame
+        self._wait_s, self._pose = sync.wait_ns / 1e9, pose
         self._give, self._reject, self._logger = give, reject, logger
         self._lock = threading.Lock()
         self._by_tf = pose.source == "tf"
@@ -90,14 +93,18 @@ class Streams:
 
         self._add(add)
 
-    def take_pose(self, header: Header, child: str, pose: Pose) -> None:
+    def take_pose(
+        self, header: Header, child: str, pose: Pose, covariance: Sequence[float] = NOT_KNOWN
+    ) -> None:
         """Take the pose of ``child`` in the frame of the header, from the pose topic.
 
-        child: empty where the message does not say; then the setting ``pose.of_frame`` does.
+        child: empty where the message does not say; then the setting ``pose.of_frame`` does. One
+        that is too uncertain is refused.
         """
         def add() -> list[Posed[Any]]:
+            check_certain(covariance, self._pose)
             stamp, matrix = stamp_ns(header.stamp), poses.to_matrix(pose)
-            named = header.frame_id, child or self._of_frame
+            named = header.frame_id, child or self._pose.of_frame
             return self._frames.add_pose(
                 stamp, lambda: self._poses.add_pose(*named, stamp, matrix)
             )

@@ -35,6 +35,13 @@ class PoseSettings(Settings):
     of_frame: str = setting(
         "", "frame whose pose the topic pose tells; empty: the camera's optical frame"
     )
+    max_position_std_m: float = setting(
+        0.0, "largest standard deviation of a position that is mapped by, for poses with"
+        " covariance (m); 0: any", low=0.0, high=1000.0,
+    )
+    max_rotation_std_rad: float = setting(
+        0.0, "the same of a rotation (rad); 0: any", low=0.0, high=10.0
+    )
     max_gap_s: float = setting(
         1.0, "longest time between two poses that is interpolated (s)", low=0.0, high=60.0
     )

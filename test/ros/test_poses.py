@@ -173,3 +173,18 @@ def test_images_of_another_camera_on_the_topic_are_refused(tmp_path, ros_domain_
         robot.stream(views[2:])
         assert robot.client.status.frames_processed == FRAMES
         assert "images of the frame 'camera'" in (robot.folder / "mapper-0.log").read_text()
+
+
+def test_a_pose_that_is_too_uncertain_is_refused_and_the_next_is_taken(
+    tmp_path, ros_domain_id, views
+):
+    with start(tmp_path, ros_domain_id, "odometry", **{"pose.max_position_std_m": 0.1}) as robot:
+        message = Odometry(header=header("map", views[0].stamp_ns), child_frame_id="camera")
+        message.pose.pose = from_matrix(views[0].map_from_camera)
+        message.pose.covariance[0] = 0.5**2
+        send(robot, views[0], "odometry", message)
+        robot.wait(lambda: robot.client.status.inputs_rejected == 1, "the refusal")
+        assert "pose.max_position_std_m" in robot.health.next("/mapper").message
+        message.pose.covariance[0] = 0.05**2
+        robot.publishers["odometry"].publish(message)
+        robot.wait(lambda: robot.client.status.frames_processed == 1, "the frame")
