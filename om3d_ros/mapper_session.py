@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,7 @@ from om3d_ros.node.diagnostics import Health, Latencies
 from om3d_ros.node.input_health import InputHealth
 from om3d_ros.node.inputs import Input
 from om3d_ros.node.memory import give_back_now
-from om3d_ros.node.outcomes import MAX_MESSAGE, InsufficientDataError, NoMapError
+from om3d_ros.node.outcomes import MAX_MESSAGE, FrameError, InsufficientDataError, NoMapError
 from om3d_ros.node.settings import MapperNodeSettings
 from om3d_ros.node.worker import Worker
 
@@ -168,13 +168,22 @@ class MappingSession:
         if scene is None:
             raise NoMapError("expected a map to save, got none yet")
         with self.latencies.measure("save"):
-            save_scene(scene, folder, keyframes)
+            save_scene(replace(scene, frame=self._frame), folder, keyframes)
         return str(folder), scene
 
     def load(self, name: str) -> Scene:
-        """Replace the map, to go on from it; returns the new one."""
-        saved = load_map(map_folder(self._settings.map_root, name))
-        return self._now(partial(self._load, *saved))
+        """Replace the map, to go on from it; returns the new one.
+
+        Raises :class:`FrameError` for a map in another frame than this node's; one whose frame is
+        not known is taken.
+        """
+        saved, keyframes = load_map(map_folder(self._settings.map_root, name))
+        if saved.frame not in ("", self._frame):
+            raise FrameError(
+                f"{name}: expected a map in {self._frame!r} (parameter map_frame), got one in"
+                f" {saved.frame!r}"
+            )
+        return self._now(partial(self._load, saved, keyframes))
 
     def clear(self) -> Scene:
         """Forget the map and all inputs; returns the empty map."""
@@ -213,6 +222,10 @@ class MappingSession:
                 revision=self._mapper.revision,
                 refreshes_failed=counts.refreshes_failed,
             )
+
+    @property
+    def _frame(self) -> str:
+        return self._settings.map_frame.lstrip("/")
 
     def _dropped(self) -> int:
         return self._worker.state.dropped + self._intake.state.dropped

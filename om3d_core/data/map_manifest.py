@@ -1,8 +1,8 @@
 """``map.json``: what a saved map holds beside its arrays, and in which folder these are.
 
-Version 4 tells what keyframes the map holds, and what its Scene was made with and of. Version 3
-tells the map's id and the cameras' frames. Version 2 has a SHA-256 sum of itself. In version 1
-there is none, and the pictures are files.
+Version 5 tells the map's frame. Version 4 tells what keyframes the map holds, and what its Scene
+was made with and of. Version 3 tells the map's id and the cameras' frames. Version 2 has a SHA-256
+sum of itself. In version 1 there is none, and the pictures are files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from om3d_core.data.tables import MAX_STAMP_NS
 from om3d_core.errors import InputError, MapFormatError, expect
 from om3d_core.files import read_regular
 
-FORMAT, VERSION, VERSIONS = "om3d-map", 4, (1, 2, 3, 4)
+FORMAT, VERSION, VERSIONS = "om3d-map", 5, (1, 2, 3, 4, 5)
 MANIFEST = "map.json"
 MAX_MANIFEST_BYTES = 4_000_000
 MAX_CONTENT_BYTES = 4_000_000_000
@@ -36,6 +36,7 @@ SINCE_VERSION: dict[int, dict[str, Any]] = {
     3: {"map_id": "", "camera_frames": {}},
     4: {"n_keyframes": 0, "keyframe_cameras": [], "cloud_given": False, "made_by": "",
         "made_from": ""},
+    5: {"frame": ""},
 }
 """The fields that came with a version, and what they are in older ones."""
 
@@ -46,9 +47,8 @@ class Manifest:
 
     content: name of the folder with the files. thumbnails: the bytes of each picture of each
     instance, in version 1 the number of pictures of each instance. map_id, camera_frames,
-    cloud_given, made_by and made_from: as in :class:`Scene`; the file lists the stamps of each
-    frame. keyframe_cameras: the
-    names that the keyframes' ``cameras`` number.
+    cloud_given, made_by, made_from and frame: as in :class:`Scene`; the file lists the stamps of
+    each camera's frame. keyframe_cameras: the names that the keyframes' ``cameras`` number.
     """
 
     version: int
@@ -68,6 +68,7 @@ class Manifest:
     cloud_given: bool = False
     made_by: str = ""
     made_from: str = ""
+    frame: str = ""
 
     def to_json(self) -> bytes:
         """The content of ``map.json``. Raises :class:`InputError` if it is too large to load."""
@@ -81,6 +82,7 @@ class Manifest:
             "map_id": self.map_id, "camera_frames": _stamps_by_name(self.camera_frames),
             "n_keyframes": self.n_keyframes, "keyframe_cameras": list(self.keyframe_cameras),
             "cloud_given": self.cloud_given, "made_by": self.made_by, "made_from": self.made_from,
+            "frame": self.frame,
         }
         content = json.dumps(values | {"sha256": _sum(values)}, indent=1).encode()
         expect(len(content) <= MAX_MANIFEST_BYTES, f"at most {MAX_MANIFEST_BYTES} bytes of "
@@ -122,7 +124,7 @@ class Manifest:
             _count(values["n_keyframes"], "n_keyframes"),
             tuple(_text(v, "keyframe_cameras") for v in _field(values, "keyframe_cameras", list)),
             _field(values, "cloud_given", bool), _field(values, "made_by", str),
-            _field(values, "made_from", str),
+            _field(values, "made_from", str), _text(values["frame"], "frame"),
         )
         expect(len(manifest.thumbnails) == len(manifest.labels),
                f"thumbnails of {len(manifest.labels)} instances", len(manifest.thumbnails))

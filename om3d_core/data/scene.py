@@ -35,6 +35,7 @@ class Scene:
     map_id: which map the revision counts, 32 hexadecimal digits; empty where it is not known.
     camera_frames: name of the camera's coordinate frame by stamp of the view, where it is known.
     cloud_given: whether the cloud came from outside and was not fused from keyframes.
+    frame: name of the coordinate frame that all is in, empty where it is not known.
     made_by, made_from: digests of the settings and models, and of the inputs that the Scene was
     made with and of; empty where they are not known.
     """
@@ -54,6 +55,7 @@ class Scene:
     cloud_given: bool = False
     made_by: str = ""
     made_from: str = ""
+    frame: str = ""
 
     def __post_init__(self) -> None:
         n = len(self.ids)

@@ -235,6 +235,7 @@ class Mapper:
             cloud_given=state.given is not None,
             made_by=self._recipe,
             made_from=inputs,
+            frame="" if old is None else old.frame,
         )
         state.scene, state.proven, self._revision = scene, state.given, scene.revision
         state.digests = surface.digests

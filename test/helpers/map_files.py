@@ -15,6 +15,7 @@ SINCE_VERSION_3 = ["map_id", "camera_frames"]
 SINCE_VERSION_4 = [
     "n_keyframes", "keyframe_cameras", "cloud_given", "made_by", "made_from"
 ]
+SINCE_VERSION_5 = ["frame"]
 
 
 def arrays_path(folder):
@@ -83,7 +84,7 @@ def to_version_1(folder, scene):
     (path.parent / "thumbnails").mkdir()
     for name, blob in blobs.items():
         (path.parent / name).write_bytes(blob)
-    for name in SINCE_VERSION_3 + SINCE_VERSION_4:
+    for name in SINCE_VERSION_3 + SINCE_VERSION_4 + SINCE_VERSION_5:
         del values[name]
     for space in values["spaces"]:
         del space["encoder"], space["preprocessing"]
@@ -98,7 +99,7 @@ def to_version_2(folder):
     """Turn a map into what version 2 wrote: no id of the map, no frames of cameras."""
     manifest = folder / "map.json"
     values = json.loads(manifest.read_text())
-    for name in SINCE_VERSION_3 + SINCE_VERSION_4:
+    for name in SINCE_VERSION_3 + SINCE_VERSION_4 + SINCE_VERSION_5:
         del values[name]
     manifest.write_text(json.dumps(sign(values | {"version": 2})))
 
@@ -107,9 +108,18 @@ def to_version_3(folder):
     """Turn a map into what version 3 wrote: no keyframes."""
     manifest = folder / "map.json"
     values = json.loads(manifest.read_text())
-    for name in SINCE_VERSION_4:
+    for name in SINCE_VERSION_4 + SINCE_VERSION_5:
         del values[name]
     manifest.write_text(json.dumps(sign(values | {"version": 3})))
+
+
+def to_version_4(folder):
+    """Turn a map into what version 4 wrote: its frame is not told."""
+    manifest = folder / "map.json"
+    values = json.loads(manifest.read_text())
+    for name in SINCE_VERSION_5:
+        del values[name]
+    manifest.write_text(json.dumps(sign(values | {"version": 4})))
 
 
 @contextmanager

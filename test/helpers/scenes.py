@@ -38,18 +38,21 @@ def make_scene(seed=0, n=4, k=3, points=500):
         (FeatureTable.from_means(space, means),), thumbnails,
         tuple(("a", "", "chair", "")[i % 4] for i in range(n)), n + 16,
         rng.bytes(16).hex(), cameras, bool(seed % 2), rng.bytes(32).hex(), rng.bytes(32).hex(),
+        ("", "map", "odom")[seed % 3],
     )
 
 
 def as_read_of(version, scene):
     """The scene as it is read of a file of an older version."""
     told = {"map_id": "", "camera_frames": {}} if version < 3 else {}
-    return replace(scene, **told, cloud_given=False, made_by="", made_from="")
+    if version < 4:
+        told |= {"cloud_given": False, "made_by": "", "made_from": ""}
+    return replace(scene, **told, frame="")
 
 
 def assert_equal(a, b):
     for name in ("revision", "map_id", "labels", "thumbnails", "next_id", "camera_frames",
-                 "cloud_given", "made_by", "made_from"):
+                 "cloud_given", "made_by", "made_from", "frame"):
         assert getattr(a, name) == getattr(b, name), name
     for get in (
         lambda s: s.cloud.points, lambda s: s.cloud.colors, lambda s: s.cloud.normals,

@@ -221,6 +221,18 @@ def test_the_query_node_loads_the_encoder_that_the_map_names_or_says_what_is_mis
     assert mapped.text("red").matches[0].id == NAMES.index("red") + 1
 
 
+def test_a_map_in_another_frame_is_not_mixed_with_this_one(mapped):
+    saved, before = mapped.save("rooms/elsewhere"), mapped.client.status.revision
+    assert json.loads((Path(saved.path) / "map.json").read_text())["frame"] == "map"
+    forge(Path(saved.path), lambda arrays, values: values.update(frame="odom"))
+    refused = mapped.load("rooms/elsewhere")
+    assert code(refused) == "TRANSFORM"
+    assert "'map' (parameter map_frame)" in refused.error_msg and "'odom'" in refused.error_msg
+    assert mapped.client.status.revision == before
+    forge(Path(saved.path), lambda arrays, values: values.update(frame=""))
+    mapped.client.wait_for_map(mapped.load("rooms/elsewhere"))
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "../up", "a/../../up", "/tmp/abs", "a\\b", "\n"])
 def test_names_that_climb_out_are_refused(mapped, name):
     for response in (mapped.save(name), mapped.load(name)):

@@ -27,6 +27,7 @@ from helpers.map_files import (
     to_version_1,
     to_version_2,
     to_version_3,
+    to_version_4,
 )
 from helpers.scenes import as_read_of, assert_equal, make_scene
 from safetensors.numpy import load
@@ -75,6 +76,14 @@ def test_a_map_of_an_older_version_has_none(tmp_path, version):
     assert_holds(tmp_path, as_read_of(version, scene), ())
     save_scene(scene, tmp_path, make_keyframes())
     assert_holds(tmp_path, scene, make_keyframes())
+
+
+def test_a_map_of_version_4_is_whole_but_for_its_frame(tmp_path):
+    scene = make_scene(1)
+    save_scene(scene, tmp_path, make_keyframes())
+    to_version_4(tmp_path)
+    assert scene.frame and as_read_of(4, scene).frame == ""
+    assert_holds(tmp_path, as_read_of(4, scene), make_keyframes())
 
 
 def test_keyframes_that_cannot_be_saved_leave_the_old_map(folder, monkeypatch):
