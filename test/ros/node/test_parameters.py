@@ -202,5 +202,5 @@ def test_a_recording_is_read_with_the_stream_settings_of_the_node():
     assert recorded.keys() - live.keys() == {"pose.tolerance_s"}
     common = recorded.keys() & live.keys() - {"pose.source"}
     assert {name: recorded[name] for name in common} == {name: live[name] for name in common}
-    streams = {name for name in live if name.split(".")[0] in {"pose", "sync", "depth"}}
+    streams = {name for name in live if name.split(".")[0] in {"pose", "sync", "depth", "lens"}}
     assert streams | {"map_frame"} == recorded.keys() & live.keys()

@@ -24,7 +24,7 @@ BAD_FILES = {
 BAD_ARGUMENTS = (
     "-p queue.capacity", "-p queue.capacity:=", "-p queue.capacity:={}", "-p queue.capacity:=0",
     "-p queue.capacity:=many", "-p :=3", "-p refresh.period_s:=nan", "-p refresh.period_s:=0.01",
-    "-p features.encoders:=nope", "-p pose.source:=tf", "-p use_sim_time:=3", "-r nonsense",
+    "-p features.encoders:=nope", "-p pose.source:=gps", "-p use_sim_time:=3", "-r nonsense",
     "-r __node:=9bad", "--params-file nothing.yaml", "--log-level nonsense", "--unknown",
 )
 

@@ -127,7 +127,7 @@ def test_a_wrong_parameter_ends_a_node_with_one_line(tmp_path, ros_domain_id):
     log = tmp_path / "mapper.log"
     with Processes() as nodes:
         node = nodes.add(
-            NodeProcess("om3d_ros.mapper_node", log, ros_domain_id, {"pose.source": "tf"})
+            NodeProcess("om3d_ros.mapper_node", log, ros_domain_id, {"pose.source": "gps"})
         )
         assert node.wait(60) == 1
     assert "pose.source: expected one of tf, odometry, pose, " in log.read_text()
