@@ -82,6 +82,11 @@ def test_a_clock_that_jumps_ahead_and_back_is_told_and_time_goes_on(robot):
 def test_a_camera_info_that_changes_is_taken_up_and_told(robot):
     small, large = tabletop(2, 320, 240), tabletop(2, 640, 480)
     robot.stream(small)
+
+    def both_came():
+        return int(robot.health.values("/mapper")["received camera_info"]) >= len(small)
+
+    robot.wait(both_came, "the camera_info of both images, which DDS may send again")
     robot.stream(large, shift_ns=10 * SECOND)
     assert robot.client.status.frames_processed == 4
     assert robot.client.status.inputs_rejected == 0
