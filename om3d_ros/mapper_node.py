@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
-from nav_msgs.msg import Odometry
 from om3d.action import Refresh
 from om3d.msg import InstanceArray, MapperStatus
 from om3d.srv import ClearMap, LoadMap, SaveMap
@@ -23,6 +21,7 @@ from om3d_core.data.scene import Scene
 from om3d_core.mapping.settings import MapSettings
 from om3d_ros.conversions import stamps
 from om3d_ros.conversions.instances import from_scene
+from om3d_ros.conversions.poses import POSE_TOPICS
 from om3d_ros.mapper_session import MappingSession
 from om3d_ros.mapper_streams import Streams
 from om3d_ros.node import qos
@@ -151,20 +150,9 @@ class MapperNode(ManagedNode):
                 qos.POSE_DEPTH,
             ),
         }
-        take = streams.take_pose
-        topics: dict[str, tuple[Any, str, Callable[[Any], None]]] = {
-            "odometry": (
-                Odometry, "odometry",
-                lambda m: take(m.header, m.child_frame_id, m.pose.pose, m.pose.covariance),
-            ),
-            "pose": (PoseStamped, "pose", lambda m: take(m.header, "", m.pose)),
-            "pose_with_covariance": (
-                PoseWithCovarianceStamped, "pose",
-                lambda m: take(m.header, "", m.pose.pose, m.pose.covariance),
-            ),
-        }
-        if source in topics:
-            inputs["pose"] = listen(*topics[source], qos.POSE_DEPTH)
+        if source in POSE_TOPICS:
+            kind, topic = POSE_TOPICS[source]
+            inputs["pose"] = listen(kind, topic, streams.take_pose, qos.POSE_DEPTH)
         return inputs
 
     def _set_refresh_period(self, period_s: float) -> None:

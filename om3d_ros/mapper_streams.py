@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import Pose
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
@@ -24,8 +25,6 @@ from om3d_ros.node.outcomes import FrameError
 from om3d_ros.node.settings import MapperNodeSettings
 
 PAIRED, HELD = ("color", "depth"), ("camera_info",)
-NOT_KNOWN = (0.0,) * 36
-"""The covariance of a pose without one."""
 
 
 class Streams:
@@ -93,18 +92,18 @@ class Streams:
 
         self._add(add)
 
-    def take_pose(
-        self, header: Header, child: str, pose: Pose, covariance: Sequence[float] = NOT_KNOWN
-    ) -> None:
-        """Take the pose of ``child`` in the frame of the header, from the pose topic.
+    def take_pose(self, message: Odometry | PoseStamped | PoseWithCovarianceStamped) -> None:
+        """Take a message of the pose topic; one that is too uncertain is refused.
 
-        child: empty where the message does not say; then the setting ``pose.of_frame`` does. One
-        that is too uncertain is refused.
+        Whose pose it is the message says, or else the setting ``pose.of_frame``.
         """
         def add() -> list[Posed[Any]]:
-            check_certain(covariance, self._pose)
-            stamp, matrix = stamp_ns(header.stamp), poses.to_matrix(pose)
-            named = header.frame_id, child or self._pose.of_frame
+            pose, child = message.pose, getattr(message, "child_frame_id", "")
+            if not isinstance(message, PoseStamped):
+                check_certain(pose.covariance, self._pose)
+                pose = pose.pose
+            stamp, matrix = stamp_ns(message.header.stamp), poses.to_matrix(pose)
+            named = message.header.frame_id, child or self._pose.of_frame
             return self._frames.add_pose(
                 stamp, lambda: self._poses.add_pose(*named, stamp, matrix)
             )

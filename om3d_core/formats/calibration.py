@@ -29,13 +29,17 @@ class Calibration:
     distortion: tuple[float, ...] = ()
 
     @classmethod
-    def of_rectified(
-        cls, width: int, height: int, k: npt.ArrayLike, p: npt.ArrayLike
-    ) -> Calibration:
-        """From the fields of a CameraInfo beside images that are rectified: of ``p`` (3, 4), or
-        of ``k`` where that is not filled in. Raises as :meth:`of`."""
-        projection = np.asarray(p, np.float64).reshape(3, 4)[:, :3]
-        return cls.of(width, height, projection if projection[0, 0] > 0 else k, "", ())
+    def of_info(cls, info: Any, rectified: bool) -> Calibration:
+        """From a CameraInfo, live or recorded; raises as :meth:`of`.
+
+        rectified: the images are, so that ``p`` (3, 4) tells, or ``k`` where that is not filled
+        in; else ``k`` and the distortion do.
+        """
+        size = info.width, info.height
+        if not rectified:
+            return cls.of(*size, info.k, info.distortion_model, info.d)
+        projection = np.asarray(info.p, np.float64).reshape(3, 4)[:, :3]
+        return cls.of(*size, projection if projection[0, 0] > 0 else info.k, "", ())
 
     @classmethod
     def of(

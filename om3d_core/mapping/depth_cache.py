@@ -39,6 +39,10 @@ class DepthCache:
         while self._bytes > self._max_bytes:
             self.remove(next(iter(self._units)))
 
+    def clear(self) -> None:
+        """Forget all."""
+        self._units, self._bytes = {}, 0
+
     def remove(self, stamp_ns: int) -> None:
         """Forget an image, if it is here."""
         units = self._units.pop(stamp_ns, None)

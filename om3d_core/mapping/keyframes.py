@@ -58,8 +58,7 @@ class KeyframeStore:
         memory = settings.memory_mb * 1_000_000
         encoded = int(memory * ENCODED_SHARE)
         self._images = EncodedImages(encoded)
-        self._max_depths = memory - encoded
-        self._depths = DepthCache(self._max_depths)
+        self._depths = DepthCache(memory - encoded)
         self._entries: dict[int, _Entry] = {}
         self._by_cell: dict[Cell, int] = {}
         self._samples: dict[int, DepthSample] = {}
@@ -216,7 +215,7 @@ class KeyframeStore:
         with self._lock:
             self._entries, self._by_cell = {}, {}
             self._coverage, self._samples = Coverage(), {}
-            self._depths = DepthCache(self._max_depths)
+            self._depths.clear()
             self._dropped = self._lost_places = 0
             self._images.clear()
 

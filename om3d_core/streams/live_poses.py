@@ -37,11 +37,11 @@ class LivePoses:
         """Which transform the poses cannot be told without, for people; empty if none."""
         if not self._camera_frame and (self._by_tf or self._named is None):
             return ""
-        for target, source in self._links():
-            if not self._tree.connected(target, source):
-                known = ", ".join(self._tree.frames) or "none"
-                return f"tf does not connect {target!r} with {source!r}; its frames are {known}"
-        return ""
+        missing = self._missing()
+        if missing is None:
+            return ""
+        known = ", ".join(self._tree.frames) or "none"
+        return "tf does not connect {!r} with {!r}; its frames are {}".format(*missing, known)
 
     def see(self, camera_frame: str) -> None:
         """Learn the frame of the images, which is that of the first.
@@ -83,7 +83,7 @@ class LivePoses:
 
     def at(self, stamp_ns: int, settled: bool = False) -> Transform | NotYet | None:
         """The (4, 4) map_from_camera at a time."""
-        if self.lacks or (self._by_tf and not self._camera_frame):
+        if (self._by_tf and not self._camera_frame) or self._missing() is not None:
             return NOT_YET
         steps = [
             self._tree.lookup(target, source, stamp_ns, settled)
@@ -102,6 +102,10 @@ class LivePoses:
         """Forget what moves; what is fixed, and the names, stay."""
         self._tree.forget_motion()
         self._poses.clear()
+
+    def _missing(self) -> tuple[str, str] | None:
+        """The first of the links that tf does not make."""
+        return next((link for link in self._links() if not self._tree.connected(*link)), None)
 
     def _links(self) -> list[tuple[str, str]]:
         """The pairs of frames that tf has to connect, from the map to the camera."""

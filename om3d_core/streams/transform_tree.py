@@ -76,13 +76,13 @@ class TransformTree:
 
         Raises InputError if no chain of transforms connects the two.
         """
-        if not self.connected(target, source):
+        targets, sources = self._ancestors(target), self._ancestors(source)
+        common = next((name for name in sources if name in targets), None)
+        if common is None:
             raise InputError(
                 f"expected frames {target!r} and {source!r} to be connected, got frames "
                 f"{', '.join(self.frames) or 'none'}"
             )
-        targets, sources = self._ancestors(target), self._ancestors(source)
-        common = next(name for name in sources if name in targets)
         down = self._climb(sources[: sources.index(common)], stamp_ns, settled)
         up = self._climb(targets[: targets.index(common)], stamp_ns, settled)
         if down is None or up is None:

@@ -35,14 +35,6 @@ def to_depth(message: Image | CompressedImage, units_per_m: float) -> npt.NDArra
     )
 
 
-def to_calibration(message: CameraInfo, rectified: bool) -> Calibration:
-    """That of the camera, for images that are ``rectified`` or raw; raises InputError."""
-    size = message.width, message.height
-    if rectified:
-        return Calibration.of_rectified(*size, message.k, message.p)
-    return Calibration.of(*size, message.k, message.distortion_model, message.d)
-
-
 def to_frame(
     color: Image | CompressedImage,
     depth: Image | CompressedImage,
@@ -53,7 +45,7 @@ def to_frame(
     rectified: bool,
 ) -> Frame:
     """The frame of four messages, rectified unless it is, of the size of the registered depth."""
-    rgb, depth_m, intrinsics = to_calibration(camera_info, rectified).rectified(
+    rgb, depth_m, intrinsics = Calibration.of_info(camera_info, rectified).rectified(
         to_rgb(color), to_depth(depth, depth_units_per_m)
     )
     pose, camera_frame = nearest_rigid(map_from_camera), color.header.frame_id

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
-from geometry_msgs.msg import Point, Pose, Quaternion, Transform, TransformStamped, Vector3
+from geometry_msgs.msg import (
+    Point,
+    Pose,
+    PoseStamped,
+    PoseWithCovarianceStamped,
+    Quaternion,
+    Transform,
+    TransformStamped,
+    Vector3,
+)
+from nav_msgs.msg import Odometry
 from tf2_msgs.msg import TFMessage
 
 from om3d_core.data.boxes import Box
 from om3d_core.data.poses import quaternion_of, transform_from
 from om3d_core.errors import expect
 from om3d_ros.conversions.stamps import header
+
+POSE_TOPICS: dict[str, tuple[type[Any], str]] = {
+    "odometry": (Odometry, "odometry"),
+    "pose": (PoseStamped, "pose"),
+    "pose_with_covariance": (PoseWithCovarianceStamped, "pose"),
+}
+"""The type and the name of the topic of poses, by ``pose.source``."""
 
 
 def to_matrix(pose: Pose) -> npt.NDArray[np.float64]:

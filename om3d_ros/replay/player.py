@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
-from nav_msgs.msg import Odometry
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
@@ -28,6 +26,7 @@ from om3d_core.sources.bag.topics import (
 )
 from om3d_core.streams.settings import MapFrameSettings
 from om3d_ros.conversions.images import from_pixels, to_rgb
+from om3d_ros.conversions.poses import POSE_TOPICS
 from om3d_ros.conversions.stamps import to_time
 from om3d_ros.node import qos
 from om3d_ros.replay.client import Client, ReplayError
@@ -38,11 +37,6 @@ DELIVERY_S = 15.0
 STALL_S = 3.0
 CONNECT_TIMEOUT_S = 20.0
 MAX_WAIT_S = 600.0
-POSE_TOPICS: dict[str, tuple[Any, str]] = {
-    "odometry": (Odometry, "odometry"),
-    "pose": (PoseStamped, "pose"),
-    "pose_with_covariance": (PoseWithCovarianceStamped, "pose"),
-}
 
 
 class Player:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, contextmanager
 
+import numpy as np
 from geometry_msgs.msg import PoseStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -191,6 +192,11 @@ class Robot(Talker):
         """Refresh and wait until the query node has the result."""
         result = self.client.refresh()
         return result, self.client.wait_for_map(result)
+
+    def centers(self):
+        """The centers (N, 3) of the boxes of all instances, after a refresh."""
+        _, scene = self.refresh()
+        return np.array([box.center for box in scene.boxes])
 
 
 def code_name(code):

@@ -6,9 +6,7 @@ from array import array
 
 import cv2
 import numpy as np
-import pytest
 from helpers.robot import Robot
-from helpers.worlds import tabletop
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage
 
@@ -21,24 +19,6 @@ FRAMES, NEAR_M = 8, 0.01
 LENS = (-0.12, 0.03, 0.001, -0.001, 0.0)
 
 
-@pytest.fixture(scope="module")
-def views():
-    return tabletop(FRAMES, 320, 240)
-
-
-@pytest.fixture(scope="module")
-def clean(tmp_path_factory, ros_domain_id, views):
-    """The boxes of a map of the same views, as raw images of a pinhole."""
-    with Robot(tmp_path_factory.mktemp("clean"), ros_domain_id) as robot:
-        robot.wait_until_ready().stream(views)
-        return centers(robot)
-
-
-def centers(robot):
-    _, scene = robot.refresh()
-    return np.array([box.center for box in scene.boxes])
-
-
 def mapped(robot, views, messages):
     """The centers of what is mapped of ``messages(view)``, by publisher, beside the odometry."""
     for view in views:
@@ -48,7 +28,7 @@ def mapped(robot, views, messages):
             robot.publishers[name].publish(message)
         robot.wait(lambda done=done: robot.done() > done, "the frame")
     assert robot.client.status.frames_processed == FRAMES
-    return centers(robot)
+    return robot.centers()
 
 
 def pictures(view, rgb, depth, encoding="32FC1"):

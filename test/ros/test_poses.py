@@ -10,7 +10,6 @@ from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from helpers.diagnostics import Diagnostics
 from helpers.poses import pose
 from helpers.robot import Robot
-from helpers.worlds import tabletop
 from nav_msgs.msg import Odometry
 
 from om3d_core.data.poses import inverse
@@ -21,24 +20,6 @@ from om3d_ros.node import qos
 
 FRAMES, SECOND, NEAR_M = 8, 1_000_000_000, 0.01
 MOUNT = pose(0.3, 0.5)
-
-
-@pytest.fixture(scope="module")
-def views():
-    return tabletop(FRAMES, 320, 240)
-
-
-@pytest.fixture(scope="module")
-def clean(tmp_path_factory, ros_domain_id, views):
-    """The boxes of a map whose poses are those of the camera."""
-    with Robot(tmp_path_factory.mktemp("clean"), ros_domain_id) as robot:
-        robot.wait_until_ready().stream(views)
-        return centers(robot)
-
-
-def centers(robot):
-    _, scene = robot.refresh()
-    return np.array([box.center for box in scene.boxes])
 
 
 def start(folder, domain, source, **parameters):
@@ -79,7 +60,7 @@ def test_tf_alone_tells_where_the_camera_is(tmp_path, ros_domain_id, views, clea
             carried(robot, view)
             send(robot, view)
             robot.wait(lambda done=done: robot.done() > done, "the frame")
-        found = centers(robot)
+        found = robot.centers()
         assert robot.client.status.frames_processed == FRAMES
         assert robot.client.status.inputs_rejected == 0
     assert np.median(np.linalg.norm(found - clean, axis=1)) < NEAR_M
@@ -95,7 +76,7 @@ def test_images_wait_for_transforms_that_come_later(tmp_path, ros_domain_id, vie
         for view in views:
             carried(robot, view)
         robot.wait(lambda: robot.done() == FRAMES, "all frames")
-        assert np.median(np.linalg.norm(centers(robot) - clean, axis=1)) < NEAR_M
+        assert np.median(np.linalg.norm(robot.centers() - clean, axis=1)) < NEAR_M
 
 
 def test_a_gap_in_tf_is_told_with_the_names_of_the_frames(tmp_path, ros_domain_id, views):
@@ -147,7 +128,7 @@ def test_poses_of_the_robot_are_those_of_the_camera_by_its_mount(
             robot.wait(
                 lambda done=done: robot.client.status.frames_processed > done, "the frame"
             )
-        assert np.median(np.linalg.norm(centers(robot) - clean, axis=1)) < NEAR_M
+        assert np.median(np.linalg.norm(robot.centers() - clean, axis=1)) < NEAR_M
 
 
 def of_base(source, view):

@@ -177,6 +177,7 @@ class RosbagSource:
         types = {topic.name: topic.msgtype for topic in reader.topics}
         transforms = {name for name, msgtype in types.items() if msgtype == TF}
         topics = self._topics
+        rectified = self._streams.lens.are_rectified(topics.color)
         used = {topics.color, topics.depth, topics.info} | transforms
         for topic, body in reader.messages(used | ({topics.pose} if topics.pose else set())):
             if topic == topics.color:
@@ -192,7 +193,7 @@ class RosbagSource:
                 recorder.add_tf(body, fixed=topic.endswith("tf_static"))
             elif topic == topics.info:
                 try:
-                    recording.calibrations[self._calibration_of(body)] += 1
+                    recording.calibrations[Calibration.of_info(body, rectified)] += 1
                 except InputError as error:
                     recording.no_calibration = str(error)
             elif types[topic] == ODOMETRY:
@@ -202,12 +203,6 @@ class RosbagSource:
             else:
                 recorder.add_pose(body.header, self._streams.pose.of_frame, body.pose)
         return recording
-
-    def _calibration_of(self, info: Any) -> Calibration:
-        size = info.width, info.height
-        if self._streams.lens.are_rectified(self._topics.color):
-            return Calibration.of_rectified(*size, info.k, info.p)
-        return Calibration.of(*size, info.k, info.distortion_model, info.d)
 
     def _usable(self, posed: Posed[int], color: Any, depth: Any) -> Iterator[Frame]:
         frame = self._read(posed, color, depth)

@@ -117,16 +117,16 @@ def test_bad_images_name_the_field(change, said):
 def test_camera_info():
     (frame,) = tabletop(1)
     message = images.from_intrinsics(frame.intrinsics, HEADER)
-    assert images.to_calibration(message, rectified=False) == Calibration(frame.intrinsics)
+    assert Calibration.of_info(message, rectified=False) == Calibration(frame.intrinsics)
     message.d = [0.1, 0.0, 0.0, 0.0, 0.0]
-    lens = images.to_calibration(message, rectified=False)
+    lens = Calibration.of_info(message, rectified=False)
     assert lens.model == "plumb_bob" and lens.distortion == (0.1, 0.0, 0.0, 0.0, 0.0)
     message.p = [50.0, 0.0, 30.0, 0.0, 0.0, 51.0, 20.0, 0.0, 0.0, 0.0, 1.0, 0.0]
-    straight = images.to_calibration(message, rectified=True)
+    straight = Calibration.of_info(message, rectified=True)
     assert straight.intrinsics.fx == 50.0 and not straight.distortion
     message.k = [0.0] * 9
     with pytest.raises(InputError, match="camera_info"):
-        images.to_calibration(message, rectified=False)
+        Calibration.of_info(message, rectified=False)
 
 
 def test_frames_take_the_size_of_depth():
