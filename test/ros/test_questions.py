@@ -97,7 +97,7 @@ def among_refreshes(robot, domain, folder, depth):
     its revisions."""
     refreshes = ActionClient(robot.client.node, Refresh, "mapper/refresh")
     robot.wait(refreshes.server_is_ready, "the action server")
-    first, goals, frames = robot.client.status.revision, [], iter(robot.later.pop())
+    first, goals, frames = robot.client.refresh().revision, [], iter(robot.later.pop())
 
     def refresh_on():
         if not goals or (goals[-1].done() and robot.client.status.queue_depth == 0):
@@ -106,9 +106,13 @@ def among_refreshes(robot, domain, folder, depth):
             goals.append(refreshes.send_goal_async(Refresh.Goal(force=True)))
 
     answers = ask(robot, domain, folder, CROWD, depth, refresh_on)
-    robot.wait(lambda: robot.client.status.revision > first, "a new map of what came meanwhile")
+    robot.wait(lambda: all(goal.done() for goal in goals), "the refreshes to be accepted")
     refreshes.destroy()
-    last = robot.client.status.revision
+    robot.wait(
+        lambda: not (robot.client.status.busy or robot.client.status.queue_depth), "the mapper"
+    )
+    last = robot.client.refresh().revision
+    assert last > first, "no new map of what came meanwhile"
     assert len(answers) == math.prod(CROWD)
     return answers, set(range(first, last + 1))
 
