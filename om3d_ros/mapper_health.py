@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from om3d.msg import MapperStatus
 
@@ -16,9 +17,12 @@ RECENT = ("frames_dropped", "inputs_rejected", "refreshes_failed")
 
 
 class MapperHealth:
-    """Complaints of the last seconds, which end with their cause, and counters from the start."""
+    """Complaints of the last seconds, which end with their cause, and counters from the start.
 
-    def __init__(self, inputs: InputHealth, latencies: Latencies):
+    inputs: of each camera, by name.
+    """
+
+    def __init__(self, inputs: Mapping[str, InputHealth], latencies: Latencies):
         self._inputs = inputs
         self._latencies = latencies
         self._recent = Window()
@@ -27,17 +31,25 @@ class MapperHealth:
     def clear(self) -> None:
         """Forget what was wrong until now."""
         self._recent = Window()
-        self._inputs.clear()
+        for inputs in self._inputs.values():
+            inputs.clear()
 
     def report(
-        self, status: MapperStatus, mapped: MapperCounts, streams: StreamState, color_hz: float,
-        lacks: str, active: bool,
+        self, status: MapperStatus, mapped: MapperCounts, streams: Mapping[str, StreamState],
+        color_hz: Mapping[str, float], lacks: str, active: bool,
     ) -> Health:
-        """Complaints and values of now; ``lacks`` says which transform is lacking, if one is."""
+        """Complaints and values of now; ``lacks`` says which transform is lacking, if one is.
+
+        streams, color_hz: of each camera, by name.
+        """
         recent = self._recent
         counts = {name: getattr(status, name) for name in RECENT}
         recent.add(time.monotonic(), counts | {"places_lost": mapped.places_lost})
-        warnings = self._inputs.complaints(streams, lacks) if active else {}
+        warnings: dict[str, str] = {}
+        for name, inputs in self._inputs.items() if active else ():
+            for kind, said in inputs.complaints(streams[name], lacks).items():
+                if said not in warnings.values():
+                    warnings[f"{name} {kind}".strip()] = said
         if active and lacks:
             warnings["transform"] = f"no poses: {lacks} (map_frame, pose.source)"
         if n := recent.change("frames_dropped"):
@@ -57,8 +69,12 @@ class MapperHealth:
         values |= {
             "keyframes dropped": mapped.keyframes_dropped, "places lost": mapped.places_lost,
         }
-        values |= {f"received {name}": n for name, n in streams.received.items()}
-        values |= {f"missing {name}": n for name, n in streams.misses.items()}
-        values |= {"duplicates": streams.duplicates, "jumps back": streams.jumps}
-        values |= self._inputs.values | {"color rate (Hz)": f"{color_hz:.1f}"}
+        for camera, state in streams.items():
+            of_camera: dict[str, object] = {f"received {k}": n for k, n in state.received.items()}
+            of_camera |= {f"missing {k}": n for k, n in state.misses.items()}
+            of_camera |= {"duplicates": state.duplicates, "jumps back": state.jumps}
+            of_camera["color rate (Hz)"] = f"{color_hz[camera]:.1f}"
+            if camera in self._inputs:
+                of_camera |= self._inputs[camera].values
+            values |= {f"{camera} {name}".strip(): value for name, value in of_camera.items()}
         return Health({}, warnings, values | self._latencies.values())

@@ -22,8 +22,8 @@ from om3d_core.mapping.settings import MapSettings
 from om3d_ros.conversions import stamps
 from om3d_ros.conversions.instances import from_scene
 from om3d_ros.conversions.poses import POSE_TOPICS
+from om3d_ros.mapper_cameras import Cameras
 from om3d_ros.mapper_session import MappingSession
-from om3d_ros.mapper_streams import Streams
 from om3d_ros.node import qos
 from om3d_ros.node.diagnostics import Health
 from om3d_ros.node.executor import OneAtATime
@@ -32,7 +32,7 @@ from om3d_ros.node.lifecycle import ManagedNode
 from om3d_ros.node.outcomes import NotActiveError, carry_out
 from om3d_ros.node.parameters import ParameterSet
 from om3d_ros.node.process import run
-from om3d_ros.node.settings import TRANSPORTS, MapperNodeSettings
+from om3d_ros.node.settings import TRANSPORTS, MapperNodeSettings, SensorSettings
 from om3d_ros.refresh_goal import RefreshGoals
 
 STATUS_PERIOD_S = 0.05
@@ -87,19 +87,12 @@ class MapperNode(ManagedNode):
         mapping.start()
         sensor = settings.sensor
         listen = partial(self.listen, reliability=sensor.reliability)
-        inputs: dict[str, Input] = {}
-        endings = TRANSPORTS[sensor.transport]
-        image = Image if sensor.transport == "raw" else CompressedImage
-        for channel, kind, topic in (
-            ("color", image, self.resolve_topic_name("color/image_raw") + endings["color"]),
-            ("depth", image, self.resolve_topic_name("depth/image_raw") + endings["depth"]),
-            ("camera_info", CameraInfo, "color/camera_info"),
-        ):
-            take = partial(mapping.streams.take_image, channel)
-            inputs[channel] = listen(kind, topic, take, sensor.qos_depth)
-        inputs["cloud"] = listen(PointCloud2, "cloud_map", mapping.take_cloud, 1)
-        inputs |= self._listen_to_poses(mapping.streams, settings.pose.source, listen)
-        mapping.watch(inputs)
+        shared = {"cloud": listen(PointCloud2, "cloud_map", mapping.take_cloud, 1)}
+        shared |= self._listen_to_poses(mapping.cameras, settings.pose.source, listen)
+        mapping.watch({
+            name: self._listen_to_camera(mapping.cameras, name, sensor, listen) | shared
+            for name in settings.camera_names
+        })
         self._set_refresh_period(settings.refresh.period_s)
 
     def stop(self) -> None:
@@ -137,22 +130,42 @@ class MapperNode(ManagedNode):
             raise NotActiveError("expected a configured mapper")
         return self._mapping
 
+    def _listen_to_camera(
+        self, cameras: Cameras, name: str, sensor: SensorSettings, listen: Callable[..., Input]
+    ) -> dict[str, Input]:
+        """Subscribe to the topics of one camera."""
+        endings = TRANSPORTS[sensor.transport]
+        image = Image if sensor.transport == "raw" else CompressedImage
+        inputs: dict[str, Input] = {}
+        for channel, kind, topic in (
+            ("color", image, "color/image_raw"),
+            ("depth", image, "depth/image_raw"),
+            ("camera_info", CameraInfo, "color/camera_info"),
+            ("depth_info", CameraInfo, "depth/camera_info"),
+        ):
+            resolved = self.resolve_topic_name(f"{name}/{topic}" if name else topic)
+            inputs[channel] = listen(
+                kind, resolved + endings.get(channel, ""),
+                partial(cameras.take_image, name, channel), sensor.qos_depth,
+            )
+        return inputs
+
     def _listen_to_poses(
-        self, streams: Streams, source: str, listen: Callable[..., Input]
+        self, cameras: Cameras, source: str, listen: Callable[..., Input]
     ) -> dict[str, Input]:
         """Subscribe to tf, and to the pose topic if there is one."""
         inputs = {
             "pose" if source == "tf" else "tf": listen(
-                TFMessage, "/tf", partial(streams.take_transforms, fixed=False), qos.POSE_DEPTH
+                TFMessage, "/tf", partial(cameras.take_transforms, fixed=False), qos.POSE_DEPTH
             ),
             "tf_static": listen(
-                TFMessage, "/tf_static", partial(streams.take_transforms, fixed=True),
+                TFMessage, "/tf_static", partial(cameras.take_transforms, fixed=True),
                 qos.POSE_DEPTH,
             ),
         }
         if source in POSE_TOPICS:
             kind, topic = POSE_TOPICS[source]
-            inputs["pose"] = listen(kind, topic, streams.take_pose, qos.POSE_DEPTH)
+            inputs["pose"] = listen(kind, topic, cameras.take_pose, qos.POSE_DEPTH)
         return inputs
 
     def _set_refresh_period(self, period_s: float) -> None:
@@ -172,7 +185,7 @@ class MapperNode(ManagedNode):
     def _publish_status(self) -> None:
         if self._mapping is None or not self.is_active:
             return
-        self._mapping.streams.settle()
+        self._mapping.cameras.settle()
         header = self._last_status.header if self._last_status else Header()
         status = self._mapping.status(header)
         if status != self._last_status:

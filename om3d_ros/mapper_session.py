@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,19 +15,22 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from om3d_core.data.keyframe import Keyframe
+from om3d_core.data.poses import Transform
 from om3d_core.data.scene import Scene
 from om3d_core.data.scene_store import load_map, save_scene
 from om3d_core.errors import CanceledError, EmptyMapError, InputError, expect
 from om3d_core.mapping.build import create_mapper
 from om3d_core.mapping.mapper import Mapper
+from om3d_core.mapping.pose_corrections import PoseCorrections
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job, Report, silent
-from om3d_core.streams.assembler import Posed, StreamState
 from om3d_ros.conversions import clouds, images
 from om3d_ros.conversions.stamps import stamp_ns
 from om3d_ros.map_folder import map_folder
+from om3d_ros.mapper_cameras import Cameras
 from om3d_ros.mapper_health import MapperHealth
-from om3d_ros.mapper_streams import Streams, check_frame
+from om3d_ros.mapper_status import Counts, Refreshed, to_status
+from om3d_ros.mapper_streams import check_frame
 from om3d_ros.node.diagnostics import Health, Latencies
 from om3d_ros.node.input_health import InputHealth
 from om3d_ros.node.inputs import Input
@@ -38,29 +41,6 @@ from om3d_ros.node.worker import Worker
 
 Publish = Callable[[Scene, int], None]
 """Called as ``publish(scene, stamp_ns)``; the scene is empty once the map is cleared."""
-
-
-@dataclass(frozen=True)
-class Refreshed:
-    """The outcome of a refresh."""
-
-    map_id: str
-    revision: int
-    n_instances: int
-    n_encoded: int
-    duration_s: float
-
-
-@dataclass
-class Counts:
-    """What has been done since the node was activated."""
-
-    processed: int = 0
-    kept: int = 0
-    clouds: int = 0
-    rejected: int = 0
-    refreshes_failed: int = 0
-    dropped: int = 0
 
 
 class MappingSession:
@@ -81,6 +61,7 @@ class MappingSession:
         self._halted = threading.Event()
         self._scheduled: Future[Refreshed] | None = None
         self._newest_ns = 0
+        self._corrections = PoseCorrections()
         self.latencies = Latencies()
         self._worker = Worker("mapper", node.queue.capacity, self._reject)
         self._intake = Worker("intake", node.queue.capacity, self._reject)
@@ -92,16 +73,23 @@ class MappingSession:
         with self._lock:
             self._counts = Counts(dropped=self._dropped())
             self._jumps = 0
-        self.streams = Streams(self._settings, self._take, self._reject, self._logger)
+        self._corrections = PoseCorrections()
+        self.cameras = Cameras(
+            self._settings, self._take, self._reject, self._correct, self._logger
+        )
         self.watch({})
         self._halted.clear()
         if self._mapper.revision:
             self._worker.submit(self._show)
 
-    def watch(self, inputs: Mapping[str, Input]) -> None:
-        """Tell in :meth:`health` what is wrong with these inputs."""
-        self._health = MapperHealth(InputHealth(inputs, self._settings.sync), self.latencies)
-        color = inputs["color"].topic if "color" in inputs else ""
+    def watch(self, inputs: Mapping[str, Mapping[str, Input]]) -> None:
+        """Tell in :meth:`health` what is wrong with these inputs of each camera."""
+        sync = self._settings.sync
+        self._health = MapperHealth(
+            {camera: InputHealth(of, sync, camera) for camera, of in inputs.items()},
+            self.latencies,
+        )
+        color = next((of["color"].topic for of in inputs.values()), "")
         self._rectified = self._settings.lens.are_rectified(color)
 
     def pause(self) -> None:
@@ -124,9 +112,10 @@ class MappingSession:
 
     def clock_went_back(self) -> None:
         """Forget what waits for partners of an earlier time, and which image was the newest."""
-        self.streams.jump()
+        self.cameras.jump()
+        jumps = self.cameras.jumps
         with self._lock:
-            self._jumps, self._newest_ns = self.streams.jumps, 0
+            self._jumps, self._newest_ns = jumps, 0
 
     def take_cloud(self, message: PointCloud2) -> None:
         """Take a reconstruction of the scene, to be used from the next refresh on."""
@@ -168,7 +157,7 @@ class MappingSession:
         if scene is None:
             raise NoMapError("expected a map to save, got none yet")
         with self.latencies.measure("save"):
-            save_scene(replace(scene, frame=self._frame), folder, keyframes)
+            save_scene(replace(scene, frame=self._settings.map_frame), folder, keyframes)
         return str(folder), scene
 
     def load(self, name: str) -> Scene:
@@ -178,10 +167,10 @@ class MappingSession:
         not known is taken.
         """
         saved, keyframes = load_map(map_folder(self._settings.map_root, name))
-        if saved.frame not in ("", self._frame):
+        if saved.frame not in ("", self._settings.map_frame):
             raise FrameError(
-                f"{name}: expected a map in {self._frame!r} (parameter map_frame), got one in"
-                f" {saved.frame!r}"
+                f"{name}: expected a map in {self._settings.map_frame!r} (parameter map_frame),"
+                f" got one in {saved.frame!r}"
             )
         return self._now(partial(self._load, saved, keyframes))
 
@@ -191,41 +180,18 @@ class MappingSession:
 
     def status(self, header: Header) -> MapperStatus:
         """Counters and state for programs."""
-        return self._status(header, self.streams.state)
+        cameras = self.cameras.states.values()
+        workers = self._worker.state, self._intake.state
+        with self._lock:
+            return to_status(header, self._counts, cameras, workers, self._mapper)
 
     def health(self, active: bool) -> Health:
         """Complaints and values for people."""
-        streams = self.streams.state
-        status = self._status(Header(), streams)
+        cameras = self.cameras
         return self._health.report(
-            status, self._mapper.counts, streams, self.streams.color_hz, self.streams.lacks, active
+            self.status(Header()), self._mapper.counts, cameras.states, cameras.color_hz,
+            cameras.lacks, active,
         )
-
-    def _status(self, header: Header, streams: StreamState) -> MapperStatus:
-        worker, intake = self._worker.state, self._intake.state
-        with self._lock:
-            counts = self._counts
-            return MapperStatus(
-                header=header,
-                frames_received=streams.received["color"],
-                frames_paired=streams.paired,
-                frames_processed=counts.processed,
-                frames_kept=counts.kept,
-                inputs_rejected=counts.rejected,
-                frames_dropped=worker.dropped + intake.dropped - counts.dropped,
-                frames_unpaired=streams.lost,
-                clouds_processed=counts.clouds,
-                pending=streams.pending,
-                queue_depth=worker.depth + intake.depth,
-                busy=worker.busy or intake.busy,
-                map_id=self._mapper.map_id,
-                revision=self._mapper.revision,
-                refreshes_failed=counts.refreshes_failed,
-            )
-
-    @property
-    def _frame(self) -> str:
-        return self._settings.map_frame.lstrip("/")
 
     def _dropped(self) -> int:
         return self._worker.state.dropped + self._intake.state.dropped
@@ -239,8 +205,20 @@ class MappingSession:
             self._worker.stop()
             raise
 
-    def _take(self, posed: Posed[Any]) -> None:
-        self._intake.offer(partial(self._add_frame, posed, self.streams.jumps))
+    def _take(self, shot: images.Shot) -> None:
+        self._intake.offer(partial(self._add_frame, shot, self.cameras.jumps))
+
+    def _correct(self, jump: Transform) -> None:
+        """The localization jumped: keyframes follow, as it is where they were that was wrong."""
+        self._corrections.learn(jump)
+        self._worker.submit(self._move_keyframes)
+
+    def _move_keyframes(self) -> None:
+        self._intake.settled()
+        moved = self._corrections.apply(self._mapper)
+        self._logger.info(
+            f"the localization jumped: {moved} keyframes were moved (pose.jump_m, pose.jump_rad)"
+        )
 
     def _reject(self, error: Exception) -> None:
         with self._lock:
@@ -248,20 +226,17 @@ class MappingSession:
         self._health.last_error = text = str(error)[:MAX_MESSAGE]
         self._logger.warning(f"input rejected: {text}", throttle_duration_sec=2.0)
 
-    def _add_frame(self, posed: Posed[Any], jumps: int) -> None:
+    def _add_frame(self, shot: images.Shot, jumps: int) -> None:
         with self.latencies.measure("frame"):
-            color, depth, camera_info = posed.messages
-            kept = self._mapper.add_frame(images.to_frame(
-                color, depth, camera_info, posed.map_from_camera, posed.stamp_ns,
-                self._settings.depth.units_per_m, self._rectified,
-            ))
+            frame = images.to_frame(shot, self._settings.depth, self._rectified)
+            kept = self._corrections.add(self._mapper, frame, shot.corrections)
         with self._lock:
             self._counts.processed += 1
             self._counts.kept += kept
             if jumps > self._jumps:
                 self._jumps, self._newest_ns = jumps, 0
             if jumps == self._jumps:
-                self._newest_ns = max(self._newest_ns, posed.stamp_ns)
+                self._newest_ns = max(self._newest_ns, shot.stamp_ns)
 
     def _set_cloud(self, message: PointCloud2) -> None:
         check_frame("cloud_map", message.header, self._settings.map_frame)
@@ -303,6 +278,7 @@ class MappingSession:
     def _load(self, scene: Scene, keyframes: tuple[Keyframe, ...]) -> Scene:
         self._intake.settled()
         self._mapper.load(scene, keyframes)
+        self._corrections.forget()
         self._newest_ns = int(scene.views.stamps.max(initial=0))
         return self._show()
 
@@ -310,6 +286,7 @@ class MappingSession:
         self._intake.discard_inputs()
         self._intake.settled()
         self._mapper.clear()
+        self._corrections.forget()
         self._worker.discard_inputs()
         self._health.clear()
         self._newest_ns = 0

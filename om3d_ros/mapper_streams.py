@@ -1,158 +1,140 @@
-"""The mapper's camera and pose topics: messages in, posed frames out."""
+"""The topics of one camera, and its poses: messages in, posed shots out."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
-from tf2_msgs.msg import TFMessage
 
-from om3d_core.errors import Om3dError
+from om3d_core.errors import InputError
 from om3d_core.streams.assembler import FrameAssembler, Posed, StreamState
 from om3d_core.streams.live_poses import LivePoses
-from om3d_core.streams.pose_gate import check_certain
+from om3d_core.streams.live_transforms import LiveTransforms
+from om3d_core.streams.pose_gate import MotionGate, check_certain
 from om3d_ros.conversions import poses
+from om3d_ros.conversions.images import DepthCamera, Shot
 from om3d_ros.conversions.stamps import stamp_ns
 from om3d_ros.node.diagnostics import Rate
 from om3d_ros.node.outcomes import FrameError
 from om3d_ros.node.settings import MapperNodeSettings
 
 PAIRED, HELD = ("color", "depth"), ("camera_info",)
+Ready = list[Posed[Any]]
 
 
 class Streams:
-    """Puts frames together; its methods may be called from any thread.
+    """Puts the shots of one camera together.
 
-    give: called with each frame, outside of any lock. reject: called with the error of a message
-    that cannot be used.
+    Not for several threads at once: :class:`~om3d_ros.mapper_cameras.Cameras` sees to that.
     """
 
-    def __init__(
-        self,
-        settings: MapperNodeSettings,
-        give: Callable[[Posed[Any]], object],
-        reject: Callable[[Exception], None],
-        logger: Any,
-    ):
+    def __init__(self, settings: MapperNodeSettings, transforms: LiveTransforms, logger: Any):
         sync, pose = settings.sync, settings.pose
-        self._wait_s, self._pose = sync.wait_ns / 1e9, pose
-        self._give, self._reject, self._logger = give, reject, logger
-        self._lock = threading.Lock()
+        self._pose, self._depth, self._logger = pose, settings.depth, logger
         self._by_tf = pose.source == "tf"
-        self._poses = LivePoses(
-            settings.map_frame, self._by_tf, pose.max_gap_ns,
-            2 * sync.wait_ns + pose.max_gap_ns,
+        self._transforms = transforms
+        self.poses = LivePoses(
+            transforms, self._by_tf, pose.max_gap_ns, 2 * sync.wait_ns + pose.max_gap_ns
         )
-        self._frames: FrameAssembler[Any] = FrameAssembler(PAIRED, sync, self._poses, HELD)
+        self._frames: FrameAssembler[Any] = FrameAssembler(
+            PAIRED, sync, self.poses, HELD, self._awaits
+        )
+        self._gate = MotionGate(pose)
         self._color_rate = Rate()
-        self._came_s = time.monotonic()
-        self._settled = True
         self._calibration: CameraInfo | None = None
+        self._depth_info: CameraInfo | None = None
 
     @property
     def state(self) -> StreamState:
         """What came and what became of it."""
-        with self._lock:
-            return self._frames.state
+        return self._frames.state
 
     @property
     def color_hz(self) -> float:
         """The rate of the color images."""
         return self._color_rate.hz
 
-    @property
-    def jumps(self) -> int:
-        """How often the time of the streams went back."""
-        return self._frames.jumps
-
-    @property
-    def lacks(self) -> str:
-        """Which transform is lacking to tell poses, for people; empty if none."""
-        with self._lock:
-            return self._poses.lacks
-
-    def take_image(self, channel: str, message: Any) -> None:
-        """Take a message of ``color``, ``depth`` or ``camera_info``."""
+    def add_image(self, channel: str, message: Any) -> Ready:
+        """Take a message of ``color``, ``depth``, ``camera_info`` or ``depth_info``."""
+        if channel == "depth_info":
+            self._depth_info = message
+            return self._frames.look_again()
         if channel == "color":
             self._color_rate.tick()
+            self.poses.see(message.header.frame_id)
         elif channel == "camera_info":
             self._note_calibration(message)
+        return self._frames.add_message(channel, stamp_ns(message.header.stamp), message)
 
-        def add() -> list[Posed[Any]]:
-            if channel == "color":
-                self._poses.see(message.header.frame_id)
-            return self._frames.add_message(channel, stamp_ns(message.header.stamp), message)
+    def add_pose(self, message: Odometry | PoseStamped | PoseWithCovarianceStamped) -> Ready:
+        """Take a message of the pose topic; raises InputError for one that is too uncertain.
 
-        self._add(add)
-
-    def take_pose(self, message: Odometry | PoseStamped | PoseWithCovarianceStamped) -> None:
-        """Take a message of the pose topic; one that is too uncertain is refused.
-
-        Whose pose it is the message says, or else the setting ``pose.of_frame``.
+        Whose pose it is the setting ``pose.of_frame`` says, or else the message.
         """
-        def add() -> list[Posed[Any]]:
-            pose, child = message.pose, getattr(message, "child_frame_id", "")
-            if not isinstance(message, PoseStamped):
-                check_certain(pose.covariance, self._pose)
-                pose = pose.pose
-            stamp, matrix = stamp_ns(message.header.stamp), poses.to_matrix(pose)
-            named = message.header.frame_id, child or self._pose.of_frame
-            return self._frames.add_pose(
-                stamp, lambda: self._poses.add_pose(*named, stamp, matrix)
-            )
+        pose, child = message.pose, getattr(message, "child_frame_id", "")
+        if not isinstance(message, PoseStamped):
+            check_certain(pose.covariance, self._pose)
+            pose = pose.pose
+        stamp, matrix = stamp_ns(message.header.stamp), poses.to_matrix(pose)
+        named = message.header.frame_id, self._pose.of_frame or child
+        return self._frames.add_pose(stamp, lambda: self.poses.add_pose(*named, stamp, matrix))
 
-        self._add(add)
+    def note_transforms(self) -> Ready:
+        """tf has learned something."""
+        return self._frames.note_transforms(self._by_tf)
 
-    def take_transforms(self, message: TFMessage, fixed: bool) -> None:
-        """Take the transforms of ``/tf``, or ``fixed`` ones of ``/tf_static``.
-
-        Those that are none are refused, one by one.
-        """
-        def learn() -> None:
-            for item in message.transforms:
-                try:
-                    self._poses.add_transform(
-                        item.header.frame_id, item.child_frame_id, stamp_ns(item.header.stamp),
-                        poses.of_transform(item.transform), fixed,
-                    )
-                except Om3dError as error:
-                    self._reject(error)
-
-        self._add(lambda: self._frames.add_transforms(learn, self._by_tf))
-
-    def settle(self) -> None:
-        """To be called now and then: after silence, frames no longer wait for something better."""
-        if self._settled or time.monotonic() - self._came_s < self._wait_s:
-            return
-        with self._lock:
-            self._settled = True
-            ready = self._frames.settle()
-        for posed in ready:
-            self._give(posed)
+    def settle(self) -> Ready:
+        """After silence, frames no longer wait for something better."""
+        return self._frames.settle()
 
     def jump(self) -> None:
         """The clock went back: forget what waits for partners of an earlier time."""
-        with self._lock:
-            self._frames.jump()
+        self._frames.jump()
 
-    def _add(self, add: Callable[[], list[Posed[Any]]]) -> None:
-        """Run ``add`` under the lock; pass on the frames it completes, or its error."""
-        try:
-            with self._lock:
-                self._came_s, self._settled = time.monotonic(), False
-                ready = add()
-        except Om3dError as error:
-            self._reject(error)
-            return
-        for posed in ready:
-            self._give(posed)
+    def shot(self, posed: Posed[Any]) -> Shot:
+        """The messages of a frame with all that tells where its pixels are.
+
+        Raises InputError for one whose camera moved too fast, and for depth of a camera of its own
+        whose calibration or place is not known.
+        """
+        color, depth, camera_info = posed.messages
+        self._gate.check(posed.stamp_ns, posed.map_from_camera)
+        camera = None
+        if self._has_own_camera(depth, color):
+            frame, stamp = depth.header.frame_id, posed.stamp_ns
+            move, info = self.poses.camera_from(frame, stamp), self._depth_info
+            if info is None or move is None:
+                lacking = [
+                    *(["a message on depth/camera_info"] if info is None else []),
+                    *(["tf between the two"] if move is None else []),
+                ]
+                raise InputError(
+                    f"depth is in {frame!r}, color in {color.header.frame_id!r}: expected depth"
+                    f" registered to color, or {' and '.join(lacking)} (depth.camera)"
+                )
+            camera = DepthCamera(info, move)
+        return Shot(
+            posed.stamp_ns, color, depth, camera_info, posed.map_from_camera, camera,
+            len(self._transforms.corrections),
+        )
+
+    def _awaits(self, stamp: int, messages: Sequence[Any]) -> bool:
+        """Whether what a shot needs beside its messages is still to come."""
+        color, depth, info = messages
+        if isinstance(color, Image) and (color.width, color.height) != (info.width, info.height):
+            return True
+        if not self._has_own_camera(depth, color):
+            return False
+        frame = depth.header.frame_id
+        return self._depth_info is None or self.poses.camera_from(frame, stamp) is None
+
+    def _has_own_camera(self, depth: Any, color: Any) -> bool:
+        return self._depth.has_own_camera(depth.header.frame_id, color.header.frame_id)
 
     def _note_calibration(self, message: CameraInfo) -> None:
         """Say when the camera_info changes; from its stamp on images are used with the new one."""

@@ -12,7 +12,8 @@ from om3d.action import Refresh
 from om3d.msg import Error
 from rclpy.action.server import ServerGoalHandle
 
-from om3d_ros.mapper_session import MappingSession, Refreshed
+from om3d_ros.mapper_session import MappingSession
+from om3d_ros.mapper_status import Refreshed
 from om3d_ros.node.outcomes import carry_out
 from om3d_ros.node.worker import BusyError
 

@@ -65,6 +65,12 @@ def inverse(transform: Transform) -> Transform:
     return result
 
 
+def rotation_angle_rad(transform: Transform) -> float:
+    """The angle of the rotation of a (4, 4) rigid transform, 0 to pi."""
+    cosine = (float(np.trace(transform[:3, :3])) - 1.0) / 2.0
+    return float(np.arccos(np.clip(cosine, -1.0, 1.0)))
+
+
 def camera_pose(transform: Transform) -> Transform:
     """The rigid (4, 4) pose nearest to ``transform``; raises :class:`InputError` for one that no
     frame takes."""

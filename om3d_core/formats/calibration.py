@@ -75,17 +75,34 @@ class Calibration:
         Depth is not interpolated: an edge stays an edge. Raises :class:`InputError` unless color
         has the size of the calibration.
         """
+        height, width = depth.shape
+        straight, small = self.rectified_depth(depth)
+        return resize_color(self.rectified_color(rgb), width, height), straight, small
+
+    def rectified_color(self, rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Color (H, W, 3) as a pinhole camera sees it; raises as :meth:`rectified`."""
         k = self.intrinsics
         expect(rgb.shape[:2] == (k.height, k.width),
                f"color of camera_info's height and width {(k.height, k.width)}", rgb.shape[:2])
-        height, width = depth.shape
-        small = k if (width, height) == (k.width, k.height) else k.resized(width, height)
-        if self.distortion:
-            import cv2
+        if not self.distortion:
+            return rgb
+        import cv2
 
-            rgb = _remapped(rgb, _maps(self, k), cv2.INTER_LINEAR)
-            depth = _remapped(depth, _maps(self, small), cv2.INTER_NEAREST)
-        return resize_color(rgb, width, height), depth, small
+        return _remapped(rgb, _maps(self, k), cv2.INTER_LINEAR)
+
+    def rectified_depth(
+        self, depth: npt.NDArray[np.float32]
+    ) -> tuple[npt.NDArray[np.float32], Intrinsics]:
+        """Depth (h, w) of any size as a pinhole camera sees it, not interpolated, and its
+        intrinsics."""
+        height, width = depth.shape
+        k = self.intrinsics
+        small = k if (width, height) == (k.width, k.height) else k.resized(width, height)
+        if not self.distortion:
+            return depth, small
+        import cv2
+
+        return _remapped(depth, _maps(self, small), cv2.INTER_NEAREST), small
 
 
 @lru_cache(maxsize=8)

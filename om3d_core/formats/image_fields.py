@@ -149,16 +149,17 @@ def decode_depth(
     is_bigendian: int,
     data: Buffer,
     units_per_m: float = MILLIMETERS_PER_M,
+    float_units_per_m: float = 1.0,
 ) -> npt.NDArray[np.float32]:
     """A raw depth image in meters, (H, W) float32, 0 where there is none.
 
-    16UC1 counts ``units_per_m`` units per meter and 32FC1 is in meters (REP 118).
+    16UC1 counts ``units_per_m`` units per meter, 32FC1 ``float_units_per_m`` (REP 118: meters).
     """
     expect(
         encoding in DEPTH_ENCODINGS, f"encoding of {', '.join(DEPTH_ENCODINGS)}", repr(encoding)
     )
     pixels = decode_image(encoding, height, width, step, is_bigendian, data)
-    return clean_depth(pixels, 1.0 if encoding == "32FC1" else units_per_m)
+    return clean_depth(pixels, float_units_per_m if encoding == "32FC1" else units_per_m)
 
 
 def decode_compressed_color(format: str, data: Buffer) -> npt.NDArray[np.uint8]:
@@ -172,12 +173,15 @@ def decode_compressed_color(format: str, data: Buffer) -> npt.NDArray[np.uint8]:
 
 
 def decode_compressed_depth(
-    format: str, data: Buffer, units_per_m: float = MILLIMETERS_PER_M
+    format: str,
+    data: Buffer,
+    units_per_m: float = MILLIMETERS_PER_M,
+    float_units_per_m: float = 1.0,
 ) -> npt.NDArray[np.float32]:
     """A compressedDepth or plain PNG depth image in meters, (H, W) float32, 0 where none.
 
     compressedDepth puts 12 bytes before its PNG or RVL code; a 32FC1 image is there stored as
-    ``a / depth + b`` (image_transport_plugins).
+    ``a / depth + b`` (image_transport_plugins). Units as in :func:`decode_depth`.
     """
     header, code = _split_depth(data)
     stored = decode_rvl(code) if _is_rvl(format) else _decode_png16(code)
@@ -193,7 +197,7 @@ def decode_compressed_depth(
     with np.errstate(divide="ignore", over="ignore"):
         depth = np.float32(quantity_a) / inverse
     depth[stored == 0] = 0.0
-    return clean_depth(depth, 1.0)
+    return clean_depth(depth, float_units_per_m)
 
 
 def compressed_depth_size(format: str, data: Buffer) -> tuple[int, int]:

@@ -44,10 +44,12 @@ class FrameAssembler(Generic[T]):
 
     Messages are passed through as they are, in the order of ``channels``, then of ``held``. A
     frame has the stamp of the first of ``channels``, which is "color". Of the topics in ``held``
-    a message holds until the next. Sets that wait longer than ``sync.wait_s`` by stamps, or beyond
-    ``sync.capacity``, are given up and counted in ``misses`` under what they lack. A topic whose
-    stamps go further back than that is taken for a jump of the clock: what waits is forgotten.
-    ``received`` counts messages, ``paired`` frames, ``jumps`` such jumps.
+    a message holds until the next. ``awaits(stamp_ns, messages)`` says whether a set should wait
+    for something else; it goes on without that in the end. Sets that wait longer than
+    ``sync.wait_s`` by stamps, or beyond ``sync.capacity``, are given up and counted in ``misses``
+    under what they lack. A topic whose stamps go further back than that is taken for a jump of the
+    clock: what waits is forgotten. ``received`` counts messages, ``paired`` frames, ``jumps`` such
+    jumps.
     """
 
     def __init__(
@@ -56,11 +58,12 @@ class FrameAssembler(Generic[T]):
         sync: SyncSettings,
         poses: PoseLookup,
         held: Sequence[str] = (),
+        awaits: Callable[[int, Sequence[T]], bool] = lambda stamp_ns, messages: False,
     ):
         self._wait_ns, self._capacity = sync.wait_ns, sync.capacity
         self._sync: StampSync[T] = StampSync(channels, sync.slop_ns, sync.wait_ns, sync.capacity)
         self._held = {name: HeldMessages[T](sync.slop_ns, sync.wait_ns) for name in held}
-        self._poses = poses
+        self._poses, self._awaits = poses, awaits
         self._waiting: dict[int, tuple[T, ...]] = {}
         self._newest: dict[str, int] = {}
         self._without = dict.fromkeys((*held, "pose"), 0)
@@ -121,13 +124,16 @@ class FrameAssembler(Generic[T]):
         learn()
         return self._complete()
 
-    def add_transforms(self, learn: Callable[[], None], tell_poses: bool) -> list[Posed[T]]:
-        """As :meth:`add_pose`, of messages from several clocks: none of them tells of a jump.
+    def note_transforms(self, tell_poses: bool) -> list[Posed[T]]:
+        """The poses have learned something of tf: return the frames complete now.
 
-        tell_poses: whether these are what is counted as poses, rather than what completes those.
+        tell_poses: whether that is what is counted as poses, rather than what completes those.
         """
         self.received["pose"] += tell_poses
-        learn()
+        return self._complete()
+
+    def look_again(self) -> list[Posed[T]]:
+        """Something came that frames may have awaited: return those complete now."""
         return self._complete()
 
     def settle(self) -> list[Posed[T]]:
@@ -170,8 +176,11 @@ class FrameAssembler(Generic[T]):
             if pose is None:
                 self._give_up(at)
             elif not isinstance(pose, NotYet) and len(known) == len(held):
-                ready.append(Posed(at, (*self._waiting.pop(at), *known), pose))
-                self.paired += 1
+                messages = *self._waiting[at], *known
+                if settled or late or not self._awaits(at, messages):
+                    del self._waiting[at]
+                    ready.append(Posed(at, messages, pose))
+                    self.paired += 1
             elif late:
                 self._give_up(at)
         return ready

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from om3d_core.data.poses import Transform
 from om3d_core.errors import InputError, expect
+from om3d_core.streams.live_transforms import LiveTransforms
 from om3d_core.streams.pose_buffer import PoseBuffer
 from om3d_core.streams.pose_lookup import NOT_YET, NotYet
-from om3d_core.streams.transform_tree import TransformTree
 
-IN_ORDER = 1
-"""Transforms of one frame come in order: the first later one will do."""
 RENAMED = 10
 """So many images of another frame, and none of the former, are those of a camera renamed."""
 
@@ -19,15 +15,15 @@ RENAMED = 10
 class LivePoses:
     """A :class:`~om3d_core.streams.pose_lookup.PoseLookup` of the last ``keep_ns``.
 
-    by_tf: transforms alone tell the poses; else :meth:`add_pose` does, and transforms tell the
+    by_tf: ``transforms`` alone tell the poses; else :meth:`add_pose` does, and they tell the
     mount of the camera and the place of the poses' frame in the map, where these differ. gap_ns:
     the longest time between two messages that is interpolated. What lies beyond the last message
     is awaited, never guessed. Frames are named without a leading slash.
     """
 
-    def __init__(self, map_frame: str, by_tf: bool, gap_ns: int, keep_ns: int):
-        self._map_frame, self._by_tf = map_frame.lstrip("/"), by_tf
-        self._tree = TransformTree(partial(_Transforms, gap_ns, keep_ns, IN_ORDER))
+    def __init__(self, transforms: LiveTransforms, by_tf: bool, gap_ns: int, keep_ns: int):
+        self._map_frame, self._by_tf = transforms.map_frame, by_tf
+        self._tree = transforms.tree
         self._poses = PoseBuffer(gap_ns, keep_ns)
         self._camera_frame, self._others = "", 0
         self._named: tuple[str, str] | None = None
@@ -55,12 +51,6 @@ class LivePoses:
         if not self._camera_frame or self._others >= RENAMED:
             self._camera_frame, self._others = name, 0
         expect(name == self._camera_frame, f"images of the frame {self._camera_frame!r}", name)
-
-    def add_transform(
-        self, parent: str, child: str, stamp_ns: int, parent_from_child: Transform, fixed: bool
-    ) -> None:
-        """Take one of tf; raises :class:`InputError` unless it names two frames."""
-        self._tree.add(parent, child, stamp_ns, parent_from_child, fixed)
 
     def add_pose(self, frame: str, child: str, stamp_ns: int, pose: Transform) -> None:
         """Take the pose of ``child`` (empty: of the camera) in ``frame`` from the pose topic.
@@ -103,6 +93,13 @@ class LivePoses:
         self._tree.forget_motion()
         self._poses.clear()
 
+    def camera_from(self, frame: str, stamp_ns: int) -> Transform | None:
+        """Where another frame is in the camera's (4, 4), None where tf does not tell."""
+        if not self._tree.connected(self._camera_frame, frame):
+            return None
+        found = self._tree.lookup(self._camera_frame, frame, stamp_ns, settled=True)
+        return None if isinstance(found, NotYet) else found
+
     def _missing(self) -> tuple[str, str] | None:
         """The first of the links that tf does not make."""
         return next((link for link in self._links() if not self._tree.connected(*link)), None)
@@ -114,13 +111,3 @@ class LivePoses:
         frame, child = self._named or (self._map_frame, "")
         camera = self._camera_frame
         return [(self._map_frame, frame), (child or camera, camera or child)]
-
-
-class _Transforms(PoseBuffer):
-    """The stamped transforms of one frame; one from before all that is kept begins anew, as the
-    clock of who sent it went back, or one was far ahead."""
-
-    def add(self, stamp_ns: int, map_from_camera: Transform) -> None:
-        if self.at(stamp_ns) is None:
-            self.clear()
-        super().add(stamp_ns, map_from_camera)

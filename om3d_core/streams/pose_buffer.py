@@ -30,6 +30,11 @@ class PoseBuffer:
     def __len__(self) -> int:
         return len(self._stamps)
 
+    @property
+    def newest(self) -> tuple[int, Transform] | None:
+        """The stamp of the latest pose and it, None before the first."""
+        return (self._stamps[-1], self._poses[self._stamps[-1]]) if self._stamps else None
+
     def add(self, stamp_ns: int, map_from_camera: Transform) -> None:
         """Take a pose (4, 4); of two with one stamp the first stays."""
         if stamp_ns in self._poses:
@@ -61,6 +66,11 @@ class PoseBuffer:
         poses = [self._poses[stamp] for stamp in around]
         pose = Trajectory(around, poses, gap_ns=self._gap_ns).at(stamp_ns)
         return NOT_YET if pose is None else pose
+
+    def move(self, correction: Transform) -> None:
+        """Put ``correction`` (4, 4) before all poses."""
+        for stamp, pose in self._poses.items():
+            self._poses[stamp] = correction @ pose
 
     def clear(self) -> None:
         """Forget all poses."""

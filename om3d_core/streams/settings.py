@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from om3d_core.data.poses import NS_PER_S
+from om3d_core.errors import SettingsError
 from om3d_core.settings import Settings, setting
 
 SOURCES = (
@@ -21,6 +22,13 @@ class MapFrameSettings(Settings):
 
     map_frame: str = setting("map", "frame of the poses, the cloud and all results")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        name = self.map_frame.lstrip("/")
+        if not name:
+            raise SettingsError(f"map_frame: expected the name of a frame, got {self.map_frame!r}")
+        object.__setattr__(self, "map_frame", name)
+
 
 @dataclass(frozen=True)
 class PoseSettings(Settings):
@@ -33,7 +41,8 @@ class PoseSettings(Settings):
         choices=LIVE_SOURCES,
     )
     of_frame: str = setting(
-        "", "frame whose pose the topic pose tells; empty: the camera's optical frame"
+        "", "frame whose pose the pose topic tells; empty: the one that an Odometry names as its"
+        " child, else the camera's optical frame",
     )
     max_position_std_m: float = setting(
         0.0, "largest standard deviation of a position that is mapped by, for poses with"
@@ -42,6 +51,22 @@ class PoseSettings(Settings):
     max_rotation_std_rad: float = setting(
         0.0, "the same of a rotation (rad); 0: any", low=0.0, high=10.0
     )
+    max_speed_m_s: float = setting(
+        0.0, "fastest motion of the camera from one image to the next that is mapped (m/s): no"
+        " pose that jumps and no blurred image is used; 0: any", low=0.0, high=1000.0,
+    )
+    max_turn_rad_s: float = setting(
+        0.0, "the same of a rotation (rad/s); 0: any", low=0.0, high=1000.0
+    )
+    odom_frame: str = setting(
+        "odom", "frame that the robot moves in without jumps (REP 105); where it jumps in"
+        " map_frame, what was mapped moves with it",
+    )
+    jump_m: float = setting(
+        0.3, "least shift from one transform map_frame -> pose.odom_frame to the next that is such"
+        " a jump (m); 0: none is", low=0.0, high=1000.0,
+    )
+    jump_rad: float = setting(0.15, "the same of a rotation (rad); 0: none is", low=0.0, high=4.0)
     max_gap_s: float = setting(
         1.0, "longest time between two poses that is interpolated (s)", low=0.0, high=60.0
     )
@@ -102,12 +127,27 @@ class SyncSettings(Settings):
 
 @dataclass(frozen=True)
 class DepthSettings(Settings):
-    """What the numbers of a depth image mean."""
+    """What the numbers of a depth image mean, and which camera made it."""
 
     units_per_m: float = setting(
         1000.0, "units per meter of depth images of integers (REP 118: 1000, millimeters)",
         low=1e-3, high=1e6,
     )
+    float_units_per_m: float = setting(
+        1.0, "the same of floating point depth images (REP 118: 1, meters)", low=1e-3, high=1e6
+    )
+    camera: str = setting(
+        "auto", "color: depth is registered to color; own: it has a camera_info of its own and tf"
+        " tells where its camera is, so that it is registered here; auto: own where frame_id"
+        " differs from color's",
+        choices=("auto", "color", "own"),
+    )
+
+    def has_own_camera(self, depth_frame: str, color_frame: str) -> bool:
+        """Whether a depth image of one frame_id is to be registered to color of another."""
+        named = depth_frame.lstrip("/"), color_frame.lstrip("/")
+        return self.camera == "own" or (self.camera == "auto" and all(named) and
+                                        named[0] != named[1])
 
 
 @dataclass(frozen=True)

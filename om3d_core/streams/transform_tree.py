@@ -64,6 +64,10 @@ class TransformTree:
         """The names of all frames, sorted."""
         return sorted(set(self._parents) | set(self._parents.values()))
 
+    def motion_of(self, frame: str) -> Motion | None:
+        """What holds the stamped transforms of a frame, None where there are none."""
+        return self._moving.get(frame)
+
     def connected(self, target: str, source: str) -> bool:
         """Whether a chain of transforms leads from ``source`` to ``target``."""
         return not set(self._ancestors(target)).isdisjoint(self._ancestors(source))

@@ -113,13 +113,13 @@ def _see(
     before = session.status(header(MAP_FRAME, 0)).frames_processed
     for frame in frames:
         messages = camera_messages(frame, frame.stamp_ns + later_ns)
-        session.streams.take_transforms(messages.pop("tf"), fixed=False)
+        session.cameras.take_transforms(messages.pop("tf"), fixed=False)
         for channel, message in messages.items():
-            session.streams.take_image(channel, message)
+            session.cameras.take_image("", channel, message)
     end = time.monotonic() + PAIRED_S
     while session.status(header(MAP_FRAME, 0)).frames_processed - before < len(frames):
         bench.job.step("see", 0, 1)
-        session.streams.settle()
+        session.cameras.settle()
         if time.monotonic() > end:
             raise CannotMeasureError(f"the session did not take {len(frames)} frames in time")
         time.sleep(LOOK_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +11,34 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from om3d_core.data.frame import Frame, Intrinsics
-from om3d_core.data.poses import nearest_rigid
+from om3d_core.data.poses import Transform, nearest_rigid
 from om3d_core.formats import image_fields as images
 from om3d_core.formats.calibration import Calibration
+from om3d_core.formats.registration import register
+from om3d_core.streams.settings import DepthSettings
+
+
+class DepthCamera(NamedTuple):
+    """A camera that depth has of its own, and where it is in that of color (4, 4)."""
+
+    camera_info: CameraInfo
+    color_from_depth: Transform
+
+
+class Shot(NamedTuple):
+    """The messages of one frame.
+
+    depth_camera: None where depth is registered to color. corrections: how many corrections of
+    the localization its pose map_from_camera (4, 4) knows of.
+    """
+
+    stamp_ns: int
+    color: Image | CompressedImage
+    depth: Image | CompressedImage
+    camera_info: CameraInfo
+    map_from_camera: Transform
+    depth_camera: DepthCamera | None = None
+    corrections: int = 0
 
 
 def to_rgb(message: Image | CompressedImage) -> npt.NDArray[np.uint8]:
@@ -25,31 +51,31 @@ def to_rgb(message: Image | CompressedImage) -> npt.NDArray[np.uint8]:
     )
 
 
-def to_depth(message: Image | CompressedImage, units_per_m: float) -> npt.NDArray[np.float32]:
+def to_depth(
+    message: Image | CompressedImage, settings: DepthSettings
+) -> npt.NDArray[np.float32]:
     """A 16UC1 or 32FC1 depth image as (H, W) float32 meters, 0 where there is none."""
+    units = settings.units_per_m, settings.float_units_per_m
     if isinstance(message, CompressedImage):
-        return images.decode_compressed_depth(message.format, message.data, units_per_m)
+        return images.decode_compressed_depth(message.format, message.data, *units)
     return images.decode_depth(
         message.encoding, message.height, message.width, message.step, message.is_bigendian,
-        message.data, units_per_m,
+        message.data, *units,
     )
 
 
-def to_frame(
-    color: Image | CompressedImage,
-    depth: Image | CompressedImage,
-    camera_info: CameraInfo,
-    map_from_camera: npt.NDArray[np.float64],
-    stamp_ns: int,
-    depth_units_per_m: float,
-    rectified: bool,
-) -> Frame:
-    """The frame of four messages, rectified unless it is, of the size of the registered depth."""
-    rgb, depth_m, intrinsics = Calibration.of_info(camera_info, rectified).rectified(
-        to_rgb(color), to_depth(depth, depth_units_per_m)
-    )
-    pose, camera_frame = nearest_rigid(map_from_camera), color.header.frame_id
-    return Frame(rgb, depth_m, intrinsics, pose, stamp_ns, camera_frame)
+def to_frame(shot: Shot, settings: DepthSettings, rectified: bool) -> Frame:
+    """The frame of a shot, rectified unless it is, of the size of its depth."""
+    rgb, depth_m = to_rgb(shot.color), to_depth(shot.depth, settings)
+    camera = Calibration.of_info(shot.camera_info, rectified)
+    if shot.depth_camera is None:
+        rgb, depth_m, intrinsics = camera.rectified(rgb, depth_m)
+    else:
+        info, color_from_depth = shot.depth_camera
+        own = Calibration.of_info(info, rectified)
+        rgb, depth_m, intrinsics = register(rgb, camera, depth_m, own, color_from_depth)
+    pose = nearest_rigid(shot.map_from_camera)
+    return Frame(rgb, depth_m, intrinsics, pose, shot.stamp_ns, shot.color.header.frame_id)
 
 
 def from_pixels(pixels: npt.NDArray[np.generic], encoding: str, header: Header) -> Image:

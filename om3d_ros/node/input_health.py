@@ -12,11 +12,11 @@ from om3d_ros.node.inputs import Input
 
 SILENT_S = 3.0
 ONCE = ("camera_info", "cloud")
-OPTIONAL = ("cloud", "tf", "tf_static")
+OPTIONAL = ("cloud", "tf", "tf_static", "depth_info")
 CURES = {
-    "color": "remap color/image_raw, launch argument color_topic",
-    "depth": "remap depth/image_raw, launch argument depth_topic",
-    "camera_info": "remap color/camera_info, launch argument camera_info_topic",
+    "color": "remap {camera}color/image_raw, launch argument color_topic",
+    "depth": "remap {camera}depth/image_raw, launch argument depth_topic",
+    "camera_info": "remap {camera}color/camera_info, launch argument camera_info_topic",
     "pose": "pose.source says which topic; remap it, launch arguments pose_source, "
             "odometry_topic, pose_topic",
 }
@@ -28,13 +28,14 @@ LACKS = {
 
 
 class InputHealth:
-    """Watches the inputs of a node and how many of the color images sent are used.
+    """Watches the inputs of one camera and how many of the color images sent are used.
 
-    inputs: by name, ``color``, ``depth``, ``camera_info``, ``cloud``, ``tf_static``, ``pose``, and
-    ``tf`` if that is not what tells the poses.
+    inputs: by name, ``color``, ``depth``, ``camera_info``, ``depth_info``, ``cloud``,
+    ``tf_static``, ``pose``, and ``tf`` if that is not what tells the poses. camera: its name.
     """
 
-    def __init__(self, inputs: Mapping[str, Input], sync: SyncSettings):
+    def __init__(self, inputs: Mapping[str, Input], sync: SyncSettings, camera: str = ""):
+        self._camera = camera
         self._inputs = inputs
         self._sync = sync
         self._usage = Usage()
@@ -82,14 +83,14 @@ class InputHealth:
             "callback work p99 (ms)": f"{1e3 * callback:.2f}",
         }
 
-    @staticmethod
-    def _silent(name: str, source: Input) -> str:
+    def _silent(self, name: str, source: Input) -> str:
         """What to say of an input from which nothing comes, empty if all is well."""
         came = source.arrivals.received > 0
         if name in OPTIONAL or (came and (name in ONCE or source.silent_s < SILENT_S)):
             return ""
         if not source.publishers:
-            return f"no messages on {name}: nothing publishes {source.topic} ({CURES[name]})"
+            cure = CURES[name].format(camera=f"{self._camera}/" if self._camera else "")
+            return f"no messages on {name}: nothing publishes {source.topic} ({cure})"
         since = f" for {source.silent_s:.0f} s" if came else ""
         return (
             f"no messages on {name}{since}: {source.publishers} publishers of {source.topic}, "
@@ -108,7 +109,8 @@ class InputHealth:
             f"{n} had no {name} ({self._why_lacking(name, offsets_ns.get(name, 0))})"
             for name, n in usage.without.items()
         ]
-        share = f"only {usage.share:.0%} of the color images of the last {usage.window_s:g} s"
+        images = f"color images of {self._camera}" if self._camera else "color images"
+        share = f"only {usage.share:.0%} of the {images} of the last {usage.window_s:g} s"
         return f"{share} were used: {', '.join(causes) or 'they came too late'}"
 
     def _why_lacking(self, name: str, offset_ns: int) -> str:

@@ -82,7 +82,7 @@ class NodeParameters:
         for leaf in self._leaves.values():
             descriptor = describe(leaf, parameters)
             declared = node.declare_parameter(leaf.name, leaf.default, descriptor)
-            self._values[leaf.name] = leaf.constraint.check(leaf.name, leaf.kind, declared.value)
+            self._values[leaf.name] = _checked(leaf, declared.value)
         self._build_all(self._values)
         node.add_on_set_parameters_callback(self._validate)
         node.add_post_set_parameters_callback(self._after_set)
@@ -99,7 +99,10 @@ class NodeParameters:
         return SetParametersResult(successful=True)
 
     def _after_set(self, changes: Sequence[Parameter[Any]]) -> None:
-        mine = {p.name: p.value for p in changes if p.name in self._leaves}
+        mine = {
+            p.name: _checked(self._leaves[p.name], p.value)
+            for p in changes if p.name in self._leaves
+        }
         self._values |= mine
         if applicable := self._parameters.live & set(mine):
             self._apply(applicable)
@@ -111,7 +114,7 @@ class NodeParameters:
             leaf = self._leaves.get(parameter.name)
             if leaf is None:
                 continue
-            value = leaf.constraint.check(leaf.name, leaf.kind, parameter.value)
+            value = _checked(leaf, parameter.value)
             fixed = self._is_configured() and leaf.name not in self._parameters.live
             if fixed and value != self._values[leaf.name]:
                 raise SettingsError(f"{leaf.name} can change only while the node is unconfigured")
@@ -121,6 +124,13 @@ class NodeParameters:
     def _build_all(self, values: Mapping[str, Value]) -> None:
         for tree in self._parameters.trees:
             build(tree, {leaf.name: values[leaf.name] for leaf in flatten(tree)})
+
+
+def _checked(leaf: FlatSetting, value: object) -> Value:
+    """A parameter's value as its setting has it: a list of names is one string with commas."""
+    if leaf.constraint.several and isinstance(value, (list, tuple)):
+        value = ", ".join(map(str, value))
+    return leaf.constraint.check(leaf.name, leaf.kind, value)
 
 
 def changes_among(parameters: Sequence[Parameter[Any]], node: Node) -> list[Parameter[Any]]:
@@ -169,6 +179,7 @@ def describe(leaf: FlatSetting, parameters: ParameterSet) -> ParameterDescriptor
         description=f"{constraint.description}; changes {parameters.change(leaf.name)}",
         read_only=leaf.name in parameters.read_only,
         additional_constraints=constraint.allowed,
+        dynamic_typing=constraint.several,
     )
     bounded = constraint.low is not None or constraint.high is not None
     if bounded and leaf.kind is float:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from om3d_core.errors import SettingsError
-from om3d_core.settings import Settings, setting
+from om3d_core.settings import Settings, setting, split_names
 from om3d_core.streams.settings import (
     DepthSettings,
     LensSettings,
@@ -16,6 +17,9 @@ from om3d_core.streams.settings import (
 from om3d_ros.node import qos
 
 SHORTEST_PERIOD_S = 0.1
+MAX_CAMERAS = 16
+ONE_CAMERA = ("",)
+"""The names of cameras where there is but one: its topics have no prefix."""
 TRANSPORTS = {
     "raw": {"color": "", "depth": ""},
     "compressed": {"color": "/compressed", "depth": "/compressedDepth"},
@@ -103,6 +107,11 @@ class MapperNodeSettings(LifecycleSettings):
     map_root: str = setting(
         "~/.ros/om3d", "folder below which maps are saved and loaded; ~ is the home folder"
     )
+    cameras: str = setting(
+        "", "names of several cameras, each with topics below its name, such as"
+        " front/color/image_raw; empty: one camera, whose topics are color/image_raw and so on",
+        several=True,
+    )
     pose: PoseSettings = field(default_factory=PoseSettings)
     sync: SyncSettings = field(default_factory=SyncSettings)
     depth: DepthSettings = field(default_factory=DepthSettings)
@@ -111,6 +120,20 @@ class MapperNodeSettings(LifecycleSettings):
     queue: QueueSettings = field(default_factory=QueueSettings)
     refresh: RefreshSettings = field(default_factory=RefreshSettings)
     services: ServiceSettings = field(default_factory=ServiceSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = split_names(self.cameras)
+        if len(names) > MAX_CAMERAS:
+            raise SettingsError(f"cameras: expected at most {MAX_CAMERAS}, got {len(names)}")
+        for name in names:
+            if not re.fullmatch(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", name, re.ASCII):
+                raise SettingsError(f"cameras: expected names of topics, got {name!r:.200}")
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """The name of each camera; empty for the only one."""
+        return split_names(self.cameras) or ONE_CAMERA
 
 
 @dataclass(frozen=True)

@@ -58,11 +58,12 @@ class BagMaker:
         return self.make("std_msgs/msg/Header", time, frame)
 
     def image(
-        self, topic: str, stamp_ns: int, fields: ImageFields, recorded_ns: int | None = None
+        self, topic: str, stamp_ns: int, fields: ImageFields, recorded_ns: int | None = None,
+        frame: str = OPTICAL,
     ) -> None:
         message = self.make(
             "sensor_msgs/msg/Image",
-            self.header(stamp_ns, OPTICAL),
+            self.header(stamp_ns, frame),
             fields.height,
             fields.width,
             fields.encoding,

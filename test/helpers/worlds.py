@@ -35,13 +35,7 @@ def look_at(eye, target):
 
 def tabletop(n_frames=12, width=160, height=120, arc_rad=2 * np.pi, boxes=None):
     """``n_frames`` exact RGB-D frames around the table, 10 Hz; the names follow BOXES."""
-    caster = o3d.t.geometry.RaycastingScene()
-    palette = []
-    for center, size, color in [FLOOR, *(boxes or BOXES).values()]:
-        mesh = o3d.geometry.TriangleMesh.create_box(*size)
-        mesh.translate(np.asarray(center) - np.asarray(size) / 2)
-        caster.add_triangles(o3d.t.geometry.TriangleMesh.from_legacy(mesh))
-        palette.append(color)
+    caster, palette = _world(boxes or BOXES)
     focal = 0.95 * width
     camera = Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
     frames = []
@@ -50,6 +44,26 @@ def tabletop(n_frames=12, width=160, height=120, arc_rad=2 * np.pi, boxes=None):
         eye = np.array([1.5 * np.cos(angle), 1.5 * np.sin(angle), 1.7])
         frames.append(_render(caster, palette, camera, look_at(eye, [0, 0, 0.7]), i))
     return frames
+
+
+def depth_from_beside(frames, color_from_depth, camera):
+    """The depth (H, W) that another camera sees of the tabletop at each of the frames."""
+    caster, palette = _world(BOXES)
+    return [
+        _render(caster, palette, camera, frame.map_from_camera @ color_from_depth, 0).depth
+        for frame in frames
+    ]
+
+
+def _world(boxes):
+    caster = o3d.t.geometry.RaycastingScene()
+    palette = []
+    for center, size, color in [FLOOR, *boxes.values()]:
+        mesh = o3d.geometry.TriangleMesh.create_box(*size)
+        mesh.translate(np.asarray(center) - np.asarray(size) / 2)
+        caster.add_triangles(o3d.t.geometry.TriangleMesh.from_legacy(mesh))
+        palette.append(color)
+    return caster, palette
 
 
 def _render(caster, palette, camera, pose, i):

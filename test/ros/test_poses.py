@@ -169,3 +169,26 @@ def test_a_pose_that_is_too_uncertain_is_refused_and_the_next_is_taken(
         message.pose.covariance[0] = 0.05**2
         robot.publishers["odometry"].publish(message)
         robot.wait(lambda: robot.client.status.frames_processed == 1, "the frame")
+
+
+def test_a_jump_of_the_localization_moves_what_was_mapped(tmp_path, ros_domain_id, views, clean):
+    """Half of the views come while the place of odom in the map is wrong."""
+    wrong = pose(1.5, 0.7)
+    with start(tmp_path, ros_domain_id, "odometry") as robot:
+        robot.publishers["tf_static"].publish(to_transforms("base_link", "camera", 0, MOUNT))
+        for n, view in enumerate(views):
+            stamp, done = view.stamp_ns, robot.done()
+            place = wrong if n < FRAMES // 2 else np.eye(4)
+            robot.publishers["tf"].publish(to_transforms("map", "odom", stamp, place))
+            at = Odometry(header=header("odom", stamp), child_frame_id="base_link")
+            at.pose.pose = from_matrix(view.map_from_camera @ inverse(MOUNT))
+            robot.client.spin(0.05)
+            send(robot, view, "odometry", at)
+            robot.wait(lambda done=done: robot.done() > done, "the frame")
+            if n == FRAMES // 2 - 1:
+                before = robot.centers()
+        found = robot.centers()
+    assert not len(before), "expected nothing where the things are"
+    assert np.median(np.linalg.norm(found - clean, axis=1)) < NEAR_M
+    said = (robot.folder / "mapper-0.log").read_text()
+    assert f"{FRAMES // 2} keyframes were moved" in said

@@ -84,10 +84,15 @@ class PoseRecorder:
                 f"{', '.join(self.tree.frames) or 'none'}); set map_frame"
             )
         self.frame, child = self._named
-        mounted = (
-            bool(child) and child != camera_frame and self.tree.connected(child, camera_frame)
-        )
-        return CameraPoses(self.tree, child if mounted else "", camera_frame, self._motion)
+        if child in {"", camera_frame} or not camera_frame:
+            return CameraPoses(self.tree, "", camera_frame, self._motion)
+        if not self.tree.connected(child, camera_frame):
+            raise SourceError(
+                f"the poses are of {child!r}, the images of {camera_frame!r}: expected tf that"
+                f" connects the two, got frames {', '.join(self.tree.frames) or 'none'}; set"
+                f" pose.of_frame to {camera_frame!r} if they are the camera's"
+            )
+        return CameraPoses(self.tree, child, camera_frame, self._motion)
 
 
 class CameraPoses:

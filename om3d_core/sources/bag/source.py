@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
@@ -18,14 +17,9 @@ from om3d_core.data.poses import nearest_rigid
 from om3d_core.errors import InputError, SourceError
 from om3d_core.formats.calibration import Calibration
 from om3d_core.formats.cloud_fields import unpack_cloud
-from om3d_core.formats.image_fields import (
-    compressed_depth_size,
-    decode_color,
-    decode_compressed_color,
-    decode_compressed_depth,
-    decode_depth,
-)
+from om3d_core.formats.registration import register
 from om3d_core.settings import Settings, setting
+from om3d_core.sources.bag.images import color_of, depth_of, depth_size_of
 from om3d_core.sources.bag.plan import UNREADABLE, collect, plan_frames
 from om3d_core.sources.bag.poses import PoseRecorder, stamp_of
 from om3d_core.sources.bag.reader import STORAGES, BagReader
@@ -47,8 +41,9 @@ class RosbagSettings(Settings):
     """How a bag is read; an empty topic is found by type and name."""
 
     color_topic: str = setting("", "color images, raw or compressed")
-    depth_topic: str = setting("", "depth images registered to color, raw or compressed")
+    depth_topic: str = setting("", "depth images, raw or compressed")
     info_topic: str = setting("", "camera_info of the color images")
+    depth_info_topic: str = setting("", "camera_info of depth that is not registered to color")
     pose_topic: str = setting("", "Odometry or PoseStamped")
     cloud_topic: str = setting("", "PointCloud2 of the reconstruction")
     step: int = setting(1, "use every step-th color image", low=1)
@@ -62,7 +57,9 @@ class _Recording:
     depth_ns: list[int] = field(default_factory=list)
     depth_sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     calibrations: Counter[Calibration] = field(default_factory=Counter)
+    depth_calibrations: Counter[Calibration] = field(default_factory=Counter)
     camera_frame: str = ""
+    depth_frame: str = ""
     no_calibration: str = "no messages"
 
 
@@ -70,9 +67,9 @@ class RosbagSource:
     """A rosbag2 folder, or a single .mcap or .db3 file.
 
     Frames are stamped by their color image, with the pose at that moment, and have the size of
-    the depth images, to which color is resized, without the distortion of the lens. Raises
-    SourceError for what is no bag, is damaged, or lacks a topic, then naming the topics that there
-    are.
+    the depth images, to which color is resized, without the distortion of the lens. Depth of a
+    camera of its own is registered to color. Raises SourceError for what is no bag, is damaged, or
+    lacks a topic, then naming the topics that there are.
     """
 
     layout = f"a rosbag2 folder, or a {' or '.join(STORAGES)} file"
@@ -113,6 +110,7 @@ class RosbagSource:
         self._calibration = recording.calibrations.most_common(1)[0][0]
         self._depth_size = next(iter(recording.depth_sizes.most_common(1)), ((0, 0), 0))[0]
         self._recorder = recorder
+        self._depth_calibration = self._own_camera_of_depth(recording)
         self._plan = plan_frames(
             recording.color_ns, recording.depth_ns, self._streams.sync, poses, self._settings.step
         )
@@ -169,6 +167,7 @@ class RosbagSource:
             chosen.info_topic,
             chosen.pose_topic,
             chosen.cloud_topic,
+            chosen.depth_info_topic,
         )
         return choose_topics(reader.topics, given, self._streams.pose.source)
 
@@ -178,15 +177,17 @@ class RosbagSource:
         transforms = {name for name, msgtype in types.items() if msgtype == TF}
         topics = self._topics
         rectified = self._streams.lens.are_rectified(topics.color)
-        used = {topics.color, topics.depth, topics.info} | transforms
-        for topic, body in reader.messages(used | ({topics.pose} if topics.pose else set())):
+        used = {topics.color, topics.depth, topics.info, topics.pose, topics.depth_info}
+        for topic, body in reader.messages((used | transforms) - {""}):
             if topic == topics.color:
                 recording.color_ns.append(UNREADABLE if body is None else stamp_of(body.header))
                 if body is not None and not recording.camera_frame:
                     recording.camera_frame = body.header.frame_id
             elif topic == topics.depth:
                 recording.depth_ns.append(UNREADABLE if body is None else stamp_of(body.header))
-                recording.depth_sizes.update(_size(body))
+                recording.depth_sizes.update(depth_size_of(body))
+                if body is not None and not recording.depth_frame:
+                    recording.depth_frame = body.header.frame_id
             elif body is None:
                 continue
             elif topic in transforms:
@@ -196,13 +197,38 @@ class RosbagSource:
                     recording.calibrations[Calibration.of_info(body, rectified)] += 1
                 except InputError as error:
                     recording.no_calibration = str(error)
+            elif topic == topics.depth_info:
+                with suppress(InputError):
+                    recording.depth_calibrations[Calibration.of_info(body, rectified)] += 1
             elif types[topic] == ODOMETRY:
-                recorder.add_pose(body.header, body.child_frame_id, body.pose.pose)
+                of_frame = self._streams.pose.of_frame or body.child_frame_id
+                recorder.add_pose(body.header, of_frame, body.pose.pose)
             elif types[topic] == POSE_WITH_COVARIANCE:
                 recorder.add_pose(body.header, self._streams.pose.of_frame, body.pose.pose)
             else:
                 recorder.add_pose(body.header, self._streams.pose.of_frame, body.pose)
         return recording
+
+    def _own_camera_of_depth(self, recording: _Recording) -> Calibration | None:
+        """The calibration of depth that is not registered to color, None where it is.
+
+        Raises SourceError where what registers it is not in the bag.
+        """
+        frames = recording.camera_frame, recording.depth_frame
+        if not self._streams.depth.has_own_camera(*reversed(frames)):
+            return None
+        lacking = []
+        if not recording.depth_calibrations:
+            lacking.append("its camera_info (bag.depth_info_topic)")
+        if not self._recorder.tree.connected(*frames):
+            lacking.append("tf between the two")
+        if lacking:
+            raise SourceError(
+                f"{self._path}: depth on {self._topics.depth} is in the frame {frames[1]!r}, color"
+                f" in {frames[0]!r}: expected depth registered to color, or"
+                f" {' and '.join(lacking)}; set depth.camera to color if it is registered"
+            )
+        return recording.depth_calibrations.most_common(1)[0][0]
 
     def _usable(self, posed: Posed[int], color: Any, depth: Any) -> Iterator[Frame]:
         frame = self._read(posed, color, depth)
@@ -214,17 +240,25 @@ class RosbagSource:
     def _read(self, posed: Posed[int], color: Any, depth: Any) -> Frame | str:
         """The frame of two messages, or the reason why there is none."""
         try:
-            rgb = _color(color)
+            rgb = color_of(color)
         except InputError:
             return "color unreadable"
         try:
-            depth_m = _depth(depth, self._streams.depth.units_per_m)
+            depth_m = depth_of(depth, self._streams.depth)
         except InputError:
             return "depth unreadable"
         if depth_m.shape[::-1] != self._depth_size:
             return "size differs"
         try:
-            rgb, depth_m, intrinsics = self._calibration.rectified(rgb, depth_m)
+            if self._depth_calibration is None:
+                rgb, depth_m, intrinsics = self._calibration.rectified(rgb, depth_m)
+            else:
+                names = color.header.frame_id, depth.header.frame_id
+                move = self._recorder.tree.lookup(*names, posed.stamp_ns)
+                if move is None or isinstance(move, NotYet):
+                    return "transform of depth missing"
+                own = self._depth_calibration
+                rgb, depth_m, intrinsics = register(rgb, self._calibration, depth_m, own, move)
         except InputError:
             return "size differs"
         try:
@@ -245,36 +279,3 @@ class RosbagSource:
         points = cloud.points.astype(np.float64) @ move[:3, :3].T + move[:3, 3]
         normals = cloud.normals.astype(np.float64) @ move[:3, :3].T
         return Cloud(points.astype(np.float32), cloud.colors, normals.astype(np.float32))
-
-
-def _size(depth: Any) -> list[tuple[int, int]]:
-    """Width and height of a depth message, or nothing where it has none."""
-    if not hasattr(depth, "format"):
-        return [] if depth is None else [(depth.width, depth.height)]
-    try:
-        return [compressed_depth_size(depth.format, depth.data)]
-    except InputError:
-        return []
-
-
-def _color(message: Any) -> npt.NDArray[np.uint8]:
-    if hasattr(message, "format"):
-        return decode_compressed_color(message.format, message.data)
-    return decode_color(*_image_fields(message))
-
-
-def _depth(message: Any, units_per_m: float) -> npt.NDArray[np.float32]:
-    if hasattr(message, "format"):
-        return decode_compressed_depth(message.format, message.data, units_per_m)
-    return decode_depth(*_image_fields(message), units_per_m)
-
-
-def _image_fields(message: Any) -> tuple[str, int, int, int, int, npt.NDArray[np.uint8]]:
-    return (
-        message.encoding,
-        message.height,
-        message.width,
-        message.step,
-        message.is_bigendian,
-        message.data,
-    )

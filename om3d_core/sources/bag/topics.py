@@ -33,6 +33,7 @@ class TopicNames(NamedTuple):
     info: str = ""
     pose: str = ""
     cloud: str = ""
+    depth_info: str = ""
 
 
 def choose_topics(topics: Sequence[Topic], given: TopicNames, needs_pose: str = "") -> TopicNames:
@@ -57,7 +58,11 @@ def choose_topics(topics: Sequence[Topic], given: TopicNames, needs_pose: str = 
         needs_pose in POSES,
     )
     cloud = choose("cloud", given.cloud, {POINT_CLOUD}, lambda t: ("map" in t.name,), False)
-    return TopicNames(color, depth, info, pose, cloud)
+    depth_info = choose(
+        "depth_info", given.depth_info, {CAMERA_INFO},
+        lambda t: (t.name != info and _is_beside(t, depth),), False,
+    )
+    return TopicNames(color, depth, info, pose, cloud, depth_info)
 
 
 def listed(topics: Sequence[Topic]) -> str:
@@ -101,6 +106,11 @@ def _base(name: str) -> str:
     return head if tail in TRANSPORTS else name
 
 
+def _is_beside(topic: Topic, image: str) -> bool:
+    """Whether a topic lies in the same namespace as that of an image."""
+    return topic.name.rpartition("/")[0] == _base(image).rpartition("/")[0]
+
+
 def _color_rank(topic: Topic) -> tuple[bool, ...]:
     name = _base(topic.name).lower()
     image = "depth" not in name and not any(word in name for word in OTHER_IMAGES)
@@ -118,5 +128,4 @@ def _depth_rank(topic: Topic) -> tuple[bool, ...]:
 
 def _info_rank(topic: Topic, color: str) -> tuple[bool, ...]:
     name = topic.name.lower()
-    sibling = topic.name.rpartition("/")[0] == _base(color).rpartition("/")[0]
-    return True, sibling, "color" in name or "rgb" in name, "depth" not in name
+    return True, _is_beside(topic, color), "color" in name or "rgb" in name, "depth" not in name

@@ -217,3 +217,19 @@ def test_how_far_stamps_are_off_is_told():
         for channel in PAIRED:
             b.add_message(channel, stamp, channel)
     assert b.misses["pose"] == b.lost > 0 and -7 * S <= b.offsets_ns["pose"] < -6.4 * S
+
+
+def test_a_set_waits_for_something_else_and_goes_on_without_it_in_the_end():
+    there = set()
+
+    def awaits(stamp_ns, messages):
+        assert messages == ("color", "depth", "camera_info")
+        return stamp_ns not in there
+
+    a = FrameAssembler(PAIRED, SyncSettings(), Known(), HELD, awaits)
+    assert add_images(a, 2 * S) == [] and a.pending == 1
+    assert a.look_again() == []
+    there.add(2 * S)
+    assert [frame.stamp_ns for frame in a.look_again()] == [2 * S]
+    assert add_images(a, 3 * S) == []
+    assert [frame.stamp_ns for frame in a.settle()] == [3 * S] and a.lost == 0

@@ -6,16 +6,30 @@ import numpy as np
 import pytest
 from helpers.poses import pose
 
+from om3d_core.data.poses import inverse
 from om3d_core.errors import InputError
 from om3d_core.streams.live_poses import RENAMED, LivePoses
+from om3d_core.streams.live_transforms import LiveTransforms
 from om3d_core.streams.pose_lookup import NOT_YET
+from om3d_core.streams.settings import PoseSettings
 
 GAP, KEEP = 1000, 5000
 MOUNT = pose(0.5, 1.0)
 
 
+class Poses(LivePoses):
+    """Poses of a camera that has tf for itself."""
+
+    def __init__(self, by_tf):
+        self.tf = LiveTransforms("/map", PoseSettings(max_gap_s=GAP / 1e9, jump_m=0.0), KEEP)
+        super().__init__(self.tf, by_tf, GAP, KEEP)
+
+    def add_transform(self, *link):
+        self.tf.add(*link)
+
+
 def poses(by_tf, camera="camera"):
-    found = LivePoses("/map", by_tf, GAP, KEEP)
+    found = Poses(by_tf)
     found.see(camera)
     return found
 
@@ -47,7 +61,7 @@ def test_a_pause_is_not_bridged():
 
 
 def test_what_lacks_is_told_by_name():
-    found = LivePoses("map", True, GAP, KEEP)
+    found = Poses(by_tf=True)
     assert found.lacks == "" and found.at(0) is NOT_YET
     found.see("eye")
     assert "does not connect 'map' with 'eye'; its frames are none" in found.lacks
@@ -126,3 +140,13 @@ def test_what_is_fixed_outlives_a_jump_of_the_clock():
     assert found.at(150) is NOT_YET and not found.lacks
     robot(found)
     assert found.at(150) is not NOT_YET
+
+
+def test_where_another_frame_is_for_the_camera():
+    found = poses(by_tf=True)
+    assert found.camera_from("depth", 0) is None
+    robot(found)
+    found.add_transform("camera", "depth", 0, pose(0.05), True)
+    np.testing.assert_allclose(found.camera_from("depth", 10**9), pose(0.05))
+    np.testing.assert_allclose(found.camera_from("base", 0), inverse(MOUNT), atol=1e-12)
+    assert found.camera_from("odom", 850) is None

@@ -16,11 +16,12 @@ from om3d_core.commands import bench as core_command
 from om3d_core.mapping.fusion import FusionSettings
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job
+from om3d_core.streams.settings import DepthSettings
 from om3d_ros.bench import live
 from om3d_ros.bench.measures import NODES
 from om3d_ros.bench.messages import answers, camera_messages, unchanged
 from om3d_ros.commands import bench as command
-from om3d_ros.conversions.images import to_frame
+from om3d_ros.conversions.images import Shot, to_frame
 from om3d_ros.mapper_session import MappingSession
 
 
@@ -46,10 +47,11 @@ def test_the_command_measures_them_where_they_can_be_imported(monkeypatch):
 def test_a_camera_publishes_what_the_frame_holds(bench):
     frame = bench.frames[3]
     messages = camera_messages(frame, 7_000_000_000)
-    back = to_frame(
-        messages["color"], messages["depth"], messages["camera_info"], frame.map_from_camera,
-        7_000_000_000, 1000, rectified=False,
+    shot = Shot(
+        7_000_000_000, messages["color"], messages["depth"], messages["camera_info"],
+        frame.map_from_camera,
     )
+    back = to_frame(shot, DepthSettings(), rectified=False)
     assert np.array_equal(back.rgb, frame.rgb) and back.intrinsics == frame.intrinsics
     np.testing.assert_allclose(back.depth, frame.depth, atol=6e-4)
     assert messages["tf"].transforms[0].header.stamp.sec == 7

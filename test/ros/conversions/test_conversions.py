@@ -25,6 +25,7 @@ from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.query.scene_query import SceneQuery
 from om3d_core.settings import build
+from om3d_core.streams.settings import DepthSettings
 from om3d_ros.conversions import clouds, images, poses, stamps
 from om3d_ros.conversions.instances import from_scene, to_scene
 
@@ -92,11 +93,14 @@ def test_color_images(encoding):
 
 def test_depth_images():
     millimeters = np.array([[0, 500, 65535], [1, 1234, 3000]], np.uint16)
-    depth = images.to_depth(images.from_pixels(millimeters, "16UC1", HEADER), 1000.0)
+    depth = images.to_depth(images.from_pixels(millimeters, "16UC1", HEADER), DepthSettings())
     assert np.allclose(depth, [[0, 0.5, 0], [0.001, 1.234, 3.0]])
     meters = np.array([[np.nan, 0.5, np.inf], [-1.0, 1.25, 3.0]], np.float32)
-    depth = images.to_depth(images.from_pixels(meters, "32FC1", HEADER), 1000.0)
+    depth = images.to_depth(images.from_pixels(meters, "32FC1", HEADER), DepthSettings())
     assert np.array_equal(depth, np.float32([[0, 0.5, 0], [0, 1.25, 3.0]]))
+    told = DepthSettings(float_units_per_m=1000.0)
+    depth = images.to_depth(images.from_pixels(1000 * meters, "32FC1", HEADER), told)
+    assert np.allclose(depth, [[0, 0.5, 0], [0, 1.25, 3.0]])
 
 
 @pytest.mark.parametrize(
@@ -134,11 +138,12 @@ def test_frames_take_the_size_of_depth():
     color = images.from_pixels(frame.rgb, "rgb8", HEADER)
     depth = images.from_pixels(np.ascontiguousarray(frame.depth[::2, ::2]), "32FC1", HEADER)
     info = images.from_intrinsics(frame.intrinsics, HEADER)
-    small = images.to_frame(color, depth, info, frame.map_from_camera, 5, 1000.0, False)
+    shot = images.Shot(5, color, depth, info, frame.map_from_camera)
+    small = images.to_frame(shot, DepthSettings(), rectified=False)
     assert small.rgb.shape == (60, 80, 3) and small.intrinsics.width == 80
     info.width = 100
     with pytest.raises(InputError, match="camera_info"):
-        images.to_frame(color, depth, info, frame.map_from_camera, 5, 1000.0, False)
+        images.to_frame(shot, DepthSettings(), rectified=False)
 
 
 @pytest.mark.parametrize("n", [0, 1, 1000])

@@ -204,3 +204,13 @@ def test_a_recording_is_read_with_the_stream_settings_of_the_node():
     assert {name: recorded[name] for name in common} == {name: live[name] for name in common}
     streams = {name for name in live if name.split(".")[0] in {"pose", "sync", "depth", "lens"}}
     assert streams | {"map_frame"} == recorded.keys() & live.keys()
+
+
+def test_cameras_are_names_of_topics():
+    names = MapperNodeSettings(cameras="front, arm/rear, front").camera_names
+    assert names == ("front", "arm/rear") and MapperNodeSettings().camera_names == ("",)
+    for wrong in ("/front", "front/", "2nd", "fr ont", "..", "front,é"):
+        with pytest.raises(SettingsError, match="cameras"):
+            MapperNodeSettings(cameras=wrong)
+    with pytest.raises(SettingsError, match="at most 16"):
+        MapperNodeSettings(cameras=",".join(f"c{n}" for n in range(17)))

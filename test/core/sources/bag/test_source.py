@@ -37,6 +37,7 @@ from om3d_core.sources.bag.writer import BagSettings, write_bag
 from om3d_core.sources.folder import FolderSource
 from om3d_core.sources.open import open_source
 from om3d_core.streams.settings import (
+    DepthSettings,
     RecordedPoseSettings,
     RecordedStreamSettings,
     SyncSettings,
@@ -101,6 +102,46 @@ def test_odometry_of_a_base_with_a_mounted_camera(tmp_path: Path) -> None:
             bag.odometry("/odom", stamp(n), ("odom", "base"), base)
         add_images(bag, range(3))
     check_frames(RosbagSource(tmp_path / "bag"), range(3))
+
+
+def test_odometry_of_a_base_without_its_mount_is_refused(tmp_path: Path) -> None:
+    with BagMaker(tmp_path / "bag") as bag:
+        for n in range(3):
+            bag.odometry("/odom", stamp(n), ("odom", "base"), pose_of(n))
+        add_images(bag, range(3))
+    with pytest.raises(SourceError, match="of 'base', the images of 'optical'.*pose.of_frame"):
+        RosbagSource(tmp_path / "bag")
+    told = from_poses(of_frame=OPTICAL)
+    check_frames(RosbagSource(tmp_path / "bag", streams=told), range(3))
+
+
+def test_depth_of_a_camera_of_its_own_is_registered_or_refused(tmp_path: Path) -> None:
+    beside = np.eye(4)
+    beside[0, 3] = 0.05
+
+    def record(name: str, told: bool) -> Path:
+        with BagMaker(tmp_path / name) as bag:
+            add_odometry(bag, range(2))
+            if told:
+                bag.tf("/tf_static", START_NS, [(OPTICAL, "infrared", beside)])
+                bag.info(f"{DEPTH.rpartition('/')[0]}/camera_info", START_NS, K, WIDTH, HEIGHT)
+            for n in range(2):
+                bag.info(INFO, stamp(n), K, WIDTH, HEIGHT)
+                bag.image(COLOR, stamp(n), encode_image(color_of(n), "rgb8"))
+                depth = np.full((HEIGHT, WIDTH), 2000, np.uint16)
+                bag.image(DEPTH, stamp(n), encode_image(depth, "16UC1"), frame="infrared")
+        return tmp_path / name
+
+    with pytest.raises(SourceError, match="camera_info.* and tf between.*depth.camera to color"):
+        RosbagSource(record("silent", False))
+    as_it_is = RecordedStreamSettings(depth=DepthSettings(camera="color"))
+    assert next(iter(RosbagSource(tmp_path / "silent", streams=as_it_is))).depth.all()
+    frames = list(RosbagSource(record("told", True)))
+    shift = round(0.05 / 2.0 * K[0, 0])
+    assert len(frames) == 2 and shift > 0
+    for frame in frames:
+        assert not frame.depth[:, :shift].any()
+        np.testing.assert_allclose(frame.depth[:, shift:], 2.0, atol=1e-6)
 
 
 def test_tf_chain_beats_drifting_odometry(tmp_path: Path) -> None:
@@ -340,6 +381,7 @@ def test_topics_of_a_realsense_are_told_apart() -> None:
         "/camera/color/camera_info",
         "",
         "/rtabmap/cloud_map",
+        "/camera/aligned_depth_to_color/camera_info",
     )
 
 
