@@ -192,3 +192,22 @@ def test_a_jump_of_the_localization_moves_what_was_mapped(tmp_path, ros_domain_i
     assert np.median(np.linalg.norm(found - clean, axis=1)) < NEAR_M
     said = (robot.folder / "mapper-0.log").read_text()
     assert f"{FRAMES // 2} keyframes were moved" in said
+
+
+def test_a_bag_that_is_played_in_a_loop_makes_the_map_of_playing_it_once(
+    tmp_path, ros_domain_id, views, clean
+):
+    with start(tmp_path, ros_domain_id, None) as robot:
+        robot.publishers["tf_static"].publish(to_transforms("base_link", "camera", 0, MOUNT))
+        for _ in range(2):
+            for n, view in enumerate(views, 1):
+                slow = replace(view, stamp_ns=n * SECOND // 2)
+                done = robot.done()
+                carried(robot, slow)
+                send(robot, slow)
+                robot.wait(lambda done=done: robot.done() > done, "the frame")
+        found = robot.centers()
+        assert robot.client.status.frames_processed == 2 * FRAMES
+        assert robot.client.status.frames_kept == FRAMES
+        assert "jumps back" in {v.key for v in robot.health.next("/mapper").values}
+    assert np.median(np.linalg.norm(found - clean, axis=1)) < NEAR_M
