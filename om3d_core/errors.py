@@ -55,6 +55,26 @@ class CanceledError(Om3dError):
     """A long operation was canceled between two of its steps."""
 
 
+class NoPlaceError(Om3dError):
+    """There is no place for the robot at an instance; the kind of error says why."""
+
+
+class OutsideGridError(NoPlaceError):
+    """The robot, or all that is near enough to the instance, is outside of the grid."""
+
+
+class RobotBlockedError(NoPlaceError):
+    """The robot is where it does not fit by the grid, so that nothing can be reached."""
+
+
+class NoRoomError(NoPlaceError):
+    """There is no free place that is near enough to the instance and large enough."""
+
+
+class UnreachableError(NoPlaceError):
+    """There are places, but none that the robot can drive to."""
+
+
 def expect(condition: bool, expected: str, got: object) -> None:
     """Raise :class:`InputError` naming what was expected and what came."""
     if not condition:

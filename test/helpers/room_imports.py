@@ -26,7 +26,7 @@ LEVELS = (
     ("data", TOP),
     ("formats", "models", "streams", "sparse"),
     ("sources", "encoders", "segmenters", "proposals", "evidence"),
-    ("mapping", "query"),
+    ("mapping", "query", "navigation"),
     ("pictures", "synthetic", "evaluation", "training", "doctor", "edits", "viewer", "agents"),
     ("bench",),
     ("commands",),

@@ -1,0 +1,1 @@
+"""Where a robot stands to face an instance."""
