@@ -24,6 +24,9 @@ ARGUMENTS = {
     "autostart": ("true", "configure and activate the nodes without a lifecycle manager"),
     "use_respawn": ("false", "start a node again two seconds after it ended"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
+    "grid_topic": (
+        "map", "grid for goal_near, nav_msgs/OccupancyGrid; or /global_costmap/costmap",
+    ),
     "rviz": ("false", "start RViz with config/om3d.rviz, if it is installed"),
     "rviz_config": (PathJoinSubstitution([SHARE, "config", "om3d.rviz"]), "RViz configuration"),
 }
@@ -98,6 +101,8 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
             name="query",
             parameters=[file, shared],
             remappings=[
+                *TRANSFORMS,
+                ("map", given["grid_topic"]),
                 ("instances", "mapper/instances"),
                 ("instance_cloud", "mapper/instance_cloud"),
             ],

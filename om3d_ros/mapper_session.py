@@ -25,12 +25,11 @@ from om3d_core.mapping.pose_corrections import PoseCorrections
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job, Report, silent
 from om3d_ros.conversions import clouds, images
-from om3d_ros.conversions.stamps import stamp_ns
+from om3d_ros.conversions.stamps import check_frame, stamp_ns
 from om3d_ros.map_folder import map_folder
 from om3d_ros.mapper_cameras import Cameras
 from om3d_ros.mapper_health import MapperHealth
 from om3d_ros.mapper_status import Counts, Refreshed, to_status
-from om3d_ros.mapper_streams import check_frame
 from om3d_ros.node.diagnostics import Health, Latencies
 from om3d_ros.node.input_health import InputHealth
 from om3d_ros.node.inputs import Input

@@ -9,7 +9,6 @@ import numpy as np
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header
 
 from om3d_core.errors import InputError
 from om3d_core.streams.assembler import FrameAssembler, Posed, StreamState
@@ -20,7 +19,6 @@ from om3d_ros.conversions import poses
 from om3d_ros.conversions.images import DepthCamera, Shot
 from om3d_ros.conversions.stamps import stamp_ns
 from om3d_ros.node.diagnostics import Rate
-from om3d_ros.node.outcomes import FrameError
 from om3d_ros.node.settings import MapperNodeSettings
 
 PAIRED, HELD = ("color", "depth"), ("camera_info",)
@@ -144,15 +142,6 @@ class Streams:
                 f"camera_info changed from {_named(last)} to {_named(message)}",
                 throttle_duration_sec=2.0,
             )
-
-
-def check_frame(name: str, header: Header, map_frame: str) -> None:
-    """Raise :class:`FrameError` unless the message ``name`` is in the map frame."""
-    if header.frame_id.lstrip("/") != map_frame:
-        raise FrameError(
-            f"{name}: expected header.frame_id {map_frame!r} (parameter map_frame), got "
-            f"{header.frame_id!r}"
-        )
 
 
 def _same(first: CameraInfo, second: CameraInfo) -> bool:

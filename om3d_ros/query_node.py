@@ -8,20 +8,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from nav_msgs.msg import OccupancyGrid
 from om3d.msg import Error, InstanceArray
-from om3d.srv import ListInstances, QueryImage, QueryText
+from om3d.srv import GoalNear, ListInstances, QueryImage, QueryText
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.exceptions import InvalidHandle
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import PointCloud2
+from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.query.scene_query import QuerySettings
 from om3d_ros.freshness import Freshness
+from om3d_ros.goal_near import GRID_TOPIC, GoalsNear
 from om3d_ros.node import qos
 from om3d_ros.node.diagnostics import Health
 from om3d_ros.node.executor import OneAtATime
@@ -41,6 +46,9 @@ PARAMETERS = ParameterSet(
         "markers.max_points",
         "markers.point_size_m", "markers.line_width_m", "markers.text_height_m",
         "diagnostics.period_s",
+        "goal.robot_radius_m", "goal.half_width_m", "goal.clearance_m", "goal.stand_off_m",
+        "goal.max_stand_off_m", "goal.occupied_above", "goal.unknown_is_free",
+        "goal.robot_height_m", "goal.floor_m",
     }),
     read_only=frozenset({"autostart"}),
 )
@@ -56,11 +64,13 @@ class QueryNode(ManagedNode):
 
     def __init__(self) -> None:
         self._answering: Answering | None = None
+        self._goals: GoalsNear | None = None
         super().__init__("query", PARAMETERS, QueryNodeSettings)
         questions = MutuallyExclusiveCallbackGroup()
         self.serve(QueryText, "~/query_text", self._query_text, questions)
         self.serve(QueryImage, "~/query_image", self._query_image, questions)
         self.serve(ListInstances, "~/list_instances", self._list, questions)
+        self.serve(GoalNear, "~/goal_near", self._goal_near, questions)
         self._freshness = Freshness()
         self._maps: list[Subscription[Any]] = []
         self._map_group = OneAtATime()
@@ -73,18 +83,26 @@ class QueryNode(ManagedNode):
     def set_up(self) -> None:
         """Make ready; encoders are loaded when a map says which."""
         self._markers = self.publisher(MarkerArray, "~/markers", qos.latched())
+        settings, logger = self.parameters.get(QueryNodeSettings), self.get_logger()
         self._answering = Answering(
-            self.parameters.get(QueryNodeSettings),
+            settings,
             self.parameters.get(QuerySettings),
             self.parameters.get(EncoderSettings),
             self._freshness,
-            self.get_logger(),
+            logger,
         )
+        self._goals = GoalsNear(settings, self._answering, logger)
 
     def start(self) -> None:
-        """Subscribe to the map."""
+        """Subscribe to the map, to a grid and, where it is to tell the robot's place, to tf."""
         self._patience.renew()
         self._subscribe()
+        goals, listen = self._require_goals(), partial(self.listen, reliability=qos.AS_OFFERED)
+        listen(OccupancyGrid, GRID_TOPIC, goals.take_grid, 1)
+        if self.parameters.get(QueryNodeSettings).goal.robot_frame:
+            for topic, fixed in (("/tf", False), ("/tf_static", True)):
+                take = partial(goals.robot.take, fixed=fixed)
+                listen(TFMessage, topic, take, qos.POSE_DEPTH)
 
     def stop(self) -> None:
         """Forget the subscriptions, which have ended; the map stays."""
@@ -94,20 +112,24 @@ class QueryNode(ManagedNode):
         """Free the encoders and the map."""
         if self._answering is not None:
             self._answering.close()
-            self._answering = None
+            self._answering = self._goals = None
 
     def apply(self, names: Collection[str]) -> None:
         """Use changed parameters."""
+        settings = self.parameters.get(QueryNodeSettings)
         if self._answering is not None:
-            self._answering.apply(
-                self.parameters.get(QueryNodeSettings), self.parameters.get(QuerySettings)
-            )
+            self._answering.apply(settings, self.parameters.get(QuerySettings))
+        if self._goals is not None:
+            self._goals.apply(settings)
 
     def health(self) -> Health:
         """What /diagnostics says."""
         if self._answering is None:
             return Health(values={"active": False})
-        return self._answering.health(self.is_active)
+        health = self._answering.health(self.is_active)
+        if self._goals is not None and (complaint := self._goals.complaint):
+            health = replace(health, warnings={**health.warnings, "grid": complaint})
+        return health
 
     def _subscribe_anew(self) -> None:
         if self.is_active:
@@ -158,6 +180,13 @@ class QueryNode(ManagedNode):
     def _list(self, request: Any, response: Any) -> Any:
         return self._respond(response, lambda out: self._ready().list(request, out))
 
+    def _goal_near(self, request: Any, response: Any) -> Any:
+        def work(out: Any) -> None:
+            self.require_active()
+            self._require_goals().answer(request, out)
+
+        return self._respond(response, work)
+
     def _respond(self, response: Any, work: Callable[[Any], Any]) -> Any:
         done = carry_out(response, work, self.get_logger())
         if done.error_code != Error.NONE and self._answering is not None:
@@ -179,6 +208,11 @@ class QueryNode(ManagedNode):
     def _ready(self) -> Answering:
         self.require_active()
         return self._running()
+
+    def _require_goals(self) -> GoalsNear:
+        if self._goals is None:
+            raise NotActiveError("expected a configured query node")
+        return self._goals
 
     def _running(self) -> Answering:
         if self._answering is None:

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from om3d.msg import InstanceArray
+from om3d.srv import QueryText
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from om3d_core.data.boxes import Box, fit_box
 from om3d_core.data.scene import Scene
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import InputError, Om3dError
@@ -25,7 +28,7 @@ from om3d_ros.conversions.matches import from_answer
 from om3d_ros.freshness import Freshness
 from om3d_ros.node.diagnostics import Health, Latencies
 from om3d_ros.node.memory import give_back_now
-from om3d_ros.node.outcomes import NoMapError
+from om3d_ros.node.outcomes import NoMapError, NotFoundError
 from om3d_ros.node.settings import QueryNodeSettings
 from om3d_ros.query_encoders import QueryEncoders
 
@@ -52,6 +55,17 @@ class Shown:
 
     about: Map
     answer: Answer
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """One instance: its row in the scene of ``about``, its box, and how probably it is meant."""
+
+    about: Map
+    stale: bool
+    row: int
+    box: Box
+    probability: float
 
 
 class Answering:
@@ -108,13 +122,7 @@ class Answering:
 
     def text(self, request: Any, response: Any) -> Any:
         """Answer om3d/QueryText; returns the response."""
-        limit = self._settings.answer.max_text_bytes
-        size = len(request.text.encode("utf-8", "replace"))
-        if size > limit:
-            raise InputError(f"expected text of at most {limit} bytes, got {size}")
-        if not request.text.strip():
-            raise InputError("expected text that is not blank")
-        text = request.text.strip()
+        text = self._checked(request.text)
         return self._answer(request, response, lambda query: query.text(text))
 
     def image(self, request: Any, response: Any) -> Any:
@@ -143,6 +151,32 @@ class Answering:
         )
         response.map.up.x, response.map.up.y, response.map.up.z = scene.up.tolist()
         return response
+
+    def find(self, instance_id: int, text: str) -> Found:
+        """The instance of an id, or where that is 0 the one that ``text`` is judged to mean.
+
+        The latter is shown as the answer to a question. Raises :class:`NotFoundError`.
+        """
+        current, stale = self._require()
+        scene = current.scene
+        if instance_id:
+            rows = np.flatnonzero(scene.ids == instance_id)
+            if not len(rows):
+                raise NotFoundError(f"expected the id of an instance, got {instance_id}")
+            row = int(rows[0])
+            box = fit_box(scene.cloud.points[scene.masks[row]], scene.up)
+            return Found(current, stale, row, box, 1.0)
+        text = self._checked(text)
+        answer = self._query(current, QueryText.Request()).text(text, top_k=1)
+        self._newest = Shown(current, answer)
+        if not answer.present:
+            best = "".join(
+                f", the best match is instance {match.instance_id} with probability"
+                f" {match.probability:.2f} (present_threshold)" for match in answer.matches
+            )
+            raise NotFoundError(f"expected {text!r} in the map, got none{best}")
+        match = answer.matches[0]
+        return Found(current, stale, match.index, match.box, match.probability)
 
     def markers(self) -> MarkerArray | None:
         """The markers of the newest answer while its map is there, else none; None if these are
@@ -230,6 +264,16 @@ class Answering:
         if current is None:
             raise NoMapError("expected a map to search, got none yet")
         return current, stale
+
+    def _checked(self, text: str) -> str:
+        """The text of a request without white space around it."""
+        limit = self._settings.answer.max_text_bytes
+        size = len(text.encode("utf-8", "replace"))
+        if size > limit:
+            raise InputError(f"expected text of at most {limit} bytes, got {size}")
+        if not text.strip():
+            raise InputError("expected text that is not blank")
+        return text.strip()
 
     def _answer(
         self, request: Any, response: Any, ask: Callable[[SceneQuery], Answer]

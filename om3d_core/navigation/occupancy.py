@@ -120,7 +120,6 @@ class Window:
         self, resolution_m: float
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """x (1, W) and y (H, 1) of the middles of its cells in the plane, meters."""
-        columns, rows = np.arange(self.column0, self.column1), np.arange(self.row0, self.row1)
-        x: npt.NDArray[np.float64] = (columns + 0.5) * resolution_m
-        y: npt.NDArray[np.float64] = (rows + 0.5) * resolution_m
-        return x[None, :], y[:, None]
+        x = np.arange(self.column0, self.column1, dtype=np.float64) + 0.5
+        y = np.arange(self.row0, self.row1, dtype=np.float64) + 0.5
+        return x[None, :] * resolution_m, y[:, None] * resolution_m

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from om3d_core.errors import SettingsError
 from om3d_core.settings import Settings, setting
 
 
@@ -26,9 +25,7 @@ class StandingSettings(Settings):
         0.6, "wanted distance from the middle of the robot to the box of the instance (m); never"
         " less than robot_radius_m and clearance_m", low=0.0, high=10.0,
     )
-    max_stand_off_m: float = setting(
-        1.5, "largest such distance (m)", low=0.0, high=10.0
-    )
+    max_stand_off_m: float = setting(1.5, "largest such distance (m)", low=0.1, high=10.0)
     occupied_above: int = setting(
         65, "occupancy above which a cell is an obstacle; 99 for a costmap of Nav2, whose"
         " obstacles are 100", low=0, high=99,
@@ -43,14 +40,6 @@ class StandingSettings(Settings):
         0.1, "what the map holds up to this height over the plane of the grid is floor (m)",
         low=0.0, high=1.0,
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.max_stand_off_m < max(self.stand_off_m, self.nearest_m):
-            raise SettingsError(
-                "max_stand_off_m: expected at least stand_off_m and robot_radius_m + clearance_m,"
-                f" {max(self.stand_off_m, self.nearest_m):g}, got {self.max_stand_off_m:g}"
-            )
 
     @property
     def nearest_m(self) -> float:

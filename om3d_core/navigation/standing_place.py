@@ -50,16 +50,16 @@ def place_to_stand(
 
     A place is the middle of a cell, nearest_m to max_stand_off_m from the footprint of the box,
     whose circle of robot_radius_m and clearance_m lies on free cells whole; surroundings: what
-    else of the map stands there. With robot_xy (2,) it is one that the robot reaches. Of these
-    are best, in this order: those from which the box is in sight; those whose distance is, to the
-    cell, nearest to stand_off_m (of the settings unless given); the nearest to the robot, or
-    without one the one with most room; the one with most room; the first of the grid.
+    else of the map stands there. With robot_xy (2,) it is one that the robot reaches. The best of
+    these are, in this order, those from which the box is in sight; whose distance is, to a cell,
+    nearest to stand_off_m (that of the settings unless given); that are nearest to the robot;
+    that have most room; and the first of the grid.
 
     Raises :class:`OutsideGridError`, :class:`RobotBlockedError`, :class:`NoRoomError` and
     :class:`UnreachableError`, with numbers, and InputError for a stand-off out of range.
     """
     grid, s = space.grid, space.settings
-    wanted = s.stand_off_m if stand_off_m is None else stand_off_m
+    wanted = min(s.stand_off_m, s.max_stand_off_m) if stand_off_m is None else stand_off_m
     expect(0.0 <= wanted <= s.max_stand_off_m,
            f"stand_off_m of 0 to {s.max_stand_off_m:g} (goal.max_stand_off_m)", wanted)
     expect(bool(np.isfinite(box.corners).all()), "a finite box", box.center)
@@ -91,10 +91,10 @@ def place_to_stand(
     away, room = distance[rows, columns], around.room_m[rows, columns]
     off = np.abs(away - max(wanted, s.nearest_m)) / grid.resolution_m
     steps = np.floor(np.round(off, DIGITS) + 0.5)
-    near_first = -room
+    drive = np.zeros(len(place))
     if robot_xy is not None:
-        near_first = np.round(np.linalg.norm(place - grid.to_plane(robot_xy), axis=1), DIGITS)
-    order = np.lexsort((-room, near_first, steps))
+        drive = np.round(np.linalg.norm(place - grid.to_plane(robot_xy), axis=1), DIGITS)
+    order = np.lexsort((-room, drive, steps))
     best, in_sight = around.first_in_sight(place, order)
 
     position = grid.from_plane(place[best])
@@ -167,6 +167,11 @@ class _Around:
 def _none_near(space: FreeSpace, box: Box, footprint: Footprint) -> Exception:
     """Why no cell is as near to the box as a place has to be."""
     s, grid = space.settings, space.grid
+    if s.max_stand_off_m < s.nearest_m:
+        return NoRoomError(
+            f"expected goal.max_stand_off_m of at least {s.nearest_m:g}, goal.robot_radius_m and"
+            f" goal.clearance_m, got {s.max_stand_off_m:g}"
+        )
     at = f"({box.center[0]:.2f}, {box.center[1]:.2f})"
     said = f"cells of the grid {s.nearest_m:.2f} to {s.max_stand_off_m:.2f} m from the object"
     if grid.cell_of(footprint.center) is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -84,6 +86,12 @@ def vector(xyz: npt.NDArray[np.float64]) -> Vector3:
 def box_pose(box: Box) -> Pose:
     """The pose of a box's center and axes."""
     return _pose(box.center, box.quaternion)
+
+
+def standing_pose(position: Iterable[float], yaw_rad: float) -> Pose:
+    """The pose at x, y, z that is turned about z."""
+    turned = np.array([0.0, 0.0, math.sin(yaw_rad / 2), math.cos(yaw_rad / 2)])
+    return _pose(np.array(list(position)), turned)
 
 
 def to_box(pose: Pose, size: Vector3) -> Box:

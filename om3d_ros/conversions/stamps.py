@@ -1,4 +1,4 @@
-"""builtin_interfaces/Time to nanoseconds and back."""
+"""Headers: builtin_interfaces/Time to nanoseconds and back, and frames."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from std_msgs.msg import Header
 from om3d_core.data.poses import NS_PER_S
 from om3d_core.data.tables import MAX_STAMP_NS
 from om3d_core.errors import expect
+from om3d_ros.node.outcomes import FrameError
 
 
 def stamp_ns(stamp: Time) -> int:
@@ -27,3 +28,12 @@ def to_time(stamp_ns: int) -> Time:
 def header(frame_id: str, stamp_ns: int) -> Header:
     """A header of a frame and a stamp."""
     return Header(frame_id=frame_id, stamp=to_time(stamp_ns))
+
+
+def check_frame(name: str, header: Header, map_frame: str) -> None:
+    """Raise :class:`FrameError` unless the message ``name`` is in the map frame."""
+    if header.frame_id.lstrip("/") != map_frame:
+        raise FrameError(
+            f"{name}: expected header.frame_id {map_frame!r} (parameter map_frame), got "
+            f"{header.frame_id!r}"
+        )

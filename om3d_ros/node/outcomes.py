@@ -16,9 +16,13 @@ from om3d_core.errors import (
     MapBusyError,
     MapFormatError,
     ModelError,
+    NoRoomError,
     Om3dError,
+    OutsideGridError,
+    RobotBlockedError,
     SettingsError,
     SourceError,
+    UnreachableError,
     UnsupportedQueryError,
 )
 from om3d_ros.node.worker import BusyError
@@ -42,6 +46,14 @@ class FrameError(Om3dError):
     """The frame id of an input is not the map frame."""
 
 
+class NotFoundError(Om3dError):
+    """The map has no instance of an id, or nothing that a text asks for."""
+
+
+class NoGridError(Om3dError):
+    """There is no usable occupancy grid yet."""
+
+
 CODES: tuple[tuple[type[BaseException], int], ...] = (
     (NotActiveError, Error.NOT_ACTIVE),
     (NoMapError, Error.NO_MAP),
@@ -52,6 +64,12 @@ CODES: tuple[tuple[type[BaseException], int], ...] = (
     (InsufficientDataError, Error.INSUFFICIENT_DATA),
     (CanceledError, Error.CANCELED),
     (CancelledError, Error.CANCELED),
+    (NotFoundError, Error.NOT_FOUND),
+    (NoGridError, Error.NO_GRID),
+    (OutsideGridError, Error.OUTSIDE_GRID),
+    (RobotBlockedError, Error.ROBOT_BLOCKED),
+    (NoRoomError, Error.NO_ROOM),
+    (UnreachableError, Error.UNREACHABLE),
     (UnsupportedQueryError, Error.UNSUPPORTED),
     (ModelError, Error.UNSUPPORTED),
     (MapFormatError, Error.IO),

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from om3d_core.errors import SettingsError
+from om3d_core.navigation.settings import StandingSettings
 from om3d_core.settings import Settings, setting, split_names
 from om3d_core.streams.settings import (
     DepthSettings,
@@ -165,8 +166,19 @@ class AnswerSettings(Settings):
 
 
 @dataclass(frozen=True)
+class GoalSettings(StandingSettings):
+    """Where the robot is, and how it stands at an instance."""
+
+    robot_frame: str = setting(
+        "", "frame of the robot, such as base_link, whose place tf tells where a request does not;"
+        " empty: tf is not listened to"
+    )
+
+
+@dataclass(frozen=True)
 class QueryNodeSettings(LifecycleSettings):
     """The settings of the query node."""
 
     answer: AnswerSettings = field(default_factory=AnswerSettings)
     markers: MarkerSettings = field(default_factory=MarkerSettings)
+    goal: GoalSettings = field(default_factory=GoalSettings)

@@ -17,8 +17,8 @@ def drawn(text, resolution_m=0.25, origin_m=(0.0, 0.0, 0.0), yaw_rad=0.0):
     return OccupancyGrid(cells, resolution_m, origin_m, yaw_rad)
 
 
-def room(width_m, height_m, resolution_m=0.05, walls=()):
-    """A free room within walls, and further walls (x0, y0, x1, y1) in meters."""
+def room(width_m, height_m, resolution_m=0.05, walls=(), origin_m=(0.0, 0.0, 0.0)):
+    """A free room within walls, and further walls (x0, y0, x1, y1) in meters from its corner."""
     shape = round(height_m / resolution_m), round(width_m / resolution_m)
     cells = np.zeros(shape, np.int8)
     cells[[0, -1]] = 100
@@ -26,7 +26,7 @@ def room(width_m, height_m, resolution_m=0.05, walls=()):
     for wall in walls:
         x0, y0, x1, y1 = (round(value / resolution_m) for value in wall)
         cells[y0:y1, x0:x1] = 100
-    return OccupancyGrid(cells, resolution_m, (0.0, 0.0, 0.0), 0.0)
+    return OccupancyGrid(cells, resolution_m, origin_m, 0.0)
 
 
 def upright(x, y, size_x, size_y, z=0.4, height=0.8, yaw_rad=0.0):

@@ -30,9 +30,9 @@ NODES = ("mapper", "query")
 ARGUMENTS = {
     "om3d.launch.py": {
         "namespace", "use_sim_time", "params_file", "autostart", "use_respawn", "log_level",
-        "rviz", "rviz_config", "map_frame", "pose_source", "image_transport", "input_reliability",
-        "input_durability", "input_depth", "color_topic", "depth_topic", "camera_info_topic",
-        "cloud_topic", "odometry_topic", "pose_topic",
+        "grid_topic", "rviz", "rviz_config", "map_frame", "pose_source", "image_transport",
+        "input_reliability", "input_durability", "input_depth", "color_topic", "depth_topic",
+        "camera_info_topic", "cloud_topic", "odometry_topic", "pose_topic",
     },
     "replay.launch.py": {
         "bag", "rate", "out", "save", "shutdown_at_end", "params_file", "log_level", "rviz",

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
+from helpers.ground import room
+from helpers.ground_messages import ground_message
 from helpers.map_files import forge
 from helpers.robot import Robot, code_name
 from helpers.worlds import BOXES, tabletop
+from nav_msgs.msg import OccupancyGrid
 from om3d.action import Refresh
 from om3d.msg import Error
-from om3d.srv import ListInstances, QueryText
+from om3d.srv import GoalNear, ListInstances, QueryText
 from rclpy.action import ActionClient
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -22,6 +27,7 @@ from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.scene_store import load_scene, save_scene
 from om3d_core.mapping.fusion import cloud_from_frame
 from om3d_ros.conversions.images import from_jpeg, from_pixels
+from om3d_ros.conversions.poses import to_transforms
 from om3d_ros.conversions.stamps import header
 from om3d_ros.node import qos
 
@@ -37,7 +43,8 @@ def frames():
 
 @pytest.fixture(scope="module")
 def robot(tmp_path_factory, ros_domain_id):
-    with Robot(tmp_path_factory.mktemp("nodes"), ros_domain_id) as robot:
+    placed = {"goal.robot_frame": "base_link"}
+    with Robot(tmp_path_factory.mktemp("nodes"), ros_domain_id, query=placed) as robot:
         yield robot.wait_until_ready()
 
 
@@ -171,6 +178,50 @@ def test_list_instances(mapped):
         assert not thin.features and not thin.thumbnails and thin.n_views == thick.n_views > 0
         table = thick.features[0]
         assert table.space == "color@1" and len(table.data) == table.views * table.dim
+
+
+def test_goal_near(mapped):
+    """From no grid to a goal, by id and by text, from where tf has the robot."""
+    def near(**fields):
+        return mapped.call(GoalNear, "query/goal_near", **fields)
+
+    node, elsewhere = mapped.client.node, PoseStamped(header=header("map", 0))
+    elsewhere.pose.position.x = -2.0
+    assert code(near(text="red", robot=elsewhere)) == "NOT_FOUND"
+    assert mapped.set_parameter("query", "present_threshold", 0.0).successful
+    assert code(near(text="red", robot=elsewhere)) == "NO_GRID"
+    grids = node.create_publisher(OccupancyGrid, "map", qos.latched())
+    good = ground_message(room(6, 6, origin_m=(-3.0, -3.0, 0.0)))
+    odd, foreign = deepcopy(good), deepcopy(good)
+    odd.data, foreign.header.frame_id = odd.data[1:], "odom"
+    for bad, said in ((odd, "data of info.width * info.height"), (foreign, "'odom'")):
+        grids.publish(bad)
+        mapped.wait(lambda s=said: s in near(text="red", robot=elsewhere).error_msg, "a refusal")
+    assert code(near(text="red", robot=elsewhere)) == "NO_GRID"
+    wait_for_health(mapped, "/query", "the newest grid on map was refused")
+
+    grids.publish(good)
+    mapped.wait(lambda: code(near(instance_id=2, robot=elsewhere)) == "NONE", "the grid")
+    beside = near(instance_id=2, robot=elsewhere)
+    assert beside.instance_id == 2 and beside.probability == 1.0 and beside.reachability_checked
+    assert beside.goal.header == header("map", 0) and beside.goal.pose.position.x < -0.9
+    assert code(near(instance_id=2)) == "TRANSFORM"
+    base = np.eye(4)
+    base[0, 3] = 2.0
+    mapped.wait(lambda: (
+        mapped.publishers["tf"].publish(to_transforms("map", "base_link", SECOND, base))
+        or code(near(instance_id=2)) == "NONE"
+    ), "the robot's place")
+    asked = near(text="blue", stand_off_m=0.7)
+    assert asked.instance_id == NAMES.index("blue") + 1 and 0 < asked.probability <= 1
+    position, turned = asked.goal.pose.position, asked.goal.pose.orientation
+    center = BOXES["blue"][0]
+    assert position.x > 0.9 and asked.distance_m == pytest.approx(0.7, abs=0.1) and asked.in_sight
+    yaw = np.arctan2(center[1] - position.y, center[0] - position.x)
+    assert np.allclose([turned.z, turned.w], [np.sin(yaw / 2), np.cos(yaw / 2)], atol=0.05)
+    assert asked.map_id == beside.map_id == mapped.text("blue").map_id and not asked.stale
+    node.destroy_publisher(grids)
+    assert mapped.set_parameter("query", "present_threshold", 0.5).successful
 
 
 def test_save_clear_and_load(mapped):

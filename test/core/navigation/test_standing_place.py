@@ -18,7 +18,6 @@ from om3d_core.errors import (
     NoRoomError,
     OutsideGridError,
     RobotBlockedError,
-    SettingsError,
     UnreachableError,
 )
 from om3d_core.navigation.free_space import FreeSpace
@@ -182,8 +181,10 @@ def test_the_stand_off_can_be_asked_for():
     for bad in (-0.1, 1.6, math.nan, math.inf):
         with pytest.raises(InputError, match="stand_off_m"):
             stand(grid, box, stand_off_m=bad)
-    with pytest.raises(SettingsError, match="max_stand_off_m"):
-        StandingSettings(max_stand_off_m=0.3)
+    with pytest.raises(NoRoomError, match="max_stand_off_m of at least 0.35"):
+        stand(grid, box, asked=replace(ROBOT, max_stand_off_m=0.3))
+    close = replace(ROBOT, max_stand_off_m=0.4)
+    assert stand(grid, box, asked=close).distance_m == pytest.approx(0.375, abs=0.03)
 
 
 def wall_of_points(x0, y0, x1, y1, low, high, step=0.04):
