@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from nav_msgs.msg import OccupancyGrid as OccupancyGridMsg
 
+from om3d_core.data.text import one_line
 from om3d_core.errors import InputError, Om3dError
 from om3d_core.navigation.free_space import FreeSpace
 from om3d_core.navigation.occupancy import OccupancyGrid
@@ -16,7 +17,7 @@ from om3d_core.navigation.surroundings import Surroundings
 from om3d_ros.conversions.grids import to_grid
 from om3d_ros.conversions.poses import standing_pose, to_xyz
 from om3d_ros.conversions.stamps import check_frame, header
-from om3d_ros.node.outcomes import FrameError, NoGridError
+from om3d_ros.node.outcomes import MAX_MESSAGE, FrameError, NoGridError
 from om3d_ros.node.settings import QueryNodeSettings
 from om3d_ros.query_session import Answering, Found
 from om3d_ros.robot_place import RobotPlace
@@ -53,7 +54,7 @@ class GoalsNear:
             check_frame(GRID_TOPIC, message.header, self._settings.map_frame)
             self._grid = to_grid(message)
         except Om3dError as error:
-            self._refused = str(error)
+            self._refused = one_line(str(error)[:MAX_MESSAGE])
             self._logger.warning(self.complaint, throttle_duration_sec=2.0)
         else:
             self._space, self._refused = None, ""
@@ -104,4 +105,5 @@ class GoalsNear:
         return self._space
 
     def _reject_tf(self, error: Exception) -> None:
-        self._logger.warning(f"a transform was refused: {error}", throttle_duration_sec=2.0)
+        text = f"a transform was refused: {error}"[:MAX_MESSAGE]
+        self._logger.warning(text, throttle_duration_sec=2.0)

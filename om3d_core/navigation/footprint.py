@@ -51,7 +51,7 @@ class Footprint:
         dx, dy = x - self.center[0], y - self.center[1]
         along = np.maximum(np.abs(c * dx + s * dy) - half[0], 0.0)
         across = np.maximum(np.abs(c * dy - s * dx) - half[1], 0.0)
-        result: npt.NDArray[np.float64] = np.hypot(along, across)
+        result: npt.NDArray[np.float64] = np.sqrt(along * along + across * across)
         return result
 
     def nearest(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

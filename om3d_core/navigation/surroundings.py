@@ -31,9 +31,11 @@ class Surroundings:
         low = np.array([x[0, 0], y[0, 0]]) - 0.5 * grid.resolution_m
         size = np.array(window.shape[::-1]) * grid.resolution_m
         corners = grid.from_plane(low + size * [[0, 0], [0, 1], [1, 0], [1, 1]])
-        flat = self.points[:, :2]
-        inside = ((flat >= corners.min(axis=0)) & (flat <= corners.max(axis=0))).all(axis=1)
+        inside = np.ones(len(self.points), np.bool_)
         inside[self.own] = False
+        for axis in (0, 1):
+            along = self.points[:, axis]
+            inside &= (along >= corners[:, axis].min()) & (along <= corners[:, axis].max())
         points = self.points[inside]
         column, row = np.floor((grid.to_plane(points[:, :2]) - low) / grid.resolution_m).T
         height, width = window.shape

@@ -11,7 +11,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-from om3d.srv import ClearMap, ListInstances, LoadMap, QueryImage, QueryText, SaveMap
+from om3d.srv import (
+    ClearMap,
+    GoalNear,
+    ListInstances,
+    LoadMap,
+    QueryImage,
+    QueryText,
+    SaveMap,
+)
 from std_msgs.msg import Header
 
 from fuzz.live import GOOD_MAP, Came, Live, Wrong, code_of
@@ -154,6 +162,15 @@ def _picture(rng: random.Random) -> Any:
     return changed(rng, request, rng.choice((0, 0, 1)))
 
 
+def _goal(rng: random.Random) -> Any:
+    request = GoalNear.Request()
+    if rng.random() < 0.5:
+        request.text = rng.choice((*STRINGS, *WORDS))
+    else:
+        request.instance_id = rng.choice((0, 1, 2, 2**32 - 1))
+    return changed(rng, request, rng.choice((0, 1, 3)))
+
+
 def _named(kind: Any) -> Callable[[random.Random], Any]:
     """A save or load; one may not overwrite the good map."""
     return lambda rng: kind.Request(name=rng.choice((*STRINGS, "a", "a/b", f"../maps/{GOOD_MAP}")))
@@ -163,19 +180,21 @@ KINDS: dict[str, Callable[[random.Random], Any]] = {
     "text": _text,
     "picture": _picture,
     "list": lambda rng: changed(rng, ListInstances.Request(), 3),
+    "goal": _goal,
     "save": _named(SaveMap),
     "load": _named(LoadMap),
     "clear": lambda rng: ClearMap.Request(),
     "crowd": Crowd,
 }
-WEIGHTS = (5, 5, 2, 3, 3, 1, 3)
+WEIGHTS = (5, 5, 2, 3, 3, 3, 1, 3)
 CHANGING = ("load", "clear", "crowd")
-QUESTIONS = ("text", "picture", "list")
+QUESTIONS = ("text", "picture", "list", "goal")
 SINGLE = (*QUESTIONS, "save", "load", "clear")
 SERVICES: dict[type[Any], tuple[Any, str]] = {
     QueryText.Request: (QueryText, "query/query_text"),
     QueryImage.Request: (QueryImage, "query/query_image"),
     ListInstances.Request: (ListInstances, "query/list_instances"),
+    GoalNear.Request: (GoalNear, "query/goal_near"),
     SaveMap.Request: (SaveMap, "mapper/save"),
     LoadMap.Request: (LoadMap, "mapper/load"),
     ClearMap.Request: (ClearMap, "mapper/clear"),

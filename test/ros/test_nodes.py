@@ -355,6 +355,7 @@ def test_lifecycle_down_and_up_again(mapped, frames):
         assert mapped.transition("mapper", label) and mapped.transition("query", label)
         assert mapped.state("mapper") == mapped.state("query") == state
         assert code(mapped.text("red")) == code(mapped.save("x")) == "NOT_ACTIVE"
+        assert code(mapped.call(GoalNear, "query/goal_near", instance_id=1)) == "NOT_ACTIVE"
         assert code(refresh_result(mapped)) == "NOT_ACTIVE"
     assert not mapped.transition("mapper", "activate")
     assert mapped.set_parameter("mapper", "fusion.voxel_m", 0.025).successful
