@@ -23,6 +23,7 @@ from om3d_ros.query_session import Answering, Found
 from om3d_ros.robot_place import RobotPlace
 
 GRID_TOPIC = "map"
+FLOAT32_DIGITS = 6
 UPRIGHT = 0.95
 """Least cosine of the angle between the map's z axis and up."""
 
@@ -65,6 +66,7 @@ class GoalsNear:
             raise InputError("expected exactly one of instance_id and text, got "
                              f"{'both' if request.instance_id else 'none'}")
         found = self._answering.find(request.instance_id, request.text)
+        check_frame("instances", found.about.header, self._settings.map_frame)
         scene = found.about.scene
         if scene.up[2] < UPRIGHT:
             raise FrameError(f"expected a map whose up is z (gravity.up), got {scene.up}")
@@ -84,7 +86,7 @@ class GoalsNear:
     def _place(self, found: Found, request: Any) -> StandingPlace:
         scene = found.about.scene
         around = Surroundings(scene.cloud.points, scene.masks[found.row])
-        stand_off_m = float(request.stand_off_m) if request.stand_off_m != 0.0 else None
+        stand_off_m = round(request.stand_off_m, FLOAT32_DIGITS) or None
         return place_to_stand(
             self._free_space(), found.box, around, self._robot_xy(request.robot), stand_off_m
         )

@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.errors import OutsideGridError, RobotBlockedError
-from om3d_core.navigation.occupancy import OccupancyGrid, Window
+from om3d_core.navigation.occupancy import Mask, OccupancyGrid, Window
 from om3d_core.navigation.settings import StandingSettings
 
 HALF_DIAGONAL = math.sqrt(0.5)
-Mask = npt.NDArray[np.bool_]
 
 
 class FreeSpace:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from om3d_core.errors import expect
 
+Mask = npt.NDArray[np.bool_]
 MAX_CELLS = 33_554_432
 MAX_ORIGIN_M = 1_000_000
 MIN_RESOLUTION_M, MAX_RESOLUTION_M = 0.005, 10.0

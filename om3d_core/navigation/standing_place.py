@@ -11,8 +11,8 @@ import numpy.typing as npt
 from om3d_core.data.boxes import Box
 from om3d_core.errors import NoRoomError, OutsideGridError, UnreachableError, expect
 from om3d_core.navigation.footprint import Footprint
-from om3d_core.navigation.free_space import HALF_DIAGONAL, FreeSpace, Mask, distances_m
-from om3d_core.navigation.occupancy import Window
+from om3d_core.navigation.free_space import HALF_DIAGONAL, FreeSpace, distances_m
+from om3d_core.navigation.occupancy import Mask, Window
 from om3d_core.navigation.surroundings import Surroundings
 
 BATCH = 256
@@ -177,8 +177,8 @@ def _none_near(space: FreeSpace, box: Box, footprint: Footprint) -> Exception:
     if grid.cell_of(footprint.center) is None:
         return OutsideGridError(f"expected {said}, got none: it is at {at}, outside of the grid")
     return NoRoomError(
-        f"expected {said}, got none: its box of {footprint.size[0]:.2f} x"
-        f" {footprint.size[1]:.2f} m at {at} takes the grid"
+        f"expected {said}, got none for its box of {footprint.size[0]:.2f} x"
+        f" {footprint.size[1]:.2f} m at {at} and cells of {grid.resolution_m:g} m"
     )
 
 

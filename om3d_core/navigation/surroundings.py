@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.navigation.occupancy import OccupancyGrid, Window
+from om3d_core.navigation.occupancy import Mask, OccupancyGrid, Window
 from om3d_core.navigation.settings import StandingSettings
 
-Mask = npt.NDArray[np.bool_]
 SIGHT_M = 0.1
 """How much height a line of sight takes at least; a cloud has gaps."""
 

@@ -188,6 +188,17 @@ def test_a_grid_that_is_refused_leaves_the_former_in_use(ask):
     assert not ask.goals.complaint
 
 
+def test_a_map_in_another_frame_is_not_mixed_with_the_grid(ask, messages):
+    elsewhere = deepcopy(messages)
+    for message in elsewhere:
+        message.header.frame_id = "world"
+    elsewhere[0].revision += 1
+    ask.answering.take_instances(elsewhere[0])
+    ask.answering.take_cloud(elsewhere[1])
+    code, response = ask(instance_id=RED)
+    assert code == "TRANSFORM" and "instances: expected" in response.error_msg
+
+
 def test_without_a_grid_it_is_said_why(ask):
     ask.use()
     code, response = ask(instance_id=RED)
@@ -203,6 +214,10 @@ def test_settings_that_change_count_at_once(ask):
     ask.goals.apply(replace(QueryNodeSettings(), goal=wide))
     code, response = ask(instance_id=RED)
     assert code == "NONE" and response.room_m >= 0.85 and near < 3.0
+    near_only = replace(QueryNodeSettings().goal, max_stand_off_m=1.1)
+    ask.goals.apply(replace(QueryNodeSettings(), goal=near_only))
+    as_sent = float(np.float32(1.1))
+    assert ask(instance_id=TABLE, stand_off_m=as_sent)[0] == "NONE"
 
 
 def test_tf_tells_where_the_robot_is(ask):

@@ -170,7 +170,7 @@ def test_why_there_is_no_room_is_told_in_numbers():
     counts = [int(word) for word in str(error.value).split() if word.isdigit()]
     assert counts[0] == sum(counts[1:]) and min(counts) > 0
     assert stand(grid, box, asked=replace(ROBOT, unknown_is_free=True)).distance_m > 0.3
-    with pytest.raises(NoRoomError, match="takes the grid"):
+    with pytest.raises(NoRoomError, match="none for its box of 9.00 x 9.00 m"):
         stand(room(3, 3), upright(1.5, 1.5, 9.0, 9.0))
 
 
@@ -205,6 +205,19 @@ def test_a_table_top_that_the_grid_does_not_know_is_an_obstacle():
     assert np.hypot(*np.maximum(off, 0)) > 0.3 and beside.in_sight
     blind = replace(ROBOT, robot_height_m=0.0)
     assert stand(grid, mug, at(6.0, 2.4), blind, surroundings=known) == under
+
+
+def test_heights_are_counted_from_the_plane_of_the_grid():
+    """The table top of before, in a building whose ground is 3 m up."""
+    flat = room(8, 5)
+    grid = OccupancyGrid(flat.cells, flat.resolution_m, (0.0, 0.0, 3.0), 0.0)
+    mug = upright(3.6, 2.4, 0.1, 0.1, z=3.8, height=0.1)
+    top = Surroundings(wall_of_points(3.0, 2.0, 4.2, 2.8, 3.72, 3.75), np.arange(0))
+    hidden = Surroundings(
+        np.concatenate([top.points, wall_of_points(2.8, 1.8, 4.4, 3.0, 3.85, 3.9)]), np.arange(0)
+    )
+    assert stand(grid, mug, at(6.0, 2.4), surroundings=top).in_sight
+    assert not stand(grid, mug, at(6.0, 2.4), surroundings=hidden).in_sight
 
 
 def test_a_counter_is_looked_over_where_the_map_tells_how_high_it_is_and_a_wall_is_not():
