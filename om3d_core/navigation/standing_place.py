@@ -73,20 +73,19 @@ def place_to_stand(
     if not near.any():
         raise _none_near(space, box, footprint)
 
-    reached = None if robot_xy is None else space.reached_from(robot_xy, window)
+    reached = near if robot_xy is None else near & space.reached_from(robot_xy, window)
     around = _Around(space, window, footprint, surroundings)
     standing = near & (around.room_m >= s.nearest_m)
     if not standing.any():
         raise NoRoomError(_no_room(space, window, near))
-    if reached is not None and not (standing & reached).any():
-        assert robot_xy is not None
+    if robot_xy is not None and not (standing & reached).any():
         raise UnreachableError(
             f"expected a place that the robot reaches, got {int(standing.sum())} places at the"
             f" object, none connected with ({robot_xy[0]:.2f}, {robot_xy[1]:.2f})"
             f" for a passage of {2 * s.passage_m:.2f} m (goal.half_width_m)"
         )
 
-    rows, columns = np.nonzero(standing if reached is None else standing & reached)
+    rows, columns = np.nonzero(standing & reached)
     place = np.stack([x[0, columns], y[rows, 0]], axis=1)
     away, room = distance[rows, columns], around.room_m[rows, columns]
     off = np.abs(away - max(wanted, s.nearest_m)) / grid.resolution_m
@@ -102,7 +101,7 @@ def place_to_stand(
     return StandingPlace(
         (float(position[0]), float(position[1]), grid.origin_m[2]),
         math.atan2(toward[1], toward[0]),
-        float(away[best]), float(room[best]), in_sight, reached is not None,
+        float(away[best]), float(room[best]), in_sight, robot_xy is not None,
     )
 
 
