@@ -18,6 +18,7 @@ GROUPS = {
         "demo": ("om3d_ros.commands.demo", "render, record, replay and ask, in one go"),
     },
     "make a map and ask it": {
+        "doctor": ("om3d_core.commands.doctor", "say what is wrong with an input, and the cure"),
         "run": ("om3d_core.commands.run", "build a map from a recorded scene or bag"),
         "query": ("om3d_core.commands.query", "ask a map where something is"),
         "embed": ("om3d_core.commands.embed", "encode a map anew with other encoders"),

@@ -43,6 +43,15 @@ class Intrinsics:
         fx, fy, cx, cy = matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]
         return cls(float(fx), float(fy), float(cx), float(cy), int(width), int(height))
 
+    @classmethod
+    def from_shares(cls, k: npt.ArrayLike, width: int, height: int) -> Intrinsics:
+        """Build from a 3x3 or 4x4 camera matrix in shares of the image's sides."""
+        one = cls.from_matrix(k, 1, 1)
+        return cls(
+            one.fx * width, one.fy * height, one.cx * width - 0.5, one.cy * height - 0.5,
+            width, height,
+        )  # fmt: skip
+
     @property
     def matrix(self) -> npt.NDArray[np.float64]:
         """The 3x3 camera matrix in pixels."""

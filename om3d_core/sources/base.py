@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
@@ -38,6 +38,14 @@ class Frames(Protocol):
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames by ascending stamp."""
+
+
+@runtime_checkable
+class Picking(Protocol):
+    """A recording of which a few frames can be read without the others."""
+
+    def pick(self, places: Iterable[int]) -> Iterator[Frame]:
+        """Only the frames at these places among all that are listed, in ascending order."""
 
 
 class Source(Frames, Protocol):

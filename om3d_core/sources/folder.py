@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.encoded_image import encoded_size
 from om3d_core.data.frame import Frame, Intrinsics, clean_depth
-from om3d_core.data.poses import NS_PER_S, camera_pose
+from om3d_core.data.poses import NS_PER_S
 from om3d_core.errors import InputError, SourceError
 from om3d_core.files import read_json
 from om3d_core.formats.image_files import read_encoded, read_image_file, resize_color
@@ -20,6 +20,7 @@ from om3d_core.formats.segments import SEGMENTS_SUFFIX, read_mesh
 from om3d_core.formats.text_matrix import MAX_TEXT_BYTES, read_matrix
 from om3d_core.settings import Settings, setting
 from om3d_core.sources.base import SkipCount
+from om3d_core.sources.conventions import AXES, DEPTHS, POSES, depth_of_ray, optical_pose
 from om3d_core.streams.settings import RecordedStreamSettings
 
 LAYOUT = (
@@ -55,6 +56,14 @@ Size = tuple[int, int]
 """Width and height in pixels."""
 
 
+class PrincipalPointError(SourceError):
+    """Intrinsics, ``given``, whose principal point is outside of the images they are for."""
+
+    def __init__(self, message: str, given: Intrinsics):
+        super().__init__(message)
+        self.given = given
+
+
 @dataclass(frozen=True)
 class FolderSettings(Settings):
     """How a scene folder is read."""
@@ -71,9 +80,24 @@ class FolderSettings(Settings):
     )
     intrinsics_scaling: str = setting(
         "per_axis",
-        "how intrinsics follow the image size: each axis with its own side, or with the sides"
-        " swapped as in OpenMask3D, up to 2 px off for ScanNet",
-        choices=("per_axis", "openmask3d"),
+        "how intrinsics follow the image size: each axis with its own side, with the sides"
+        " swapped as in OpenMask3D, up to 2 px off for ScanNet, or normalized: they are in shares"
+        " of the sides, whatever the size",
+        choices=("per_axis", "openmask3d", "normalized"),
+    )
+    pose: str = setting(
+        POSES[0], "what pose/N.txt holds: map_from_camera, or its inverse", choices=POSES
+    )
+    camera_axes: str = setting(
+        "optical", "axes of the camera in the poses. optical: x right, y down, z forward; opengl:"
+        " x right, y up, z backward (Blender, ARKit); ros: x forward, y left, z up", choices=AXES,
+    )
+    pose_units_per_m: float = setting(
+        1.0, "units per meter of the poses (1: meters, 1000: millimeters)", low=1e-3, high=1e6
+    )
+    depth_along: str = setting(
+        "axis", "depth is measured along the optical axis, or along the ray of the pixel (Isaac:"
+        " distance_to_camera, Hypersim)", choices=DEPTHS,
     )
     cloud_file: str = setting("", "reconstruction to use; empty: scene.ply or the only .ply")
     cloud_units_per_m: float = setting(
@@ -124,11 +148,16 @@ class FolderSource:
         return len(self._numbers)
 
     def __iter__(self) -> Iterator[Frame]:
+        return self.pick(range(len(self)))
+
+    def pick(self, places: Iterable[int]) -> Iterator[Frame]:
+        """Only the frames at these places among all that are listed, in ascending order."""
         self.skipped.reasons.clear()
         ahead: deque[Future[Frame | str]] = deque()
         with ThreadPoolExecutor(WORKERS) as pool:
             try:
-                for number in self._numbers:
+                for place in places:
+                    number = self._numbers[place]
                     ahead.append(pool.submit(self._read, number))
                     if len(ahead) > READ_AHEAD:
                         yield from self._usable(ahead.popleft())
@@ -136,6 +165,11 @@ class FolderSource:
                     yield from self._usable(ahead.popleft())
             finally:
                 pool.shutdown(cancel_futures=True)
+
+    @property
+    def color_size(self) -> Size:
+        """Width and height of the color images."""
+        return self._color_size
 
     def cloud(self) -> Cloud | None:
         """The vertices of the scene's .ply, or None where there is none. Raises SourceError.
@@ -169,7 +203,10 @@ class FolderSource:
                 return f"{kind} missing"
         color, depth, pose = (files[number] for files in self._files.values())
         try:
-            map_from_camera = camera_pose(read_matrix(pose, {(4, 4)}))
+            given = self._settings
+            map_from_camera = optical_pose(
+                read_matrix(pose, {(4, 4)}), given.pose, given.camera_axes, given.pose_units_per_m
+            )
         except InputError:
             return "pose invalid"
         try:
@@ -185,6 +222,8 @@ class FolderSource:
         if rgb.shape[1::-1] != self._color_size or depth_m.shape != (height, width):
             return "size differs"
         rgb = resize_color(rgb, width, height)
+        if self._settings.depth_along == "ray":
+            depth_m = depth_of_ray(depth_m, self._intrinsics)
         stamp_ns = round(number * NS_PER_S / self._rate_hz)
         return Frame(rgb, depth_m, self._intrinsics, map_from_camera, stamp_ns)
 
@@ -224,12 +263,16 @@ class FolderSource:
         width = self._settings.intrinsics_width or own[0]
         height = self._settings.intrinsics_height or own[1]
         try:
-            given = Intrinsics.from_matrix(read_matrix(path, {(3, 3), (4, 4)}), width, height)
+            matrix = read_matrix(path, {(3, 3), (4, 4)})
+            if self._settings.intrinsics_scaling == "normalized":
+                return Intrinsics.from_shares(matrix, *self._depth_size)
+            given = Intrinsics.from_matrix(matrix, width, height)
             if not (0 < given.cx < width and 0 < given.cy < height):
-                raise InputError(
-                    f"expected the principal point within {width}x{height}, got "
+                raise PrincipalPointError(
+                    f"{path}: expected the principal point within {width}x{height}, got "
                     f"({given.cx:g}, {given.cy:g}); set intrinsics_width and intrinsics_height "
-                    "to the image size that the matrix is for"
+                    "to the image size that the matrix is for",
+                    given,
                 )
             if (width, height) == self._depth_size:
                 return given

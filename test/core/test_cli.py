@@ -232,7 +232,7 @@ def test_help_groups_the_commands_by_what_one_wants_to_do():
     listed = {title: [row.split()[0] for row in rows] for title, *rows in groups}
     assert listed == {
         "try it:": ["demo"],
-        "make a map and ask it:": ["run", "query", "embed"],
+        "make a map and ask it:": ["doctor", "run", "query", "embed"],
         "record, and play through the nodes:": ["synth", "bag", "replay"],
         "measure:": ["eval-masks", "eval-queries", "paper-tables", "bench"],
         "get and train networks:": ["models", "train-proposals"],

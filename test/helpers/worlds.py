@@ -33,16 +33,19 @@ def look_at(eye, target):
     return pose
 
 
-def tabletop(n_frames=12, width=160, height=120, arc_rad=2 * np.pi, boxes=None):
-    """``n_frames`` exact RGB-D frames around the table, 10 Hz; the names follow BOXES."""
+def tabletop(n_frames=12, width=160, height=120, arc_rad=2 * np.pi, boxes=None, sway_m=0.0):
+    """``n_frames`` exact RGB-D frames around the table, 10 Hz; the names follow BOXES.
+
+    sway_m: how far the camera, and what it looks at, leave the circle."""
     caster, palette = _world(boxes or BOXES)
     focal = 0.95 * width
     camera = Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
     frames = []
     for i in range(n_frames):
         angle = arc_rad * i / n_frames
-        eye = np.array([1.5 * np.cos(angle), 1.5 * np.sin(angle), 1.7])
-        frames.append(_render(caster, palette, camera, look_at(eye, [0, 0, 0.7]), i))
+        a, b, c = sway_m * np.sin(i * np.array([1.7, 2.3, 3.1]))
+        eye = np.array([(1.5 + a) * np.cos(angle), (1.5 + a) * np.sin(angle), 1.7 + b])
+        frames.append(_render(caster, palette, camera, look_at(eye, [b, c, 0.7 + c / 2]), i))
     return frames
 
 

@@ -1,0 +1,60 @@
+"""``om3d doctor SCENE_OR_BAG``: say what is wrong with an input, and what mends it.
+
+The exit status is 0 if nothing is, 1 if something is, 2 if the input cannot be opened.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from om3d_core.commands.console import settings_from
+from om3d_core.commands.source import add_source_flags
+from om3d_core.data.text import printable
+from om3d_core.doctor.findings import Examination
+from om3d_core.doctor.scene import examine_scene
+from om3d_core.files import write_atomically
+from om3d_core.sources.settings import SourceSettings
+from om3d_core.streams.settings import RecordedStreamSettings
+
+EXIT_FAULTS = 1
+
+
+def main(argv: Sequence[str]) -> int:
+    """Examine a recorded scene or bag."""
+    parser = argparse.ArgumentParser("om3d doctor", description=__doc__)
+    add_source_flags(parser)
+    add_report_flags(parser)
+    args = parser.parse_args(argv)
+    found = examine_scene(
+        args.scene,
+        settings_from(args, SourceSettings),
+        settings_from(args, RecordedStreamSettings),
+    )
+    return report(str(args.scene), found, args.json)
+
+
+def add_report_flags(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` where else to write what is found."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings as JSON too")
+
+
+def report(name: str, found: Examination, json_file: Path | None) -> int:
+    """Print what was found about ``name``, write it if asked; returns the exit status."""
+    count = len(found.findings)
+    print(f"{name}: {f'{count} fault' + 's' * (count > 1) if count else 'no fault found'}")
+    for finding in found.findings:
+        print(printable(f"  {finding.kind}: {finding.said}"))
+        for label, text in (
+            ("evidence", finding.evidence), ("cure", finding.cure), ("flag", finding.flag)
+        ):
+            if text:
+                print(printable(f"    {label:<9}{text}"))
+    for text in found.told:
+        print(printable(f"  {text}"))
+    if json_file is not None:
+        text = json.dumps({"input": name, **found.as_dict()}, indent=2)
+        write_atomically(json_file, f"{text}\n".encode())
+    return EXIT_FAULTS if count else 0

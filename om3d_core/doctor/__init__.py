@@ -1,0 +1,1 @@
+"""What is wrong with an input, with its evidence and its cure."""

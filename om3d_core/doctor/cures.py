@@ -1,0 +1,184 @@
+"""What frames are often misread by, each with the change that would mend it.
+
+A new cure is one entry in :func:`cures`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from om3d_core.data.frame import Intrinsics
+from om3d_core.data.poses import inverse
+from om3d_core.doctor.agreement import Look
+from om3d_core.sources.conventions import AXES, depth_of_ray
+
+DEPTH_UNITS_PER_M = {
+    1000.0: "", 5000.0: " (TUM)", 6553.5: " (Replica of NICE-SLAM)", 4000.0: " (Matterport)",
+    10000.0: "", 256.0: " (KITTI)", 100.0: "", 1.0: "",
+}
+MEDIAN_RANGE_M = 0.15, 15.0
+MILLI, CENTI = 1000.0, 100.0
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the frames were read with: units of depth a meter, and the size of the color images,
+    which the intrinsics were taken for; 0 where it is not known."""
+
+    depth_units_per_m: float = 1000.0
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True)
+class Cure:
+    """A change of frames: ``apply`` leaves their number and order.
+
+    said: what is wrong if it helps. remedy: what to do about it. folder, stream: the flags of
+    ``om3d run`` for folders, and those for bags, which are the parameters of nodes as well; empty
+    where there are none. rescales: a change of scale, by which a fixed tolerance would grow.
+    """
+
+    kind: str
+    said: str
+    apply: Callable[[Look], Look]
+    remedy: str
+    folder: str = ""
+    stream: str = ""
+    rescales: bool = False
+
+    def then(self, other: Cure) -> Cure:
+        """Both changes, this one first."""
+        return Cure(
+            f"{self.kind}, {other.kind}",
+            f"{self.said}, and {other.said}",
+            lambda look: other.apply(self.apply(look)),
+            f"{self.remedy}, and {other.remedy}",
+            f"{self.folder} {other.folder}" if self.folder and other.folder else "",
+            f"{self.stream} {other.stream}" if self.stream and other.stream else "",
+            self.rescales or other.rescales,
+        )
+
+
+def cures(looks: Sequence[Look], given: Given) -> tuple[list[Cure], list[Cure]]:
+    """What may mend these frames: changes of how poses are meant, and of all else."""
+    turned = [
+        Cure("pose axes", f"the camera's axes are {said}",
+             partial(_turned, axes=axes),
+             "turn them to x right, y down, z forward", f"--folder.camera_axes {axes}")
+        for axes, said in (
+            ("opengl", "those of OpenGL, Blender and ARKit (y up, z backward)"),
+            ("ros", "those of a body (x forward, y left, z up)"),
+        )
+    ]  # fmt: skip
+    inverted = Cure(
+        "pose inverse", "the poses are camera_from_map, the inverse of map_from_camera", _inverted,
+        "invert them", "--folder.pose camera_from_map",
+    )
+    meant = [inverted, *turned, *(inverted.then(turn) for turn in turned)]
+    return meant, [*_depth_cures(given), *_unit_cures(), *_intrinsics_cures(looks, given)]
+
+
+def _depth_cures(given: Given) -> list[Cure]:
+    found = [
+        Cure("depth units", f"depth has {units:g} units a meter{whose}",
+             partial(_deeper, factor=given.depth_units_per_m / units),
+             f"divide it by {units:g}", f"--depth.units_per_m {units:g}",
+             f"--depth.units_per_m {units:g}", rescales=True)
+        for units, whose in DEPTH_UNITS_PER_M.items()
+        if abs(units / given.depth_units_per_m - 1) > 1e-3
+    ]  # fmt: skip
+    found.append(Cure(
+        "depth along ray", "depth is the distance along the ray of a pixel, not along the axis",
+        lambda look: replace(look, depth=depth_of_ray(look.depth, look.intrinsics)),
+        "project it onto the axis (Isaac: record distance_to_image_plane)",
+        "--folder.depth_along ray",
+    ))
+    return found
+
+
+def _unit_cures() -> list[Cure]:
+    return [
+        Cure("pose units", f"the poses are in {said}",
+             partial(_scaled, units_per_m=units), f"divide their translations by {units:g}",
+             f"--folder.pose_units_per_m {units:g}", rescales=True)
+        for units, said in ((MILLI, "millimeters"), (CENTI, "centimeters"))
+    ]  # fmt: skip
+
+
+def _intrinsics_cures(looks: Sequence[Look], given: Given) -> list[Cure]:
+    k = looks[0].intrinsics
+    wide, high = 2 * (k.cx + 0.5) / k.width, 2 * (k.cy + 0.5) / k.height
+    width, height = round(wide * given.width), round(high * given.height)
+    sizes = f"--folder.intrinsics_width {width} --folder.intrinsics_height {height}"
+    found = []
+    if k.cx < 0.02 * k.width and k.fx < 0.05 * k.width:
+        found.append(Cure(
+            "intrinsics", "the intrinsics are in shares of the image's sides",
+            lambda look: replace(look, intrinsics=_normalized(look.intrinsics, given)),
+            "multiply them by the sides", "--folder.intrinsics_scaling normalized",
+        ))
+    elif abs(wide - 1) > 0.1 or abs(high - 1) > 0.1:
+        found.append(Cure(
+            "intrinsics", f"the intrinsics are for images of {wide:.2f} times the width and "
+            f"{high:.2f} times the height",
+            lambda look: replace(look, intrinsics=_centered(look.intrinsics)),
+            "scale them to the images", sizes if width else "",
+        ))
+    if abs(k.fx / k.fy - 1) > 0.05:
+        found += [Cure(
+            "registration", "color and depth have another aspect: depth is not registered to "
+            "color, whose intrinsics do not hold for it",
+            partial(_squared, along=along),
+            "record depth aligned to color (realsense: align_depth.enable)",
+        ) for along in ("fx", "fy")]
+    return found
+
+
+def _deeper(look: Look, factor: float) -> Look:
+    return replace(look, depth=look.depth * np.float32(factor))
+
+
+def _turned(look: Look, axes: str) -> Look:
+    return replace(look, map_from_camera=look.map_from_camera @ AXES[axes])
+
+
+def _inverted(look: Look) -> Look:
+    return replace(look, map_from_camera=inverse(look.map_from_camera))
+
+
+def _scaled(look: Look, units_per_m: float) -> Look:
+    pose = look.map_from_camera.copy()
+    pose[:3, 3] /= units_per_m
+    return replace(look, map_from_camera=pose)
+
+
+def _normalized(k: Intrinsics, given: Given) -> Intrinsics:
+    """Of shares that were taken for pixels of the color images."""
+    across, down = given.width or k.width, given.height or k.height
+    cx, cy = (k.cx + 0.5) * across / k.width - 0.5, (k.cy + 0.5) * down / k.height - 0.5
+    return Intrinsics(
+        k.fx * across, k.fy * down, cx * k.width - 0.5, cy * k.height - 0.5, k.width, k.height
+    )
+
+
+def _centered(k: Intrinsics) -> Intrinsics:
+    wide, high = 2 * (k.cx + 0.5) / k.width, 2 * (k.cy + 0.5) / k.height
+    return Intrinsics(
+        k.fx / wide, k.fy / high, (k.width - 1) / 2, (k.height - 1) / 2, k.width, k.height
+    )
+
+
+def _squared(look: Look, along: str) -> Look:
+    """Square pixels about the middle of the image, which color shows less or more of."""
+    k = look.intrinsics
+    x, y = (k.width - 1) / 2, (k.height - 1) / 2
+    if along == "fx":
+        k = replace(k, fy=k.fx, cy=y + (k.cy - y) * k.fx / k.fy)
+    else:
+        k = replace(k, fx=k.fy, cx=x + (k.cx - x) * k.fy / k.fx)
+    return replace(look, intrinsics=k)

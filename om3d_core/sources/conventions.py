@@ -1,0 +1,45 @@
+"""Poses, depth and intrinsics as others write them, brought to what a Frame has."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.data.frame import Intrinsics, check_near
+from om3d_core.data.poses import Transform, inverse, nearest_rigid
+
+POSES = ("map_from_camera", "camera_from_map")
+AXES = {
+    "optical": np.eye(4),
+    "opengl": np.diag([1.0, -1.0, -1.0, 1.0]),
+    "ros": np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]], np.float64),
+}
+"""``own_from_optical``, by what the axes of a camera are: x right, y down, z forward; x right, y
+up, z backward (OpenGL, Blender, ARKit); x forward, y left, z up (a body, REP 103)."""
+DEPTHS = ("axis", "ray")
+
+
+def optical_pose(
+    stored: Transform, kind: str = POSES[0], axes: str = "optical", units_per_m: float = 1.0
+) -> Transform:
+    """map_from_camera (4, 4) of optical axes, in meters, of a pose as it is stored.
+
+    kind: one of :data:`POSES`. axes: a key of :data:`AXES`. Raises :class:`InputError` for one
+    that is not rigid, or too far off.
+    """
+    pose = nearest_rigid(stored)
+    pose[:3, 3] /= units_per_m
+    if kind == "camera_from_map":
+        pose = inverse(pose)
+    pose = np.asarray(pose @ AXES[axes], np.float64)
+    check_near(pose)
+    return pose
+
+
+def depth_of_ray(
+    distance: npt.NDArray[np.float32], intrinsics: Intrinsics
+) -> npt.NDArray[np.float32]:
+    """Depth (H, W) along the optical axis, of distances (H, W) along the rays of the pixels."""
+    x = (np.arange(intrinsics.width) - intrinsics.cx) / intrinsics.fx
+    y = (np.arange(intrinsics.height) - intrinsics.cy) / intrinsics.fy
+    return (distance / np.sqrt(1 + x**2 + y[:, None] ** 2)).astype(np.float32)

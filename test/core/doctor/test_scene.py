@@ -1,0 +1,149 @@
+"""Rooms spoiled as people's recordings are: what is said, and that its flag mends it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from om3d_core.commands import doctor
+from om3d_core.doctor.scene import examine_scene
+from om3d_core.errors import SourceError
+
+OPENGL = np.diag([1.0, -1, -1, 1])
+BODY = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]])
+
+
+def times(factor):
+    def apply(depth):
+        return np.clip(np.rint(depth * float(factor)), 0, 65535).astype(np.uint16)
+
+    return apply
+
+
+def along_ray(depth):
+    y, x = (np.mgrid[:120, :160] - [[[59.5]], [[79.5]]]) / 152
+    return np.clip(depth * np.sqrt(1 + x**2 + y**2), 0, 65535).astype(np.uint16)
+
+
+def in_millimeters(pose):
+    return np.vstack([pose[:3] * [1, 1, 1, 1000], pose[3:]])
+
+
+SPOILED = {
+    "depth of TUM": ({"depth": times(5)}, "depth units", "--depth.units_per_m 5000"),
+    "depth of Replica": ({"depth": times(6.5535)}, "depth units", "--depth.units_per_m 6553.5"),
+    "inverse": ({"pose": np.linalg.inv}, "pose inverse", "--folder.pose camera_from_map"),
+    "OpenGL": ({"pose": lambda m: m @ OPENGL}, "pose axes", "--folder.camera_axes opengl"),
+    "body": (
+        {"pose": lambda m: m @ np.linalg.inv(BODY)}, "pose axes", "--folder.camera_axes ros"
+    ),
+    "millimeters": ({"pose": in_millimeters}, "pose units", "--folder.pose_units_per_m 1000"),
+    "along the ray": ({"depth": along_ray}, "depth along ray", "--folder.depth_along ray"),
+    "inverse of OpenGL": (
+        {"pose": lambda m: np.linalg.inv(m @ OPENGL)}, "pose inverse, pose axes",
+        "--folder.pose camera_from_map --folder.camera_axes opengl",
+    ),
+    "inverse, depth of TUM": (
+        {"pose": np.linalg.inv, "depth": times(5)}, "pose inverse, depth units",
+        "--folder.pose camera_from_map --depth.units_per_m 5000",
+    ),
+    "intrinsics of large images": (
+        {"k": lambda k: np.diag([4.05, 4.03, 1]) @ k}, "intrinsics",
+        "--folder.intrinsics_width 645 --folder.intrinsics_height 481",
+    ),
+    "intrinsics of small images": (
+        {"k": lambda k: np.diag([0.5, 0.5, 1]) @ k}, "intrinsics",
+        "--folder.intrinsics_width 80 --folder.intrinsics_height 60",
+    ),
+    "intrinsics in shares": (
+        {"k": lambda k: np.diag([1 / 160, 1 / 120, 1]) @ k}, "intrinsics",
+        "--folder.intrinsics_scaling normalized",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_the_fault_is_named_and_its_flag_mends_it(spoiled, name, capsys):
+    how, kind, flag = SPOILED[name]
+    folder = spoiled(**how)
+    (finding,) = examine_scene(folder).findings
+    assert (finding.kind, finding.flag) == (kind, flag)
+    assert finding.cure
+    assert doctor.main([str(folder), *finding.flag.split()]) == 0
+    assert "no fault found" in capsys.readouterr().out
+
+
+def test_a_healthy_room_has_none(room):
+    found = examine_scene(room)
+    assert not found.findings
+    assert any(text.startswith("frames agree: 0.") for text in found.told)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_few_frames_are_no_fault(spoiled, count):
+    found = examine_scene(spoiled(numbers=range(count)))
+    assert not found.findings
+    assert "agree" in found.told[-1]
+
+
+def test_color_of_another_aspect(spoiled):
+    found = examine_scene(spoiled(
+        color=lambda c: cv2.resize(c, (320, 240))[30:210],
+        k=lambda k: np.array([[2, 0, 0.5], [0, 2, -29.5], [0, 0, 1]]) @ k,
+    ))
+    (finding,) = found.findings
+    assert finding.kind == "registration" and "aligned" in finding.cure and not finding.flag
+
+
+def test_no_depth(spoiled):
+    (finding,) = examine_scene(spoiled(depth=np.zeros_like)).findings
+    assert (finding.kind, finding.flag) == ("no depth", "--depth.units_per_m")
+
+
+def test_poses_that_are_all_the_same(spoiled):
+    (finding,) = examine_scene(spoiled(pose=lambda m: np.eye(4))).findings
+    assert finding.kind == "static poses"
+
+
+def test_poses_of_no_known_fault(spoiled):
+    rng = np.random.default_rng(0)
+
+    def shaken(pose):
+        pose[:3, 3] += rng.normal(0, 0.5, 3)
+        return pose
+
+    (finding,) = examine_scene(spoiled(pose=shaken)).findings
+    assert finding.kind == "agreement" and not finding.flag
+
+
+def test_poses_that_no_frame_takes(spoiled):
+    found = examine_scene(spoiled(pose=lambda m: m * np.nan))
+    assert [f.kind for f in found.findings] == ["frames skipped"]
+    assert "pose invalid: 14" in found.findings[0].evidence
+
+
+def test_what_is_no_scene_is_refused(tmp_path):
+    with pytest.raises(SourceError, match="an empty folder"):
+        examine_scene(tmp_path)
+
+
+def test_the_exit_status_and_the_json_tell_of_faults(spoiled, tmp_path, capsys):
+    from om3d_core.files import read_json
+
+    folder, out = spoiled(pose=np.linalg.inv), tmp_path / "found.json"
+    assert doctor.main([str(folder), "--json", str(out)]) == 1
+    shown = capsys.readouterr().out
+    assert "1 fault" in shown and "--folder.pose camera_from_map" in shown
+    (finding,) = read_json(out)["findings"]
+    assert set(finding) == {"kind", "said", "evidence", "cure", "flag"}
+    assert finding["kind"] == "pose inverse"
+
+
+def test_a_real_clip_has_no_fault(shared_data):
+    folder = shared_data / "data" / "redkitchen"
+    if not folder.is_dir():
+        pytest.skip(f"needs {folder}")
+    found = examine_scene(folder)
+    assert not found.findings
+    assert any(text.startswith("frames agree") for text in found.told)
