@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import cast
 
 from om3d_core.data.frame import Frame
+from om3d_core.doctor.bag import examine_bag
 from om3d_core.doctor.cures import Given
 from om3d_core.doctor.findings import Examination, Finding
 from om3d_core.doctor.frames import TO_FOLDER, examine, sample
+from om3d_core.sources.bag.source import RosbagSettings, RosbagSource
 from om3d_core.sources.base import Picking, Source
 from om3d_core.sources.folder import FolderSettings, FolderSource, PrincipalPointError
 from om3d_core.sources.open import open_source
@@ -31,6 +33,8 @@ def examine_scene(
     to mend it.
     """
     settings = settings or SourceSettings()
+    if RosbagSource.recognizes(Path(path)):
+        return examine_bag(path, cast(RosbagSettings, settings["bag"]), streams)
     try:
         return examine_source(open_source(path, settings, streams), streams)
     except PrincipalPointError as error:

@@ -27,6 +27,8 @@ class PoseRecorder:
         self.tree = TransformTree(partial(RecordedMotion, tolerance_ns, gap_ns))
         self.frame = map_frame.lstrip("/")
         """The frame that poses are in: the map frame, or the frame that odometry names."""
+        self.unmounted = ""
+        """The frame whose poses :meth:`lookup` took for the camera's for want of a transform."""
         self._motion = RecordedMotion(tolerance_ns, gap_ns)
         self._named: tuple[str, str] | None = None
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
+from om3d_core.data.poses import NS_PER_S
 from om3d_core.errors import InputError, SourceError
 from om3d_core.files import read_yaml
 from om3d_core.sources.bag.mcap_check import (
@@ -90,25 +91,37 @@ class BagReader:
             counts[key] = counts.get(key, 0) + link.msgcount
         return [Topic(name, kind, count) for (name, kind), count in sorted(counts.items())]
 
-    def messages(self, topics: set[str]) -> Iterator[Message]:
-        """The messages of some topics in order of recording.
+    @property
+    def duration_s(self) -> float:
+        """Time from the first message to the last, by when they were recorded."""
+        return float(self._reader.duration) * 1e-9
+
+    @property
+    def n_bytes(self) -> int:
+        """The size of all storage files."""
+        return sum(file.stat().st_size for file in self._files)
+
+    def messages(self, topics: set[str], duration_s: float = 0.0) -> Iterator[Message]:
+        """The messages of some topics in order of recording, of the first seconds or of all.
 
         A single message that cannot be deserialized has None as its body.
         """
-        for recorded in self.recorded(topics):
+        for recorded in self.recorded(topics, duration_s):
             yield Message(recorded.topic, self._deserialize(recorded.raw, recorded.msgtype))
 
-    def recorded(self, topics: set[str]) -> Iterator[Recorded]:
+    def recorded(self, topics: set[str], duration_s: float = 0.0) -> Iterator[Recorded]:
         """The messages of some topics in order of recording, not deserialized.
 
-        A message that cannot be inflated is empty.
+        duration_s: only what was recorded in the first seconds; 0 is all. A message that cannot
+        be inflated is empty.
         """
         links = [link for link in self._connections if link.topic in topics]
         if not links:
             return
         self._stored = self._unpacked = 0
         with self._guarded("cannot be read"):
-            for link, stamp_ns, raw in self._reader.messages(connections=links):
+            end_ns = self._reader.start_time + round(duration_s * NS_PER_S) if duration_s else None
+            for link, stamp_ns, raw in self._reader.messages(connections=links, stop=end_ns):
                 data = self._inflate(memoryview(raw).tobytes())
                 yield Recorded(link.topic, link.msgtype, stamp_ns, data)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from om3d_core.formats.cloud_fields import unpack_cloud
 from om3d_core.formats.registration import register
 from om3d_core.settings import Settings, setting
 from om3d_core.sources.bag.images import color_of, depth_of, depth_size_of
-from om3d_core.sources.bag.plan import UNREADABLE, collect, plan_frames
+from om3d_core.sources.bag.plan import UNREADABLE, Plan, collect, plan_frames
 from om3d_core.sources.bag.poses import PoseRecorder, stamp_of
 from om3d_core.sources.bag.reader import STORAGES, BagReader
 from om3d_core.sources.bag.topics import (
@@ -47,6 +47,10 @@ class RosbagSettings(Settings):
     pose_topic: str = setting("", "Odometry or PoseStamped")
     cloud_topic: str = setting("", "PointCloud2 of the reconstruction")
     step: int = setting(1, "use every step-th color image", low=1)
+    duration_s: float = setting(
+        0.0, "seconds of the recording that are read, from its first message; 0: all", low=0.0,
+        high=1e6,
+    )
 
 
 @dataclass
@@ -121,10 +125,40 @@ class RosbagSource:
     def __iter__(self) -> Iterator[Frame]:
         self.skipped.reasons.clear()
         self.skipped.reasons.update(self._plan.lost)
-        frames, topics = self._plan.frames, (self._topics.color, self._topics.depth)
-        done = 0
+        yield from self._frames(self._plan.frames)
+
+    def pick(self, places: Iterable[int]) -> Iterator[Frame]:
+        """Only the frames at these places among those of :attr:`plan`, in ascending order; places
+        beyond are passed over."""
+        self.skipped.reasons.clear()
+        frames = self._plan.frames
+        yield from self._frames([frames[place] for place in places if place < len(frames)])
+
+    @property
+    def plan(self) -> Plan:
+        """Which color images become frames, and why the others do not."""
+        return self._plan
+
+    @property
+    def topics(self) -> TopicNames:
+        """The topics that are read."""
+        return self._topics
+
+    @property
+    def unmounted(self) -> str:
+        """The frame whose poses are taken for the camera's because no transform connects them,
+        empty where there is none."""
+        return self._recorder.unmounted
+
+    def _frames(self, frames: Sequence[Posed[int]]) -> Iterator[Frame]:
+        if not frames:
+            return
+        topics, done = (self._topics.color, self._topics.depth), 0
         with closing(BagReader(self._path)) as reader:
-            messages = ((topics.index(m.topic), m.body) for m in reader.messages(set(topics)))
+            messages = (
+                (topics.index(m.topic), m.body)
+                for m in reader.messages(set(topics), self._settings.duration_s)
+            )
             for posed, bodies in collect(frames, messages, self._streams.sync.capacity):
                 done += 1
                 if bodies is None:
@@ -178,7 +212,8 @@ class RosbagSource:
         topics = self._topics
         rectified = self._streams.lens.are_rectified(topics.color)
         used = {topics.color, topics.depth, topics.info, topics.pose, topics.depth_info}
-        for topic, body in reader.messages((used | transforms) - {""}):
+        used = (used | transforms) - {""}
+        for topic, body in reader.messages(used, self._settings.duration_s):
             if topic == topics.color:
                 recording.color_ns.append(UNREADABLE if body is None else stamp_of(body.header))
                 if body is not None and not recording.camera_frame:

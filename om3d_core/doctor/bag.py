@@ -1,0 +1,266 @@
+"""A bag: its topics, their stamps and frames, then its frames held against each other."""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from om3d_core.data.frame import Intrinsics
+from om3d_core.doctor.cures import Given
+from om3d_core.doctor.findings import Examination, Finding
+from om3d_core.doctor.frames import TO_STREAM, examine, sample
+from om3d_core.doctor.topics import (
+    Heard,
+    bridging_slop_s,
+    misnamed,
+    out_of_step,
+    rates,
+    uncovered,
+    unregistered,
+)
+from om3d_core.errors import InputError, SourceError
+from om3d_core.formats.calibration import Calibration
+from om3d_core.sources.bag.plan import Plan
+from om3d_core.sources.bag.reader import BagReader, Topic
+from om3d_core.sources.bag.source import RosbagSettings, RosbagSource
+from om3d_core.sources.bag.topics import (
+    CAMERA_INFO,
+    COMPRESSED_IMAGE,
+    IMAGE,
+    POINT_CLOUD,
+    POSES,
+    TopicNames,
+    choose_topics,
+)
+from om3d_core.streams.settings import RecordedStreamSettings
+
+MOST_BYTES = 1 << 30
+MOST_LOST = 0.5
+MILLIMETERS = 100.0
+TYPES = {
+    "color": {IMAGE, COMPRESSED_IMAGE},
+    "depth": {IMAGE, COMPRESSED_IMAGE},
+    "info": {CAMERA_INFO},
+    "pose": set(POSES.values()),
+    "cloud": {POINT_CLOUD},
+}
+CURES = {
+    "depth missing": "--sync.slop_s",
+    "pose missing": "--map_frame, --pose.source, --pose.max_gap_s",
+}
+
+
+def examine_bag(
+    path: Path, settings: RosbagSettings | None = None,
+    streams: RecordedStreamSettings | None = None,
+) -> Examination:
+    """What is wrong with a bag, read with these settings; of a large one the first GiB is read.
+
+    Raises SourceError for what is no bag or is damaged.
+    """
+    settings, streams = settings or RosbagSettings(), streams or RecordedStreamSettings()
+    with closing(BagReader(path)) as reader:
+        topics = reader.topics
+        settings, found = _shortened(reader, settings)
+        wrong, settings = _names(topics, settings)
+        found += Examination(tuple(wrong))
+        try:
+            names = _chosen(topics, settings, streams)
+        except SourceError as error:
+            return found + Examination((Finding(
+                "topics", "a topic that is needed is not in the bag, or not the only one",
+                str(error), "record it, or name it",
+                "--bag.color_topic, --bag.depth_topic, --bag.info_topic, --bag.pose_topic",
+            ),))  # fmt: skip
+        heard = _listen(reader, names, topics, settings.duration_s)
+    wrong_streams = _streams(heard, names, streams)
+    return found + wrong_streams + _frames(
+        path, settings, _bridged(heard, names, streams), heard, bool(wrong_streams.findings)
+    )
+
+
+@dataclass
+class _Notes:
+    """What one pass over a bag leaves."""
+
+    stamps: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    frames: dict[str, str] = field(default_factory=dict)
+    infos: dict[str, Intrinsics] = field(default_factory=dict)
+    far: float = 0.0
+
+    def of(self, topic: str) -> Heard:
+        stamps = np.array(self.stamps.get(topic, []), np.int64)
+        return Heard(topic, stamps, self.frames.get(topic, ""))
+
+
+def _shortened(
+    reader: BagReader, settings: RosbagSettings
+) -> tuple[RosbagSettings, Examination]:
+    size, duration_s = reader.n_bytes, settings.duration_s or reader.duration_s
+    share = MOST_BYTES / max(size, 1) * reader.duration_s
+    if size <= MOST_BYTES or share >= duration_s:
+        return settings, Examination()
+    told = f"only the first {share:.0f} s of {reader.duration_s:.0f} s are judged"
+    return replace(settings, duration_s=share), Examination(told=(told,))
+
+
+def _names(
+    topics: list[Topic], settings: RosbagSettings
+) -> tuple[list[Finding], RosbagSettings]:
+    """Findings of topics that were named and do not exist; the settings without their names."""
+    given = {kind: getattr(settings, f"{kind}_topic") for kind in TYPES}
+    given = {kind: name for kind, name in given.items() if name}
+    counts = {topic.name: topic.messages for topic in topics}
+    alike = {
+        kind: [t.name for t in topics if t.msgtype in TYPES[kind] and t.messages]
+        for kind in TYPES
+    }  # fmt: skip
+    flags = {kind: f"--bag.{kind}_topic {{}}" for kind in TYPES}
+    wrong = misnamed(given, counts, flags, alike)
+    unknown = {f"{kind}_topic": "" for kind, name in given.items() if not counts.get(name)}
+    return wrong, replace(settings, **unknown)  # type: ignore[arg-type]
+
+
+def _chosen(
+    topics: list[Topic], settings: RosbagSettings, streams: RecordedStreamSettings
+) -> TopicNames:
+    given = TopicNames(*(getattr(settings, f"{kind}_topic") for kind in TopicNames._fields))
+    return choose_topics(topics, given, streams.pose.source)
+
+
+def _listen(
+    reader: BagReader, names: TopicNames, topics: list[Topic], duration_s: float
+) -> _Notes:
+    """Stamps and frames of the topics that make frames, and the calibration of each camera."""
+    infos = {topic.name for topic in topics if topic.msgtype == CAMERA_INFO}
+    wanted = {name for name in names[:4] if name} | infos
+    notes = _Notes()
+    for message in reader.recorded(wanted, duration_s):
+        header = _header(message.raw)
+        if header is None:
+            continue
+        notes.stamps[message.topic].append(header[0])
+        notes.frames.setdefault(message.topic, header[1])
+    for topic, body in reader.messages(infos, duration_s):
+        if topic not in notes.infos and body is not None:
+            try:
+                notes.infos[topic] = Calibration.of_info(body, False).intrinsics
+            except (InputError, ValueError):
+                continue
+        if len(notes.infos) == len(infos):
+            break
+    first = next(reader.messages({names.depth}, duration_s), None)
+    notes.far = 0.0 if first is None else _median_float(first.body)
+    return notes
+
+
+def _streams(notes: _Notes, names: TopicNames, streams: RecordedStreamSettings) -> Examination:
+    color, depth = notes.of(names.color), notes.of(names.depth)
+    own = _sibling(names.depth, notes.infos)
+    found = [
+        out_of_step(color, depth, "depth", streams.sync.slop_s),
+        unregistered(
+            color, depth, notes.infos.get(names.info),
+            notes.infos.get(own) if own != names.info else None,
+        ),
+    ]
+    heard = [notes.of(name) for name in names[:4] if name]
+    return Examination(tuple(filter(None, found)), (rates(heard),))
+
+
+def _bridged(
+    notes: _Notes, names: TopicNames, streams: RecordedStreamSettings
+) -> RecordedStreamSettings:
+    """The settings by which images are paired whose stamps are out of step, to judge the rest."""
+    color, depth = notes.of(names.color), notes.of(names.depth)
+    if out_of_step(color, depth, "depth", streams.sync.slop_s) is None:
+        return streams
+    slop_s = bridging_slop_s(color, depth) or streams.sync.slop_s
+    return replace(streams, sync=replace(streams.sync, slop_s=slop_s))
+
+
+def _frames(
+    path: Path, settings: RosbagSettings, streams: RecordedStreamSettings, notes: _Notes,
+    explained: bool,
+) -> Examination:
+    """What is wrong with the frames; ``explained``: why some are none is said already."""
+    try:
+        source = RosbagSource(path, settings, streams)
+    except SourceError as error:
+        return Examination((Finding("no frames", "no frame can be made", str(error)),))
+    plan, found = source.plan, Examination()
+    if source.unmounted:
+        found += Examination((Finding(
+            "mount", f"poses are of {source.unmounted!r} and are taken for the camera's",
+            f"no transform leads from it to the frame of the images ({_first(notes.frames)})",
+            "record /tf_static, or publish the mount of the camera",
+        ),))  # fmt: skip
+    if not explained and sum(plan.lost.values()) > MOST_LOST * plan.listed:
+        found += Examination((_lost(plan, source.topics, streams, notes),))
+    size = notes.infos.get(source.topics.info)
+    given = Given(streams.depth.units_per_m, *((size.width, size.height) if size else (0, 0)))
+    judged = examine(source.pick(sample(len(plan.frames))), given, TO_STREAM)
+    if notes.far > MILLIMETERS and any(f.kind.endswith(" depth") for f in judged.findings):
+        judged = Examination((Finding(
+            "depth units", "depth of floating point is in millimeters, not meters",
+            f"median {notes.far:.0f}", "publish meters, or 16UC1 (REP 118)",
+        ),))  # fmt: skip
+    if source.skipped.total:
+        why = ", ".join(f"{reason}: {n}" for reason, n in source.skipped.reasons.items())
+        found += Examination((Finding("frames skipped", "frames cannot be read", why),))
+    return found + judged
+
+
+def _lost(
+    plan: Plan, names: TopicNames, streams: RecordedStreamSettings, notes: _Notes
+) -> Finding:
+    """Why most color images make no frame."""
+    if names.pose and plan.lost.get("pose missing"):
+        color, pose = notes.of(names.color), notes.of(names.pose)
+        late = uncovered(color, pose, streams.pose.tolerance_s, streams.pose.max_gap_s)
+        if late is not None:
+            return late
+    why = ", ".join(f"{reason}: {n}" for reason, n in plan.lost.items())
+    flags = [CURES[reason] for reason in plan.lost if reason in CURES]
+    lost = f"{sum(plan.lost.values())} of {plan.listed} color images make no frame"
+    return Finding("frames lost", lost, why, flag=", ".join(flags))
+
+
+def _header(raw: bytes) -> tuple[int, str] | None:
+    """Stamp and frame of a serialized message that begins with a header."""
+    if len(raw) < 16:
+        return None
+    sec, nanosec, length = struct.unpack_from("<iII" if raw[1] & 1 else ">iII", raw, 4)
+    frame = raw[16 : 16 + max(0, length - 1)].decode("utf-8", "replace")
+    return round(sec * 1_000_000_000 + nanosec), frame
+
+
+def _median_float(depth: Any) -> float:
+    """The median of a raw image of floating point, 0 for another."""
+    if getattr(depth, "encoding", "") != "32FC1" or depth.is_bigendian:
+        return 0.0
+    values = np.frombuffer(depth.data.tobytes()[: len(depth.data) // 4 * 4], "<f4")
+    values = values[np.isfinite(values) & (values > 0)]
+    return float(np.median(values)) if len(values) else 0.0
+
+
+def _sibling(topic: str, infos: Iterable[str]) -> str:
+    """The camera_info beside an image topic, empty where there is none."""
+    parents = {info.rpartition("/")[0]: info for info in infos}
+    base = topic
+    while "/" in base:
+        base = base.rpartition("/")[0]
+        if base in parents:
+            return parents[base]
+    return ""
+
+
+def _first(frames: dict[str, str]) -> str:
+    return next((frame for frame in frames.values() if frame), "unnamed")
