@@ -10,8 +10,11 @@ from om3d.msg import MapperStatus
 from om3d_core.mapping.state import MapperCounts
 from om3d_core.streams.assembler import StreamState
 from om3d_core.streams.usage import Window
+from om3d_ros.first_look import FirstLook
 from om3d_ros.node.diagnostics import Health, Latencies
 from om3d_ros.node.input_health import InputHealth
+from om3d_ros.node.inputs import Input
+from om3d_ros.node.settings import MapperNodeSettings
 
 RECENT = ("frames_dropped", "inputs_rejected", "refreshes_failed")
 
@@ -19,20 +22,28 @@ RECENT = ("frames_dropped", "inputs_rejected", "refreshes_failed")
 class MapperHealth:
     """Complaints of the last seconds, which end with their cause, and counters from the start.
 
-    inputs: of each camera, by name.
+    inputs: of each camera, by name. What is wrong with the first keyframes is told until the map
+    is cleared.
     """
 
-    def __init__(self, inputs: Mapping[str, InputHealth], latencies: Latencies):
-        self._inputs = inputs
+    def __init__(
+        self, inputs: Mapping[str, Mapping[str, Input]], settings: MapperNodeSettings,
+        latencies: Latencies,
+    ):
+        self._inputs = {
+            camera: InputHealth(of, settings.sync, camera) for camera, of in inputs.items()
+        }
         self._latencies = latencies
         self._recent = Window()
         self.last_error = ""
+        self.first_look = FirstLook(settings.depth.units_per_m)
 
     def clear(self) -> None:
         """Forget what was wrong until now."""
         self._recent = Window()
         for inputs in self._inputs.values():
             inputs.clear()
+        self.first_look.clear()
 
     def report(
         self, status: MapperStatus, mapped: MapperCounts, streams: Mapping[str, StreamState],
@@ -63,6 +74,7 @@ class MapperHealth:
             )
         if recent.change("inputs_rejected") + recent.change("refreshes_failed"):
             warnings["error"] = f"last error {recent}: {self.last_error}"
+        warnings |= self.first_look.complaints
         fields = [name for name in status.get_fields_and_field_types() if name != "header"]
         values: dict[str, object] = {"active": active}
         values |= {name: getattr(status, name) for name in fields}
@@ -77,4 +89,5 @@ class MapperHealth:
             if camera in self._inputs:
                 of_camera |= self._inputs[camera].values
             values |= {f"{camera} {name}".strip(): value for name, value in of_camera.items()}
+        values |= {"first keyframes": self.first_look.told}
         return Health({}, warnings, values | self._latencies.values())

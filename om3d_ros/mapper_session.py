@@ -31,7 +31,6 @@ from om3d_ros.mapper_cameras import Cameras
 from om3d_ros.mapper_health import MapperHealth
 from om3d_ros.mapper_status import Counts, Refreshed, to_status
 from om3d_ros.node.diagnostics import Health, Latencies
-from om3d_ros.node.input_health import InputHealth
 from om3d_ros.node.inputs import Input
 from om3d_ros.node.memory import give_back_now
 from om3d_ros.node.outcomes import MAX_MESSAGE, FrameError, InsufficientDataError, NoMapError
@@ -83,11 +82,7 @@ class MappingSession:
 
     def watch(self, inputs: Mapping[str, Mapping[str, Input]]) -> None:
         """Tell in :meth:`health` what is wrong with these inputs of each camera."""
-        sync = self._settings.sync
-        self._health = MapperHealth(
-            {camera: InputHealth(of, sync, camera) for camera, of in inputs.items()},
-            self.latencies,
-        )
+        self._health = MapperHealth(inputs, self._settings, self.latencies)
         color = next((of["color"].topic for of in inputs.values()), "")
         self._rectified = self._settings.lens.are_rectified(color)
 
@@ -215,6 +210,7 @@ class MappingSession:
     def _move_keyframes(self) -> None:
         self._intake.settled()
         moved = self._corrections.apply(self._mapper)
+        self._health.first_look.clear()
         self._logger.info(
             f"the localization jumped: {moved} keyframes were moved (pose.jump_m, pose.jump_rad)"
         )
@@ -229,6 +225,8 @@ class MappingSession:
         with self.latencies.measure("frame"):
             frame = images.to_frame(shot, self._settings.depth, self._rectified)
             kept = self._corrections.add(self._mapper, frame, shot.corrections)
+            if kept:
+                self._health.first_look.take(frame)
         with self._lock:
             self._counts.processed += 1
             self._counts.kept += kept

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, replace
+
+_FLAG = re.compile(r"--([\w.]+) ([^-\s]\S*)")
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,11 @@ class Finding:
         cure = f"; cure: {self.cure}" if self.cure else ""
         flag = f" ({self.flag})" if self.flag else ""
         return f"{self.kind}: {self.said}: {self.evidence}{cure}{flag}"
+
+
+    def for_node(self) -> Finding:
+        """With the flag as the parameter of a node."""
+        return replace(self, flag=_FLAG.sub(r"\1:=\2", self.flag).replace("--", ""))
 
 
 @dataclass(frozen=True)

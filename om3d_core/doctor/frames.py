@@ -51,10 +51,13 @@ def examine(
     named. A frame is let go of before the next is taken. Too few frames, or frames that show
     nothing in common, are no fault: that is told.
     """
-    looks = [Look.of(frame) for frame in frames]
+    return judge([Look.of(frame) for frame in frames], given or Given(), to)
+
+
+def judge(looks: Sequence[Look], given: Given, to: str) -> Examination:
+    """:func:`examine` of what is left of the frames."""
     if not looks:
         return Examination(told=("no frames to judge",))
-    given = given or Given()
     depth = _depth(looks)
     if depth.findings:
         return depth

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -12,7 +13,9 @@ from helpers.worlds import tabletop
 from om3d.action import Refresh
 from rclpy.action import ActionClient
 
+from om3d_core.data.poses import inverse
 from om3d_core.streams.usage import WINDOW_S
+from om3d_ros.first_look import ENOUGH
 from om3d_ros.replay.client import Client
 from om3d_ros.replay.processes import NodeProcess, Processes
 
@@ -102,3 +105,15 @@ def test_a_canceled_refresh_is_no_failure(robot):
         robot.wait(lambda: not robot.client.status.busy, "the end of the refresh")
     refreshes.destroy()
     assert robot.client.status.refreshes_failed == before
+
+
+def test_first_keyframes_that_contradict_each_other_are_told_until_a_clear(robot):
+    robot.clear()
+    assert "camera_from_map" not in robot.health.next("/mapper").message
+    robot.stream([
+        replace(frame, map_from_camera=inverse(frame.map_from_camera))
+        for frame in tabletop(ENOUGH + 2, sway_m=0.5)
+    ], shift_ns=300 * SECOND)
+    robot.wait(lambda: "camera_from_map" in robot.health.next("/mapper").message, "the finding")
+    robot.clear()
+    assert "camera_from_map" not in robot.health.next("/mapper").message

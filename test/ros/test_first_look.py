@@ -1,0 +1,54 @@
+"""The first keyframes are held against each other once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from helpers.worlds import tabletop
+
+from om3d_core.data.poses import inverse
+from om3d_ros.first_look import ENOUGH, FirstLook
+
+FRAMES = tabletop(ENOUGH + 2, sway_m=0.5)
+
+
+def inverted(frame):
+    return replace(frame, map_from_camera=inverse(frame.map_from_camera))
+
+
+def shown(frames, units=1000.0):
+    look = FirstLook(units)
+    for frame in frames:
+        look.take(frame)
+    return look
+
+
+def test_healthy_keyframes_are_no_complaint():
+    look = shown(FRAMES)
+    assert not look.complaints and "frames agree" in look.told
+
+
+def test_inverse_poses_are_told_until_cleared():
+    look = shown(map(inverted, FRAMES))
+    (text,) = look.complaints.values()
+    assert "camera_from_map" in text and "--" not in text
+    look.clear()
+    assert not look.complaints and look.told == "too few yet"
+
+
+def test_a_cure_names_the_parameter():
+    deep = [replace(frame, depth=frame.depth * 5) for frame in FRAMES]
+    (text,) = shown(deep).complaints.values()
+    assert "(depth.units_per_m:=5000)" in text
+
+
+def test_only_the_first_keyframes_are_judged():
+    look = shown(FRAMES[:ENOUGH])
+    told = look.told
+    for frame in map(inverted, FRAMES):
+        look.take(frame)
+    assert not look.complaints and look.told == told
+
+
+def test_few_keyframes_are_not_judged_yet():
+    assert shown(map(inverted, FRAMES[: ENOUGH - 1])).told == "too few yet"
