@@ -49,7 +49,9 @@ GROUPS = {
 }  # fmt: skip
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 # Commands that do more where the nodes can be imported.
-WITH_NODES = {"bench": "om3d_ros.commands.bench"}
+WITH_NODES = {
+    "bench": "om3d_ros.commands.bench", "doctor": "om3d_ros.commands.doctor",
+}  # fmt: skip
 EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
 
 

@@ -1,5 +1,8 @@
 """``om3d doctor SCENE_OR_BAG``: say what is wrong with an input, and what mends it.
 
+``om3d doctor --live`` listens to topics instead, where the nodes are installed; its --help says
+more.
+
 The exit status is 0 if nothing is, 1 if something is, 2 if the input cannot be opened.
 """
 
@@ -15,6 +18,7 @@ from om3d_core.commands.source import add_source_flags
 from om3d_core.data.text import printable
 from om3d_core.doctor.findings import Examination
 from om3d_core.doctor.scene import examine_scene
+from om3d_core.errors import Om3dError
 from om3d_core.files import write_atomically
 from om3d_core.sources.settings import SourceSettings
 from om3d_core.streams.settings import RecordedStreamSettings
@@ -24,6 +28,8 @@ EXIT_FAULTS = 1
 
 def main(argv: Sequence[str]) -> int:
     """Examine a recorded scene or bag."""
+    if "--live" in argv:
+        raise Om3dError("doctor --live needs ROS 2: source a workspace with om3d")
     parser = argparse.ArgumentParser("om3d doctor", description=__doc__)
     add_source_flags(parser)
     add_report_flags(parser)

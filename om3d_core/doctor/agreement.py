@@ -121,9 +121,20 @@ def is_static(looks: Sequence[Look]) -> bool:
     return float(distance.max()) < SAME_M and float(angle.max()) < SAME_RAD
 
 
+def is_still(looks: Sequence[Look]) -> bool:
+    """Whether the camera moves too little for frames to tell how they are meant."""
+    return bool(_still(*motions(looks), median_depth_m(looks)).all())
+
+
+def _still(
+    distance: npt.NDArray[np.float64], angle: npt.NDArray[np.float64], median_m: float
+) -> npt.NDArray[np.bool_]:
+    return (angle < STILL_RAD) & (distance < STILL_MEDIANS * median_m)
+
+
 def _neighbors(looks: Sequence[Look], median_m: float) -> list[list[int]]:
     distance, angle = motions(looks)
-    still = (angle < STILL_RAD) & (distance < STILL_MEDIANS * median_m)
+    still = _still(distance, angle, median_m)
     if still.all():
         still = np.eye(len(looks), dtype=bool)
     forward = np.stack([look.map_from_camera[:3, 2] for look in looks])

@@ -168,7 +168,7 @@ def _streams(notes: _Notes, names: TopicNames, streams: RecordedStreamSettings) 
         out_of_step(color, depth, "depth", streams.sync.slop_s),
         unregistered(
             color, depth, notes.infos.get(names.info),
-            notes.infos.get(own) if own != names.info else None,
+            notes.infos.get(own) if own != names.info else None, "--bag.depth_topic",
         ),
     ]
     heard = [notes.of(name) for name in names[:4] if name]

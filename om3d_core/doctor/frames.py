@@ -14,6 +14,7 @@ from om3d_core.doctor.agreement import (
     Look,
     agreement,
     is_static,
+    is_still,
     median_depth_m,
     motions,
 )
@@ -88,7 +89,8 @@ def _depth(looks: Sequence[Look]) -> Examination:
 def _agreement(
     looks: Sequence[Look], found: Agreement, given: Given, to: str
 ) -> Examination:
-    agree = Examination(told=(f"frames agree: {_shares(found)}",))
+    still = "; the camera hardly moves, which shows little" if is_still(looks) else ""
+    agree = Examination(told=(f"frames agree: {_shares(found)}{still}",))
     if found.judged and found.share >= SURE_SHARE:
         return agree
     if found.judged and found.share < WRONG_SHARE and is_static(looks):

@@ -137,9 +137,12 @@ def uncovered(color: Heard, pose: Heard, tolerance_s: float, max_gap_s: float) -
 
 
 def unregistered(
-    color: Heard, depth: Heard, color_k: Intrinsics | None, depth_k: Intrinsics | None
+    color: Heard, depth: Heard, color_k: Intrinsics | None, depth_k: Intrinsics | None, flag: str
 ) -> Finding | None:
-    """Whether depth is of another camera than color, by its frame or a camera_info of its own."""
+    """Whether depth is of another camera than color, by its frame or a camera_info of its own.
+
+    flag: what names the topic of depth.
+    """
     signs = []
     if color.frame and depth.frame and color.frame != depth.frame:
         signs.append(f"its frame is {depth.frame!r}, color's {color.frame!r}")
@@ -153,7 +156,7 @@ def unregistered(
     return Finding(
         "registration", f"{depth.topic} is not registered to color", "; ".join(signs),
         "use depth that is aligned to color (realsense: align_depth.enable, topic"
-        " aligned_depth_to_color; else depth_image_proc/register)", "--bag.depth_topic",
+        " aligned_depth_to_color; else depth_image_proc/register)", flag,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from om3d_core.commands import doctor
 from om3d_core.doctor.scene import examine_scene
-from om3d_core.errors import SourceError
+from om3d_core.errors import Om3dError, SourceError
 
 OPENGL = np.diag([1.0, -1, -1, 1])
 BODY = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]])
@@ -126,6 +126,11 @@ def test_poses_that_no_frame_takes(spoiled):
 def test_what_is_no_scene_is_refused(tmp_path):
     with pytest.raises(SourceError, match="an empty folder"):
         examine_scene(tmp_path)
+
+
+def test_live_topics_need_the_nodes():
+    with pytest.raises(Om3dError, match="needs ROS 2"):
+        doctor.main(["--live"])
 
 
 def test_the_exit_status_and_the_json_tell_of_faults(spoiled, tmp_path, capsys):
