@@ -35,7 +35,7 @@ from om3d_ros.node.inputs import WATCH_PERIOD_S, Input
 from om3d_ros.node.settings import TRANSPORTS, MapperNodeSettings
 
 SPIN_S = 0.02
-MOST_LOST = 0.5
+MOST_LOST = 0.8
 NAMES = {
     "color": "color/image_raw", "depth": "depth/image_raw", "camera_info": "color/camera_info",
 }

@@ -48,9 +48,14 @@ class Look:
         rays = np.stack([(u - k.cx) / k.fx * z, (v - k.cy) / k.fy * z, z, np.ones(len(z))])
         return np.asarray(self.map_from_camera @ rays)
 
-    def near(self, points: npt.NDArray[np.float64], near_m: float) -> float:
-        """The share of points (4, N) of the map that fall on depth of this frame and lie within
-        ``near_m`` of it; NaN where fewer than :data:`MIN_COMMON` fall on its depth."""
+    def near(
+        self, points: npt.NDArray[np.float64], near_m: float
+    ) -> tuple[float, float] | None:
+        """Of the points (4, N) of the map that fall on depth of this frame, the share within
+        ``near_m`` of it, and the same of those that are not hidden behind it.
+
+        None where fewer than :data:`MIN_COMMON` fall on its depth.
+        """
         k, pose = self.intrinsics, self.map_from_camera
         x, y, z = pose[:3, :3].T @ (points[:3] - pose[:3, 3:])
         x, y, z = x[z > 0.05], y[z > 0.05], z[z > 0.05]
@@ -59,21 +64,29 @@ class Look:
         seen = self.depth[v[inside].astype(int), u[inside].astype(int)]
         there = seen > 0
         if there.sum() < MIN_COMMON:
-            return float("nan")
-        return float((np.abs(seen[there] - z[inside][there]) < near_m).mean())
+            return None
+        behind = z[inside][there] - seen[there]
+        near = int((np.abs(behind) < near_m).sum())
+        return near / len(behind), near / max(1, int((behind < near_m).sum()))
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """share: the median over ``pairs`` pairs of neighbors, NaN where there are none."""
+    """share: the median over ``pairs`` pairs of neighbors; unhidden: the same of what the
+    neighbor's surfaces do not hide, which is lower than half in no right recording. NaN where
+    there are no pairs."""
 
     share: float
+    unhidden: float
     pairs: int
 
     @property
     def judged(self) -> bool:
         """Whether there are pairs enough to tell."""
         return self.pairs >= MIN_PAIRS
+
+
+NOT_JUDGED = Agreement(float("nan"), float("nan"), 0)
 
 
 def median_depth_m(looks: Sequence[Look]) -> float:
@@ -88,23 +101,28 @@ def median_depth_m(looks: Sequence[Look]) -> float:
 def agreement(looks: Sequence[Look], near_m: float = NEAR_M) -> Agreement:
     """How well frames agree with the nearest by view, each with :data:`NEIGHBORS` of them.
 
-    Healthy recordings have 0.72 to 0.99, sparse real ones 0.58 and more, wrong ones less than
-    0.5. Frames from almost the same place agree however poses and depth are misread, so they
-    are no neighbors unless the camera never moves.
+    Healthy recordings have shares of 0.72 to 0.99, sparse ones 0.44 and more, as much is hidden
+    from one frame to the next; wrong ones less than 0.5.
+
+    Frames from almost the same place agree however poses and depth are misread, so they are no
+    neighbors unless the camera never moves.
     """
     median_m = median_depth_m(looks) if looks else float("nan")
     if np.isnan(median_m):
-        return Agreement(float("nan"), 0)
+        return NOT_JUDGED
     far_m = max(FAR_M, FAR_MEDIANS * median_m)
     points = [look.points(far_m) for look in looks]
-    shares = [
+    compared = [
         looks[j].near(points[i], near_m)
         for i, others in enumerate(_neighbors(looks, median_m))
         for j in others
         if points[i].shape[1] >= MIN_POINTS
     ]
-    told = [share for share in shares if not np.isnan(share)]
-    return Agreement(float(np.median(told)) if told else float("nan"), len(told))
+    told = [shares for shares in compared if shares is not None]
+    if not told:
+        return NOT_JUDGED
+    share, unhidden = np.median(np.array(told), axis=0).tolist()
+    return Agreement(share, unhidden, len(told))
 
 
 def motions(looks: Sequence[Look]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -42,7 +42,7 @@ from om3d_core.sources.bag.topics import (
 from om3d_core.streams.settings import RecordedStreamSettings
 
 MOST_BYTES = 1 << 30
-MOST_LOST = 0.5
+MOST_LOST = 0.8
 MILLIMETERS = 100.0
 TYPES = {
     "color": {IMAGE, COMPRESSED_IMAGE},
@@ -202,8 +202,12 @@ def _frames(
             f"no transform leads from it to the frame of the images ({_first(notes.frames)})",
             "record /tf_static, or publish the mount of the camera",
         ),))  # fmt: skip
-    if not explained and sum(plan.lost.values()) > MOST_LOST * plan.listed:
-        found += Examination((_lost(plan, source.topics, streams, notes),))
+    if not explained and plan.lost:
+        lost = _lost(plan, source.topics, streams, notes)
+        if sum(plan.lost.values()) > MOST_LOST * plan.listed:
+            found += Examination((lost,))
+        else:
+            found += Examination(told=(f"{lost.said}: {lost.evidence}",))
     size = notes.infos.get(source.topics.info)
     given = Given(streams.depth.units_per_m, *((size.width, size.height) if size else (0, 0)))
     judged = examine(source.pick(sample(len(plan.frames))), given, TO_STREAM)

@@ -158,11 +158,10 @@ def _scaled(look: Look, units_per_m: float) -> Look:
 
 
 def _normalized(k: Intrinsics, given: Given) -> Intrinsics:
-    """Of shares that were taken for pixels of the color images."""
+    """Of shares that were taken for pixels of the color images, about the middle."""
     across, down = given.width or k.width, given.height or k.height
-    cx, cy = (k.cx + 0.5) * across / k.width - 0.5, (k.cy + 0.5) * down / k.height - 0.5
     return Intrinsics(
-        k.fx * across, k.fy * down, cx * k.width - 0.5, cy * k.height - 0.5, k.width, k.height
+        k.fx * across, k.fy * down, (k.width - 1) / 2, (k.height - 1) / 2, k.width, k.height
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from om3d_core.data.frame import Frame
 from om3d_core.doctor.agreement import (
     NEAR_M,
+    NOT_JUDGED,
     Agreement,
     Look,
     agreement,
@@ -90,10 +91,12 @@ def _agreement(
     looks: Sequence[Look], found: Agreement, given: Given, to: str
 ) -> Examination:
     still = "; the camera hardly moves, which shows little" if is_still(looks) else ""
-    agree = Examination(told=(f"frames agree: {_shares(found)}{still}",))
+    little = "" if found.share >= WRONG_SHARE else " in what is not hidden from one to the next"
+    agree = Examination(told=(f"frames agree{little}: {_shares(found)}{still}",))
     if found.judged and found.share >= SURE_SHARE:
         return agree
-    if found.judged and found.share < WRONG_SHARE and is_static(looks):
+    wrong = found.judged and found.unhidden < WRONG_SHARE
+    if wrong and is_static(looks):
         return Examination((Finding(
             "static poses", "all poses are the same, but the frames show different things",
             f"{_count(len(looks), 'frame')}; {_shares(found)}; {HEALTHY}",
@@ -115,10 +118,11 @@ def _agreement(
         ),))  # fmt: skip
     if not found.judged:
         return _unjudged(looks, found)
-    if found.share >= WRONG_SHARE:
+    if not wrong:
         return agree
     return Examination((Finding(
-        "agreement", "the frames contradict each other", f"{_shares(found)}; {HEALTHY}",
+        "agreement", "the frames contradict each other",
+        f"{_shares(found)}, {found.unhidden:.2f} of what is not hidden; {HEALTHY}",
         "none of the known ones helps (inverse poses, axes, units, intrinsics, depth along rays):"
         " check time stamps, the mount of the camera and the localization",
     ),))  # fmt: skip
@@ -176,7 +180,7 @@ def _after(cure: Cure, looks: Sequence[Look]) -> Agreement:
         return agreement(cured)
     median_m = median_depth_m(cured)
     if not MEDIAN_RANGE_M[0] <= median_m <= MEDIAN_RANGE_M[1]:
-        return Agreement(float("nan"), 0)
+        return NOT_JUDGED
     return agreement(cured, min(NEAR_M, RELATIVE_NEAR * median_m))
 
 

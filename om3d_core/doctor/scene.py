@@ -9,7 +9,7 @@ from typing import cast
 
 from om3d_core.data.frame import Frame
 from om3d_core.doctor.bag import examine_bag
-from om3d_core.doctor.cures import Given
+from om3d_core.doctor.cures import MILLI, Given
 from om3d_core.doctor.findings import Examination, Finding
 from om3d_core.doctor.frames import TO_FOLDER, examine, sample
 from om3d_core.sources.bag.source import RosbagSettings, RosbagSource
@@ -19,7 +19,15 @@ from om3d_core.sources.open import open_source
 from om3d_core.sources.settings import SourceSettings
 from om3d_core.streams.settings import RecordedStreamSettings
 
-MOST_SKIPPED = 0.5
+MOST_SKIPPED = 0.8
+MEANT = ("pose", "camera_axes", "pose_units_per_m", "depth_along", "intrinsics_scaling")
+EXPECTED = {
+    "pose invalid": "a pose is a rigid 4x4 transform within 10 km of the origin",
+    "depth unreadable": "depth is a gray image of 16 bits",
+    "color unreadable": "color is an image of 8 bits",
+    "size differs": "all images of a kind are of one size",
+}
+"""What a usable frame has, by the reason why one is skipped."""
 
 
 def examine_scene(
@@ -36,9 +44,13 @@ def examine_scene(
     if RosbagSource.recognizes(Path(path)):
         return examine_bag(path, cast(RosbagSettings, settings["bag"]), streams)
     try:
-        return examine_source(open_source(path, settings, streams), streams)
+        source = open_source(path, settings, streams)
     except PrincipalPointError as error:
         return _of_another_size(path, settings, streams, error)
+    found = examine_source(source, streams) + _flags_given(settings)
+    if source.skipped.reasons.get("pose invalid", 0) == len(sample(len(source))):
+        return _in_millimeters(path, settings, streams) or found
+    return found
 
 
 def examine_source(
@@ -50,6 +62,16 @@ def examine_source(
     units = (streams or RecordedStreamSettings()).depth.units_per_m
     found = examine(_picked(source, places), Given(units, *size), to)
     return _skipped(source, len(places)) + found
+
+
+def _flags_given(settings: SourceSettings) -> Examination:
+    """What a scene folder was told to be, as that may be the fault."""
+    given, default = cast(FolderSettings, settings["folder"]), FolderSettings()
+    told = tuple(
+        f"read with --folder.{name} {getattr(given, name)}, as asked"
+        for name in MEANT if getattr(given, name) != getattr(default, name)
+    )
+    return Examination(told=told)
 
 
 def _of_another_size(
@@ -74,6 +96,24 @@ def _of_another_size(
     ), *found.findings), found.told)  # fmt: skip
 
 
+def _in_millimeters(
+    path: Path, settings: SourceSettings, streams: RecordedStreamSettings | None
+) -> Examination | None:
+    """The scene with poses that are too far off in meters taken for millimeters, if that helps."""
+    given = cast(FolderSettings, settings["folder"])
+    if given.pose_units_per_m != 1.0:
+        return None
+    small = replace(given, pose_units_per_m=MILLI)
+    found = examine_scene(path, settings.replaced(folder=small), streams)
+    if found.findings:
+        return None
+    return Examination((Finding(
+        "pose units", "the poses are in millimeters",
+        "no camera is within 10 km of the origin; so read: " + "; ".join(found.told),
+        f"divide their translations by {MILLI:g}", f"--folder.pose_units_per_m {MILLI:g}",
+    ),))  # fmt: skip
+
+
 def _picked(source: Source, places: Iterable[int]) -> Iterator[Frame]:
     if isinstance(source, Picking):
         return source.pick(places)
@@ -90,5 +130,6 @@ def _skipped(source: Source, asked: int) -> Examination:
     if total <= MOST_SKIPPED * max(asked, 1):
         return Examination(told=(f"{total} frames skipped: {why}",))
     return Examination((Finding(
-        "frames skipped", f"{total} of {max(asked, total)} frames cannot be used", why
+        "frames skipped", f"{total} of {max(asked, total)} frames cannot be used", why,
+        "; ".join(EXPECTED[reason] for reason in reasons if reason in EXPECTED),
     ),))  # fmt: skip

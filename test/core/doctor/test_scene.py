@@ -9,6 +9,8 @@ import pytest
 from om3d_core.commands import doctor
 from om3d_core.doctor.scene import examine_scene
 from om3d_core.errors import Om3dError, SourceError
+from om3d_core.settings import build
+from om3d_core.sources.settings import SourceSettings
 
 OPENGL = np.diag([1.0, -1, -1, 1])
 BODY = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]])
@@ -123,6 +125,17 @@ def test_poses_that_no_frame_takes(spoiled):
     assert "pose invalid: 14" in found.findings[0].evidence
 
 
+def test_poses_in_millimeters_beyond_all_limits(spoiled):
+    def far(pose):
+        pose[:3, 3] += 50
+        return in_millimeters(pose)
+
+    folder = spoiled(pose=far)
+    (finding,) = examine_scene(folder).findings
+    assert (finding.kind, finding.flag) == ("pose units", "--folder.pose_units_per_m 1000")
+    assert doctor.main([str(folder), *finding.flag.split()]) == 0
+
+
 def test_what_is_no_scene_is_refused(tmp_path):
     with pytest.raises(SourceError, match="an empty folder"):
         examine_scene(tmp_path)
@@ -152,3 +165,10 @@ def test_a_real_clip_has_no_fault(shared_data):
     found = examine_scene(folder)
     assert not found.findings
     assert any(text.startswith("frames agree") for text in found.told)
+
+
+def test_what_was_asked_for_is_said_as_it_may_be_the_fault(room):
+    settings = build(SourceSettings, {"folder.pose": "camera_from_map"})
+    found = examine_scene(room, settings)
+    assert found.findings[0].kind == "pose inverse"
+    assert "read with --folder.pose camera_from_map, as asked" in found.told

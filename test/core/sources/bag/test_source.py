@@ -304,6 +304,23 @@ def test_step_takes_every_other_image(tmp_path: Path) -> None:
     check_frames(source, [0, 2, 4])
 
 
+def test_a_few_frames_are_picked_and_places_beyond_are_passed_over(tmp_path: Path) -> None:
+    with BagMaker(tmp_path / "bag") as bag:
+        add_odometry(bag, range(1, 6))
+        add_images(bag, range(6))
+    source = RosbagSource(tmp_path / "bag")
+    assert [f.stamp_ns for f in source.pick([1, 3, 5])] == [stamp(2), stamp(4)]
+    assert list(source.pick([])) == [] and source.plan.lost == {"pose missing": 1}
+
+
+def test_the_beginning_of_a_bag_is_read(tmp_path: Path) -> None:
+    with BagMaker(tmp_path / "bag") as bag:
+        for number in range(6):
+            add_odometry(bag, range(number, number + 1))
+            add_images(bag, range(number, number + 1))
+    check_frames(RosbagSource(tmp_path / "bag", RosbagSettings(duration_s=0.25)), range(3))
+
+
 def test_larger_color_is_resized_to_depth(tmp_path: Path) -> None:
     with BagMaker(tmp_path / "bag") as bag:
         add_odometry(bag, range(1))

@@ -1,0 +1,70 @@
+"""Poses, depth and intrinsics that are written otherwise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers.recorded_scene import NUMBERS, K, depth_of, pose_of, write_scene
+
+from om3d_core.data.frame import Intrinsics
+from om3d_core.data.poses import inverse
+from om3d_core.errors import InputError
+from om3d_core.sources.conventions import AXES, depth_of_ray, optical_pose
+from om3d_core.sources.folder import FolderSettings, FolderSource
+
+POSE = pose_of(5)
+
+
+def test_the_usual_pose_is_as_it_is():
+    np.testing.assert_allclose(optical_pose(POSE), POSE, atol=1e-12)
+
+
+@pytest.mark.parametrize("axes", AXES)
+def test_poses_of_other_axes_of_the_inverse_and_in_millimeters(axes):
+    stored = inverse(POSE @ inverse(AXES[axes]))
+    stored[:3, 3] *= 1000
+    found = optical_pose(stored, "camera_from_map", axes, 1000.0)
+    np.testing.assert_allclose(found, POSE, atol=1e-9)
+
+
+def test_forward_is_what_each_convention_calls_forward():
+    assert np.array_equal(AXES["opengl"] @ [0, 0, 1, 0], [0, 0, -1, 0])
+    assert np.array_equal(AXES["ros"] @ [0, 0, 1, 0], [1, 0, 0, 0])
+    assert np.array_equal(AXES["ros"] @ [1, 0, 0, 0], [0, -1, 0, 0])
+
+
+def test_what_is_not_rigid_or_too_far_is_refused():
+    with pytest.raises(InputError, match="rotation"):
+        optical_pose(np.diag([2.0, 1, 1, 1]))
+    far = POSE.copy()
+    far[0, 3] = 20_000
+    with pytest.raises(InputError, match="10 km"):
+        optical_pose(far)
+    assert optical_pose(far, units_per_m=1000.0)[0, 3] == 20
+
+
+def test_depth_of_a_plane_is_even():
+    k = Intrinsics(30, 30, 15.5, 11.5, 32, 24)
+    x, y = (np.arange(32) - 15.5) / 30, (np.arange(24) - 11.5) / 30
+    distance = (2 * np.sqrt(1 + x**2 + y[:, None] ** 2)).astype(np.float32)
+    found = depth_of_ray(distance, k)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, 2, atol=1e-6)
+
+
+def test_a_folder_is_read_as_it_is_meant(tmp_path):
+    scene = write_scene(tmp_path / "scene")
+    for number in NUMBERS:
+        stored = inverse(pose_of(number) @ AXES["opengl"])
+        stored[:3, 3] *= 1000
+        np.savetxt(scene / f"pose/{number}.txt", stored)
+    np.savetxt(scene / "intrinsics.txt", np.diag([1 / 32, 1 / 24, 1]) @ (K + [[0, 0, 0.5]] * 3))
+    settings = FolderSettings(
+        pose="camera_from_map", camera_axes="opengl", pose_units_per_m=1000.0, depth_along="ray",
+        intrinsics_scaling="normalized",
+    )
+    source = FolderSource(scene, settings)
+    (frame,) = source.pick([3])
+    np.testing.assert_allclose(frame.map_from_camera, pose_of(NUMBERS[3]), atol=1e-9)
+    assert frame.intrinsics.fx == pytest.approx(30) and frame.intrinsics.cx == pytest.approx(16.5)
+    assert 0 < frame.depth[12, 1] < depth_of(NUMBERS[3])[12, 1] / 1000
