@@ -77,7 +77,7 @@ def place_to_stand(
     around = _Around(space, window, footprint, surroundings)
     standing = near & (around.room_m >= s.nearest_m)
     if not standing.any():
-        raise NoRoomError(_no_room(space, window, near))
+        raise NoRoomError(_no_room(space, window, near, around.free))
     if robot_xy is not None and not (standing & reached).any():
         raise UnreachableError(
             f"expected a place that the robot reaches, got {int(standing.sum())} places at the"
@@ -123,11 +123,12 @@ class _Around:
         if surroundings is not None and s.robot_height_m:
             heights = surroundings.over(grid, wide)
             free = free & ~heights.stands(s.floor_m, s.robot_height_m)
-            hides = heights.hides(hides, s, float(footprint.center_z_m))
+            hides = heights.hides(hides, s, footprint.center_z_m)
         inner = (
             slice(window.row0 - wide.row0, window.row1 - wide.row0),
             slice(window.column0 - wide.column0, window.column1 - wide.column0),
         )
+        self.free: Mask = free[inner]
         room = distances_m(free, grid.resolution_m)[inner].astype(np.float64)
         room -= HALF_DIAGONAL * grid.resolution_m
         self.room_m = np.round(np.minimum(room, s.robot_radius_m + s.max_stand_off_m), DIGITS)
@@ -181,15 +182,15 @@ def _none_near(space: FreeSpace, box: Box, footprint: Footprint) -> Exception:
     )
 
 
-def _no_room(space: FreeSpace, window: Window, near: Mask) -> str:
-    """How many cells fail at what."""
-    s = space.settings
+def _no_room(space: FreeSpace, window: Window, near: Mask, free: Mask) -> str:
+    """How many of the cells ``near`` fail at what; free: by the grid and the surroundings."""
+    s, free_by_grid = space.settings, space.free[window.slices]
     occupied = near & space.occupied[window.slices]
-    unknown = near & ~space.free[window.slices] & ~occupied
-    narrow = int(near.sum() - occupied.sum() - unknown.sum())
+    unknown = near & ~free_by_grid & ~occupied
     return (
         f"expected a place {s.nearest_m:.2f} to {s.max_stand_off_m:.2f} m from the object, got"
-        f" none: of {int(near.sum())} cells {int(occupied.sum())} are occupied,"
-        f" {int(unknown.sum())} unknown and {narrow} nearer than {s.nearest_m:.2f} m to an"
+        f" none: of {near.sum()} cells {occupied.sum()} are occupied, {unknown.sum()} unknown,"
+        f" {(near & free_by_grid & ~free).sum()} under things of the map (goal.floor_m,"
+        f" goal.robot_height_m) and {(near & free).sum()} nearer than {s.nearest_m:.2f} m to an"
         " obstacle (goal.robot_radius_m, goal.clearance_m, goal.max_stand_off_m)"
     )
