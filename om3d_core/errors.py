@@ -31,6 +31,14 @@ class SourceError(Om3dError):
     """A recorded scene (folder, bag, data set) cannot be read."""
 
 
+class MountError(SourceError):
+    """The poses of a recording are of a frame that nothing connects with the camera."""
+
+
+class RegistrationError(SourceError):
+    """Depth is of a camera of its own, and what registers it to color is lacking."""
+
+
 class MapFormatError(Om3dError):
     """A saved map is missing, truncated, of another version, or not a map."""
 

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,14 +23,13 @@ from om3d_core.doctor.agreement import Look
 from om3d_core.doctor.cures import Given
 from om3d_core.doctor.findings import Examination, Finding
 from om3d_core.doctor.frames import MOST_FRAMES, TO_STREAM, judge
-from om3d_core.doctor.topics import Heard, misnamed, out_of_step, rates, unregistered
+from om3d_core.doctor.topics import ALIGN, Heard, misnamed, out_of_step, rates, unregistered
 from om3d_core.errors import Om3dError
 from om3d_core.formats.calibration import Calibration
-from om3d_core.streams.assembler import Posed
 from om3d_ros.conversions import images
 from om3d_ros.conversions.poses import POSE_TOPICS
 from om3d_ros.conversions.stamps import stamp_ns
-from om3d_ros.mapper_streams import Streams
+from om3d_ros.mapper_cameras import Cameras
 from om3d_ros.node import qos
 from om3d_ros.node.inputs import WATCH_PERIOD_S, Input
 from om3d_ros.node.settings import TRANSPORTS, MapperNodeSettings
@@ -38,8 +38,10 @@ SPIN_S = 0.02
 MOST_LOST = 0.8
 NAMES = {
     "color": "color/image_raw", "depth": "depth/image_raw", "camera_info": "color/camera_info",
+    "depth_info": "depth/camera_info",
 }
 """The inputs of a camera, as the mapper names them."""
+BESIDE = "camera_info beside depth"
 
 
 def examine_live(
@@ -56,12 +58,16 @@ def examine_live(
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     try:
-        ear = _Ear(node, settings, seconds / MOST_FRAMES)
+        ears = [
+            _Ear(node, replace(settings, cameras=name), seconds / MOST_FRAMES)
+            for name in settings.camera_names
+        ]
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             executor.spin_once(min(SPIN_S, left))
-            ear.attend()
-        return ear.examination()
+            for ear in ears:
+                ear.attend()
+        return sum((ear.examination() for ear in ears), Examination())
     finally:
         executor.shutdown()
         node.destroy_node()
@@ -69,7 +75,8 @@ def examine_live(
 
 
 class _Ear:
-    """The subscriptions of a mapper, and what came on them; a frame is kept every ``period_s``."""
+    """The subscriptions of a mapper of one camera, and what came on them; a frame is kept every
+    ``period_s``."""
 
     def __init__(self, node: Node, settings: MapperNodeSettings, period_s: float):
         self._node, self._settings, self._period_s = node, settings, period_s
@@ -79,49 +86,52 @@ class _Ear:
         self._looks: list[Look] = []
         self._refused: list[str] = []
         self._kept_s = self._watched_s = 0.0
-        self._streams = Streams(settings, self._keep, self._refuse, node.get_logger())
+        (self._camera,) = settings.camera_names
+        self._cameras = Cameras(
+            settings, self._keep, self._refuse, lambda jump: None, node.get_logger()
+        )
         self._inputs: dict[str, Input] = {}
         self._kinds: dict[str, type[Any]] = {}
         endings = TRANSPORTS[settings.sensor.transport]
         image = Image if settings.sensor.transport == "raw" else CompressedImage
         for channel, name in NAMES.items():
-            topic = node.resolve_topic_name(name) + endings.get(channel, "")
-            kind = CameraInfo if channel == "camera_info" else image
-            self._listen(channel, kind, topic, partial(self._streams.take_image, channel))
+            topic = node.resolve_topic_name(self._below(name)) + endings.get(channel, "")
+            kind = image if channel in endings else CameraInfo
+            take_image = partial(self._cameras.take_image, self._camera, channel)
+            self._listen(channel, kind, topic, take_image)
         self._color = self._inputs["color"].topic
         self._rectified = settings.lens.are_rectified(self._color)
         for fixed, topic in ((False, "/tf"), (True, "/tf_static")):
-            take = partial(self._streams.take_transforms, fixed=fixed)
+            take = partial(self._cameras.take_transforms, fixed=fixed)
             self._listen(topic[1:], TFMessage, topic, take)
         if settings.pose.source in POSE_TOPICS:
             pose_kind, topic = POSE_TOPICS[settings.pose.source]
-            self._listen("pose", pose_kind, topic, self._streams.take_pose)
-        self._own_info: Input | None = None
+            self._listen("pose", pose_kind, topic, self._cameras.take_pose)
 
     def attend(self) -> None:
         """To be called often: follow the publishers, end the waiting of frames."""
-        self._streams.settle()
+        self._cameras.settle()
         if time.monotonic() - self._watched_s < WATCH_PERIOD_S:
             return
         self._watched_s = time.monotonic()
         for source in self._inputs.values():
             source.watch()
-        if "depth camera_info" not in self._inputs and (topic := self._info_of_depth()):
-            self._listen("depth camera_info", CameraInfo, topic, lambda message: None)
+        if BESIDE not in self._inputs and (topic := self._info_of_depth()):
+            self._listen(BESIDE, CameraInfo, topic, lambda message: None)
 
     def examination(self) -> Examination:
         """What is wrong with what came until now."""
         findings = [*self._absent(), *self._unheard()]
         color, depth = self._heard("color"), self._heard("depth")
-        findings += filter(None, (
-            out_of_step(color, depth, "depth", self._settings.sync.slop_s),
-            unregistered(
-                color, depth, self._infos.get("camera_info"),
-                self._infos.get("depth camera_info"), f"-r {NAMES['depth']}:=",
-            ),
-        ))  # fmt: skip
-        explained, state = bool(findings), self._streams.state
-        if lacks := self._streams.lacks:
+        wrong = [out_of_step(color, depth, "depth", self._settings.sync.slop_s)]
+        own = self._settings.depth.has_own_camera(depth.frame, color.frame)
+        if not own:
+            beside = self._infos.get("depth_info") or self._infos.get(BESIDE)
+            flag = f"-r {self._below(NAMES['depth'])}:=, depth.camera"
+            wrong.append(unregistered(depth, self._infos.get("camera_info"), beside, flag))
+        findings += filter(None, wrong)
+        explained, state = bool(findings), self._cameras.states[self._camera]
+        if lacks := self._cameras.lacks:
             findings.append(Finding(
                 "poses", "no transform leads from the camera to the map", lacks,
                 "publish it, or name the frames", "map_frame, pose.source, pose.of_frame",
@@ -132,7 +142,12 @@ class _Ear:
                 "frames lost", f"{state.lost} color images make no frame", f"without {why}",
                 "see the rates below", "sync.slop_s, sync.wait_s, pose.max_gap_s",
             ))  # fmt: skip
-        if self._refused:
+        if self._refused and own:
+            findings.append(Finding(
+                "registration", "depth is not registered to color, and cannot be",
+                self._refused[-1], ALIGN, "depth.camera",
+            ))  # fmt: skip
+        elif self._refused:
             findings.append(Finding(
                 "refused", f"{len(self._refused)} messages are refused", self._refused[-1]
             ))  # fmt: skip
@@ -166,7 +181,8 @@ class _Ear:
 
     def _absent(self) -> list[Finding]:
         """Needed topics that nobody publishes, with the names most alike of their type."""
-        needed = {name: name for name in (*NAMES, "pose") if name in self._inputs}
+        names = set(NAMES) - {"depth_info"} | {"pose"}
+        needed = {name: name for name in self._inputs if name in names}
         if "pose" not in needed:
             needed["tf"] = "tf"
         topics = {name: self._inputs[name].topic for name in needed}
@@ -184,7 +200,10 @@ class _Ear:
             name: [t for t, types in published.items() if _type_name(self._kinds[name]) in types]
             for name in needed
         }
-        flags = {name: f"-r {NAMES.get(name, topics[name])}:={{}}" for name in needed}
+        flags = {
+            name: f"-r {self._below(NAMES[name]) if name in NAMES else topics[name]}:={{}}"
+            for name in needed
+        }
         return misnamed(topics, counts, flags, alike)
 
     def _unheard(self) -> list[Finding]:
@@ -206,17 +225,18 @@ class _Ear:
         other = topic != self._inputs["camera_info"].topic
         return topic if other and self._node.count_publishers(topic) else ""
 
-    def _keep(self, posed: Posed[Any]) -> None:
+    def _below(self, name: str) -> str:
+        """A topic of the camera."""
+        return f"{self._camera}/{name}" if self._camera else name
+
+    def _keep(self, shot: images.Shot) -> None:
         now = time.monotonic()
         if now - self._kept_s < self._period_s:
             return
         self._kept_s = now
-        color, depth, info = posed.messages
         try:
-            self._looks.append(Look.of(images.to_frame(
-                color, depth, info, posed.map_from_camera, posed.stamp_ns,
-                self._settings.depth.units_per_m, self._rectified,
-            )))  # fmt: skip
+            frame = images.to_frame(shot, self._settings.depth, self._rectified)
+            self._looks.append(Look.of(frame))
         except Om3dError as error:
             self._refuse(error)
 

@@ -17,6 +17,7 @@ from om3d_core.doctor.cures import Given
 from om3d_core.doctor.findings import Examination, Finding
 from om3d_core.doctor.frames import TO_STREAM, examine, sample
 from om3d_core.doctor.topics import (
+    ALIGN,
     Heard,
     bridging_slop_s,
     misnamed,
@@ -25,7 +26,7 @@ from om3d_core.doctor.topics import (
     uncovered,
     unregistered,
 )
-from om3d_core.errors import InputError, SourceError
+from om3d_core.errors import InputError, MountError, RegistrationError, SourceError
 from om3d_core.formats.calibration import Calibration
 from om3d_core.sources.bag.plan import Plan
 from om3d_core.sources.bag.reader import BagReader, Topic
@@ -164,13 +165,12 @@ def _listen(
 def _streams(notes: _Notes, names: TopicNames, streams: RecordedStreamSettings) -> Examination:
     color, depth = notes.of(names.color), notes.of(names.depth)
     own = _sibling(names.depth, notes.infos)
-    found = [
-        out_of_step(color, depth, "depth", streams.sync.slop_s),
-        unregistered(
-            color, depth, notes.infos.get(names.info),
-            notes.infos.get(own) if own != names.info else None, "--bag.depth_topic",
-        ),
-    ]
+    found = [out_of_step(color, depth, "depth", streams.sync.slop_s)]
+    if not streams.depth.has_own_camera(depth.frame, color.frame):
+        depth_k = notes.infos.get(own) if own != names.info else None
+        found.append(unregistered(
+            depth, notes.infos.get(names.info), depth_k, "--bag.depth_topic, --depth.camera own"
+        ))
     heard = [notes.of(name) for name in names[:4] if name]
     return Examination(tuple(filter(None, found)), (rates(heard),))
 
@@ -193,15 +193,20 @@ def _frames(
     """What is wrong with the frames; ``explained``: why some are none is said already."""
     try:
         source = RosbagSource(path, settings, streams)
+    except MountError as error:
+        return Examination((Finding(
+            "mount", "poses are not of the camera, and nothing tells how it is mounted",
+            str(error), "record /tf_static, or publish the mount of the camera",
+            "--pose.of_frame, if they are the camera's",
+        ),))  # fmt: skip
+    except RegistrationError as error:
+        return Examination((Finding(
+            "registration", "depth is not registered to color, and cannot be", str(error),
+            ALIGN, "--bag.depth_topic, --bag.depth_info_topic, --depth.camera",
+        ),))  # fmt: skip
     except SourceError as error:
         return Examination((Finding("no frames", "no frame can be made", str(error)),))
     plan, found = source.plan, Examination()
-    if source.unmounted:
-        found += Examination((Finding(
-            "mount", f"poses are of {source.unmounted!r} and are taken for the camera's",
-            f"no transform leads from it to the frame of the images ({_first(notes.frames)})",
-            "record /tf_static, or publish the mount of the camera",
-        ),))  # fmt: skip
     if not explained and plan.lost:
         lost = _lost(plan, source.topics, streams, notes)
         if sum(plan.lost.values()) > MOST_LOST * plan.listed:
@@ -215,6 +220,7 @@ def _frames(
         judged = Examination((Finding(
             "depth units", "depth of floating point is in millimeters, not meters",
             f"median {notes.far:.0f}", "publish meters, or 16UC1 (REP 118)",
+            "--depth.float_units_per_m 1000",
         ),))  # fmt: skip
     if source.skipped.total:
         why = ", ".join(f"{reason}: {n}" for reason, n in source.skipped.reasons.items())
@@ -264,7 +270,3 @@ def _sibling(topic: str, infos: Iterable[str]) -> str:
         if base in parents:
             return parents[base]
     return ""
-
-
-def _first(frames: dict[str, str]) -> str:
-    return next((frame for frame in frames.values() if frame), "unnamed")

@@ -20,6 +20,12 @@ S_PER_NS = 1e-9
 
 Stamps = npt.NDArray[np.int64]
 
+ALIGN = (
+    "use depth that is aligned to color (realsense: align_depth.enable, topic"
+    " aligned_depth_to_color; else depth_image_proc/register)"
+)
+"""What mends depth that is not registered to color."""
+
 
 @dataclass(frozen=True, eq=False)
 class Heard:
@@ -137,26 +143,18 @@ def uncovered(color: Heard, pose: Heard, tolerance_s: float, max_gap_s: float) -
 
 
 def unregistered(
-    color: Heard, depth: Heard, color_k: Intrinsics | None, depth_k: Intrinsics | None, flag: str
+    depth: Heard, color_k: Intrinsics | None, depth_k: Intrinsics | None, flag: str
 ) -> Finding | None:
-    """Whether depth is of another camera than color, by its frame or a camera_info of its own.
+    """Whether depth that is taken as registered has a camera_info that says otherwise.
 
     flag: what names the topic of depth.
     """
-    signs = []
-    if color.frame and depth.frame and color.frame != depth.frame:
-        signs.append(f"its frame is {depth.frame!r}, color's {color.frame!r}")
-    if color_k and depth_k and not _same_view(color_k, depth_k):
-        signs.append(
-            f"its own camera_info says fx = {depth_k.fx:.0f} of {depth_k.width} px, color's"
-            f" {color_k.fx:.0f} of {color_k.width} px"
-        )
-    if not signs:
+    if not color_k or not depth_k or _same_view(color_k, depth_k):
         return None
     return Finding(
-        "registration", f"{depth.topic} is not registered to color", "; ".join(signs),
-        "use depth that is aligned to color (realsense: align_depth.enable, topic"
-        " aligned_depth_to_color; else depth_image_proc/register)", flag,
+        "registration", f"{depth.topic} is not registered to color",
+        f"its own camera_info says fx = {depth_k.fx:.0f} of {depth_k.width} px, color's"
+        f" {color_k.fx:.0f} of {color_k.width} px", ALIGN, flag,
     )
 
 

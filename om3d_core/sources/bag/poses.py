@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from om3d_core.data.poses import NS_PER_S, Transform, transform_from
-from om3d_core.errors import InputError, SourceError
+from om3d_core.errors import InputError, MountError, SourceError
 from om3d_core.streams.pose_lookup import NotYet
 from om3d_core.streams.trajectory import RecordedMotion
 from om3d_core.streams.transform_tree import TransformTree
@@ -27,8 +27,6 @@ class PoseRecorder:
         self.tree = TransformTree(partial(RecordedMotion, tolerance_ns, gap_ns))
         self.frame = map_frame.lstrip("/")
         """The frame that poses are in: the map frame, or the frame that odometry names."""
-        self.unmounted = ""
-        """The frame whose poses :meth:`lookup` took for the camera's for want of a transform."""
         self._motion = RecordedMotion(tolerance_ns, gap_ns)
         self._named: tuple[str, str] | None = None
 
@@ -89,7 +87,7 @@ class PoseRecorder:
         if child in {"", camera_frame} or not camera_frame:
             return CameraPoses(self.tree, "", camera_frame, self._motion)
         if not self.tree.connected(child, camera_frame):
-            raise SourceError(
+            raise MountError(
                 f"the poses are of {child!r}, the images of {camera_frame!r}: expected tf that"
                 f" connects the two, got frames {', '.join(self.tree.frames) or 'none'}; set"
                 f" pose.of_frame to {camera_frame!r} if they are the camera's"

@@ -14,7 +14,7 @@ import numpy as np
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
 from om3d_core.data.poses import nearest_rigid
-from om3d_core.errors import InputError, SourceError
+from om3d_core.errors import InputError, RegistrationError, SourceError
 from om3d_core.formats.calibration import Calibration
 from om3d_core.formats.cloud_fields import unpack_cloud
 from om3d_core.formats.registration import register
@@ -105,7 +105,7 @@ class RosbagSource:
                 source = "pose" if by_topic else pose.source
                 poses = recorder.lookup(source, recording.camera_frame)
             except SourceError as error:
-                raise SourceError(f"{self._path}: {error}") from error
+                raise type(error)(f"{self._path}: {error}") from error
         if not recording.calibrations:
             raise SourceError(
                 f"{self._path}: no usable calibration on {self._topics.info}: "
@@ -143,12 +143,6 @@ class RosbagSource:
     def topics(self) -> TopicNames:
         """The topics that are read."""
         return self._topics
-
-    @property
-    def unmounted(self) -> str:
-        """The frame whose poses are taken for the camera's because no transform connects them,
-        empty where there is none."""
-        return self._recorder.unmounted
 
     def _frames(self, frames: Sequence[Posed[int]]) -> Iterator[Frame]:
         if not frames:
@@ -258,7 +252,7 @@ class RosbagSource:
         if not self._recorder.tree.connected(*frames):
             lacking.append("tf between the two")
         if lacking:
-            raise SourceError(
+            raise RegistrationError(
                 f"{self._path}: depth on {self._topics.depth} is in the frame {frames[1]!r}, color"
                 f" in {frames[0]!r}: expected depth registered to color, or"
                 f" {' and '.join(lacking)}; set depth.camera to color if it is registered"

@@ -92,7 +92,7 @@ def test_odometry_of_the_base_with_its_mount_missing(recorded):
         return pose @ np.linalg.inv(BASE_FROM_OPTICAL)
 
     found = kinds(recorded(child="base_link", pose=of_base))
-    assert "'base_link'" in found["mount"].said and "/tf_static" in found["mount"].cure
+    assert "'base_link'" in found["mount"].evidence and "/tf_static" in found["mount"].cure
 
 
 def test_depth_with_a_camera_info_of_its_own(recorded):
