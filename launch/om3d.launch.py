@@ -6,6 +6,7 @@ import re
 import tempfile
 from pathlib import Path
 
+import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, LogInfo, OpaqueFunction
@@ -13,9 +14,17 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node, PushRosNamespace, SetParameter
 from launch_ros.substitutions import FindPackageShare
 
+from om3d_ros import sensor_preset
+
 SHARE = FindPackageShare("om3d")
 ARGUMENTS = {
     "namespace": ("", "namespace of both nodes"),
+    "sensor": (
+        "generic",
+        "topics and parameters that fit a driver: realsense, zed, orbbec, azure_kinect or generic,"
+        " of config/sensors, or a .yaml file in that layout; a params_file of your own and the"
+        " arguments below win over it",
+    ),
     "use_sim_time": ("false", "take the time from /clock"),
     "params_file": (
         PathJoinSubstitution([SHARE, "config", "default.yaml"]),
@@ -40,12 +49,12 @@ OVERRIDES = {
     "input_depth": ("", "history of images and poses (messages)"),
 }
 INPUTS = {
-    "color_topic": ("color/image_raw", "color images, sensor_msgs/Image"),
-    "depth_topic": ("depth/image_raw", "registered depth images, sensor_msgs/Image"),
-    "camera_info_topic": ("color/camera_info", "calibration, sensor_msgs/CameraInfo"),
-    "cloud_topic": ("cloud_map", "optional reconstruction, latched sensor_msgs/PointCloud2"),
-    "odometry_topic": ("odometry", "camera poses if pose.source is odometry"),
-    "pose_topic": ("pose", "camera poses if pose.source is pose or pose_with_covariance"),
+    "color_topic": "color images, sensor_msgs/Image",
+    "depth_topic": "registered depth images, sensor_msgs/Image",
+    "camera_info_topic": "calibration, sensor_msgs/CameraInfo",
+    "cloud_topic": "optional reconstruction, latched sensor_msgs/PointCloud2",
+    "odometry_topic": "camera poses if pose.source is odometry",
+    "pose_topic": "camera poses if pose.source is pose or pose_with_covariance",
 }
 LATCHED = "cloud_topic"
 ENDINGS = {"color_topic": "/compressed", "depth_topic": "/compressedDepth"}
@@ -56,9 +65,13 @@ RESPAWN_DELAY_S = 2.0
 
 def generate_launch_description() -> LaunchDescription:
     """The arguments above, and the nodes in their namespace."""
+    inputs = {
+        name: ("", f"{what}; empty: as the sensor has it, else {sensor_preset.INPUTS[name]}")
+        for name, what in INPUTS.items()
+    }
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in {**ARGUMENTS, **OVERRIDES, **INPUTS}.items()
+        for name, (default, description) in {**ARGUMENTS, **OVERRIDES, **inputs}.items()
     ]
     return LaunchDescription([*declared, OpaqueFunction(function=_nodes)])
 
@@ -68,6 +81,8 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
         name: LaunchConfiguration(name).perform(context)
         for name in (*ARGUMENTS, *OVERRIDES, *INPUTS)
     }
+    sensor = sensor_preset.read_sensor(given["sensor"])
+    topics = sensor_preset.remaps(sensor, given)
     common = {
         "package": "om3d",
         "output": "screen",
@@ -78,21 +93,27 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
     shared: dict[str, object] = {"autostart": _is_true(given["autostart"])}
     if given["map_frame"]:
         shared["map_frame"] = given["map_frame"]
-    own = _input_qos(given)
+    transport = given["image_transport"] or sensor.parameters.get("sensor.transport")
+    own = _input_qos(given, topics, ENDINGS if transport == "compressed" else {})
     if given["pose_source"]:
         own["pose.source"] = given["pose_source"]
     if given["image_transport"]:
         own["sensor.transport"] = given["image_transport"]
     file = _for_any_namespace(given["params_file"])
+    fitting = {"/**/mapper": {"ros__parameters": dict(sensor.parameters)}}
+    preset = _copied(yaml.safe_dump(fitting))
+    shipped = ARGUMENTS["params_file"][0].perform(context)
+    files = [file, preset] if given["params_file"] == shipped else [preset, file]
     actions = [
         PushRosNamespace(given["namespace"]),
         SetParameter("use_sim_time", _is_true(given["use_sim_time"])),
         Node(
             executable="mapper_node",
             name="mapper",
-            parameters=[file, {**shared, **own}],
+            parameters=[*files, {**shared, **own}],
             remappings=[
-                *TRANSFORMS, *((name, given[topic]) for topic, (name, _) in INPUTS.items()),
+                *TRANSFORMS,
+                *((name, topics[argument]) for argument, name in sensor_preset.INPUTS.items()),
             ],
             **common,
         ),
@@ -128,7 +149,9 @@ def _rviz(given: dict[str, str]) -> list[Node | LogInfo]:
     )]
 
 
-def _input_qos(given: dict[str, str]) -> dict[str, object]:
+def _input_qos(
+    given: dict[str, str], topics: dict[str, str], endings: dict[str, str]
+) -> dict[str, object]:
     """Parameters for what is asked of images and poses, by their topics as they are resolved."""
     asked: dict[str, object] = {
         policy: given[f"input_{policy}"]
@@ -138,14 +161,14 @@ def _input_qos(given: dict[str, str]) -> dict[str, object]:
     if given["input_depth"]:
         asked["depth"] = int(given["input_depth"])
     space = "/".join(["", *filter(None, given["namespace"].split("/")), ""])
-    endings = ENDINGS if given["image_transport"] == "compressed" else {}
-    topics = [
-        given[argument] + endings.get(argument, "") for argument in INPUTS if argument != LATCHED
+    followed = [
+        topic + endings.get(argument, "")
+        for argument, topic in topics.items() if argument != LATCHED
     ]
     return {
         f"qos_overrides.{topic if topic.startswith('/') else space + topic}.subscription.{policy}":
             value
-        for topic in topics
+        for topic in followed
         for policy, value in asked.items()
     }
 
@@ -156,10 +179,14 @@ def _for_any_namespace(params_file: str) -> str:
     `ros2 param load` knows bare names, which rcl takes for nodes outside of any namespace.
     """
     text = Path(params_file).read_text(encoding="utf-8")
+    return _copied(re.sub(r"^(mapper|query)(?=\s*:)", r"/**/\1", text, flags=re.MULTILINE))
+
+
+def _copied(text: str, suffix: str = ".yaml") -> str:
     with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", prefix="om3d_params_", suffix=".yaml", delete=False
+        "w", encoding="utf-8", prefix="om3d_", suffix=suffix, delete=False
     ) as copy:
-        copy.write(re.sub(r"^(mapper|query)(?=\s*:)", r"/**/\1", text, flags=re.MULTILINE))
+        copy.write(text)
     return copy.name
 
 

@@ -52,6 +52,11 @@ def read_preset(name: str, node: str = "mapper") -> dict[str, Value]:
     Raises :class:`SettingsError` for an unknown preset and for a file that is not one.
     """
     path = _find(name)
+    return settings_of(read_sections(path), path, node)
+
+
+def read_sections(path: Path) -> Mapping[Any, Any]:
+    """The content of a file of settings. Raises :class:`SettingsError` for one that is none."""
     try:
         content = read_yaml(path)
     except InputError as error:
@@ -60,6 +65,14 @@ def read_preset(name: str, node: str = "mapper") -> dict[str, Value]:
         raise SettingsError(f"{path}: expected a file of settings, got {error}") from error
     if not isinstance(content, Mapping):
         raise SettingsError(f"{path}: expected node names with {PARAMETERS}")
+    return content
+
+
+def settings_of(content: Mapping[Any, Any], path: Path, node: str) -> dict[str, Value]:
+    """The dotted names and values that the ``content`` of ``path`` gives to ``node``.
+
+    Raises :class:`SettingsError` for what is not of that layout.
+    """
     values: dict[str, Value] = {}
     for key, section in content.items():
         parameters = section.get(PARAMETERS) if isinstance(section, Mapping) else None

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
@@ -22,17 +24,24 @@ from om3d.srv import QueryText
 from rcl_interfaces.srv import GetParameters
 from rclpy.parameter import parameter_value_to_python
 
+from om3d_core.errors import SettingsError
 from om3d_core.sources.bag.writer import write_bag
+from om3d_ros.conversions.images import from_intrinsics, from_pixels
+from om3d_ros.conversions.poses import to_transforms
+from om3d_ros.conversions.stamps import header
+from om3d_ros.node import qos
 from om3d_ros.replay.client import Client
+from om3d_ros.sensor_preset import INPUTS, read_sensor, sensor_names
 
 START_S, END_S = 150.0, 40.0
 NODES = ("mapper", "query")
 ARGUMENTS = {
     "om3d.launch.py": {
-        "namespace", "use_sim_time", "params_file", "autostart", "use_respawn", "log_level",
-        "grid_topic", "rviz", "rviz_config", "map_frame", "pose_source", "image_transport",
-        "input_reliability", "input_durability", "input_depth", "color_topic", "depth_topic",
-        "camera_info_topic", "cloud_topic", "odometry_topic", "pose_topic",
+        "namespace", "sensor", "use_sim_time", "params_file", "autostart", "use_respawn",
+        "log_level", "grid_topic", "rviz", "rviz_config", "map_frame", "pose_source",
+        "image_transport", "input_reliability", "input_durability", "input_depth", "color_topic",
+        "depth_topic", "camera_info_topic", "cloud_topic", "odometry_topic",
+        "pose_topic",
     },
     "replay.launch.py": {
         "bag", "rate", "out", "save", "shutdown_at_end", "params_file", "log_level", "rviz",
@@ -49,6 +58,7 @@ query:
   ros__parameters:
     top_k: 3
 """
+OWN_SLOP = "mapper:\n  ros__parameters:\n    sync: {slop_s: 0.03}"
 
 
 @pytest.fixture
@@ -174,6 +184,109 @@ def test_arguments_are_declared(repository, name):
         and isinstance(node.args[0], ast.Constant)
     }
     assert tables | alone == ARGUMENTS[name]
+
+
+@pytest.fixture
+def described(repository, launch_installed, monkeypatch):
+    """What the nodes are started with: keyword arguments of launch_ros' Node, by executable."""
+    from launch import LaunchContext
+
+    module = runpy.run_path(str(repository / "launch" / "om3d.launch.py"))
+    nodes = module["_nodes"]
+
+    def describe(**given):
+        started = {}
+        monkeypatch.setitem(nodes.__globals__, "Node", lambda **node: (
+            started.update({node["executable"]: node}) or LogInfo(msg="")
+        ))
+        context = LaunchContext()
+        for argument in module["generate_launch_description"]().get_launch_arguments():
+            argument.visit(context)
+        context.launch_configurations.update(given)
+        nodes(context)
+        return started
+
+    from launch.actions import LogInfo
+
+    return describe
+
+
+@pytest.mark.parametrize("name", sensor_names())
+def test_a_sensor_gives_topics_and_parameters_over_which_ones_own_win(
+    described, name, tmp_path, repository
+):
+    sensor = read_sensor(name)
+    mapper = described(sensor=name, color_topic="/mine", pose_source="odometry")["mapper_node"]
+    topics = {**INPUTS, **sensor.topics, "color_topic": "/mine"}
+    assert dict(mapper["remappings"]) == {
+        "/tf": "tf", "/tf_static": "tf_static",
+        **{INPUTS[argument]: topic for argument, topic in topics.items()},
+    }
+    shipped, preset, arguments = mapper["parameters"]
+    assert arguments["pose.source"] == "odometry"
+    assert yaml.safe_load(Path(preset).read_text()) == {
+        "/**/mapper": {"ros__parameters": dict(sensor.parameters)}
+    }
+    assert "map_frame" in Path(shipped).read_text()
+
+    own = tmp_path / "own.yaml"
+    own.write_text("mapper: {ros__parameters: {pose: {source: pose}}}")
+    mapper = described(sensor=name, params_file=str(own))["mapper_node"]
+    preset, file, arguments = mapper["parameters"]
+    assert "pose" not in str(arguments) and "/**/mapper" in Path(preset).read_text()
+    assert "/**/mapper: {ros__parameters: {pose" in Path(file).read_text()
+
+
+def test_an_unknown_sensor_starts_nothing(described):
+    with pytest.raises(SettingsError, match="sensor: expected one of .*realsense.* got 'kinect'"):
+        described(sensor="kinect")
+
+
+def test_a_realsense_is_mapped_from_the_topics_of_its_driver(
+    repository, parameters, tmp_path, ros_domain_id, launch_installed
+):
+    """Its depth is 16UC1; the camera stands still, known by /tf_static."""
+    (frame,) = tabletop(1)
+    own = parameters.read_text().replace("mapper:\n  ros__parameters:", OWN_SLOP)
+    parameters.write_text(own)
+    with (
+        launched(
+            repository, "om3d.launch.py", tmp_path / "log", sensor="realsense",
+            params_file=parameters,
+        ) as started,
+        Client(ros_domain_id, started.check) as client,
+    ):
+        robot = Watcher(client)
+        wait_until_active(robot)
+        assert values(robot, "mapper", "lens.images", "sync.slop_s", "queue.capacity") == [
+            "raw", 0.03, 17
+        ]
+        camera, driver = "camera_color_optical_frame", "/camera/camera"
+        at = header(camera, client.node.get_clock().now().nanoseconds)
+        millimeters = np.rint(1000 * frame.depth).astype(np.uint16)
+        messages = {
+            f"{driver}/color/image_raw": from_pixels(frame.rgb, "rgb8", at),
+            f"{driver}/aligned_depth_to_color/image_raw": from_pixels(millimeters, "16UC1", at),
+            f"{driver}/color/camera_info": from_intrinsics(frame.intrinsics, at),
+        }
+        publishers = {
+            topic: client.node.create_publisher(type(message), topic, qos.results())
+            for topic, message in messages.items()
+        }
+        robot.wait(
+            lambda: all(p.get_subscription_count() for p in publishers.values()), "the mapper"
+        )
+        robot.publishers["tf_static"].publish(
+            to_transforms("map", camera, 0, frame.map_from_camera)
+        )
+        robot.wait(
+            lambda: robot.publishers["tf_static"].get_subscription_count(), "the mapper's tf"
+        )
+        for topic, message in messages.items():
+            publishers[topic].publish(message)
+        robot.wait(lambda: client.status.frames_processed == 1, "the frame")
+        assert client.status.inputs_rejected == 0
+        assert "Traceback" not in started.interrupt()
 
 
 def test_nodes_in_a_namespace_with_overrides(
