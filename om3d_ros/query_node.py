@@ -43,9 +43,8 @@ PARAMETERS = ParameterSet(
     live=frozenset({
         "top_k", "aggregation", "image_aggregation", "include_structure", "present_threshold",
         "answer.thumbnails", "answer.max_text_bytes", "answer.encoder_wait_s",
-        "markers.max_points",
-        "markers.point_size_m", "markers.line_width_m", "markers.text_height_m",
-        "diagnostics.period_s",
+        "markers.max_instances", "markers.max_points", "markers.point_size_m",
+        "markers.line_width_m", "markers.text_height_m", "diagnostics.period_s",
         "goal.robot_radius_m", "goal.half_width_m", "goal.clearance_m", "goal.stand_off_m",
         "goal.max_stand_off_m", "goal.occupied_above", "goal.unknown_is_free",
         "goal.robot_height_m", "goal.floor_m",
@@ -56,7 +55,7 @@ PARAMETERS = ParameterSet(
 
 SOUGHT_S = 1.0
 SHOWN_S = 0.2
-"""Time between two looks for a new answer to show; making its markers delays other answers."""
+"""Time between two looks for what is new to show; making its markers delays other answers."""
 
 
 class QueryNode(ManagedNode):
@@ -83,6 +82,7 @@ class QueryNode(ManagedNode):
     def set_up(self) -> None:
         """Make ready; encoders are loaded when a map says which."""
         self._markers = self.publisher(MarkerArray, "~/markers", qos.latched())
+        self._named = self.publisher(MarkerArray, "~/instance_markers", qos.latched())
         settings, logger = self.parameters.get(QueryNodeSettings), self.get_logger()
         self._answering = Answering(
             settings,
@@ -194,16 +194,16 @@ class QueryNode(ManagedNode):
         return done
 
     def _publish_markers(self) -> None:
-        """Show the newest of the answers to whoever looks, beside the next answers."""
+        """Show the newest answer and the map to whoever looks, beside the next answers."""
         answering = self._answering
         if answering is None or not self.is_active:
             return
-        with suppress(InvalidHandle):
-            if not self._markers.get_subscription_count():
-                return
-            markers = answering.markers()
-            if markers is not None:
-                self.publish(self._markers, markers)
+        for publisher, make in (
+            (self._markers, answering.markers), (self._named, answering.instance_markers)
+        ):
+            with suppress(InvalidHandle):
+                if publisher.get_subscription_count() and (markers := make()) is not None:
+                    self.publish(publisher, markers)
 
     def _ready(self) -> Answering:
         self.require_active()

@@ -23,7 +23,7 @@ from om3d_core.query.scene_query import AS_FOR_TEXT, QuerySettings, SceneQuery, 
 from om3d_core.streams.usage import Window
 from om3d_ros.conversions.images import to_rgb
 from om3d_ros.conversions.instances import belong_together, instance_message, to_scene
-from om3d_ros.conversions.markers import answer_markers, no_markers
+from om3d_ros.conversions.markers import answer_markers, instance_markers, no_markers
 from om3d_ros.conversions.matches import from_answer
 from om3d_ros.freshness import Freshness
 from om3d_ros.node.diagnostics import Health, Latencies
@@ -94,6 +94,7 @@ class Answering:
         self._newest: Shown | None = None
         self._shown: Shown | None = None
         self._cleaned = False
+        self._drawn: tuple[object, ...] | None = None
         self._rejected = 0
         self._answered = 0
         self._failed = 0
@@ -195,6 +196,21 @@ class Answering:
             return answer_markers(
                 about.frame_id, newest.answer, about.scene, self._settings.markers
             )
+
+    def instance_markers(self) -> MarkerArray | None:
+        """The markers of all instances of the map, none without one; None if these are what was
+        returned last. To be called from one thread.
+        """
+        settings = self._settings.markers
+        shown = self._map if settings.max_instances else None
+        wanted = (shown.scene.map_id, shown.scene.revision, settings) if shown else ()
+        if wanted == self._drawn:
+            return None
+        self._drawn = wanted
+        if shown is None:
+            return no_markers(self._settings.map_frame)
+        with self.latencies.measure("instance markers"):
+            return instance_markers(shown.frame_id, shown.scene, settings)
 
     def health(self, active: bool) -> Health:
         """Complaints and values for people."""

@@ -1,4 +1,4 @@
-"""An answer as visualization_msgs/MarkerArray: what stood there is deleted, then the matches.
+"""An answer, or all instances, as visualization_msgs/MarkerArray, after a DELETEALL.
 
 Markers stay where they are in the map: their stamp is 0, which RViz takes for the latest
 transform, and they are locked to their frame, so that they follow it in another one.
@@ -12,6 +12,7 @@ from geometry_msgs.msg import Point, Pose, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from om3d_core.data.boxes import Box
 from om3d_core.data.scene import Scene
 from om3d_core.data.text import one_line
 from om3d_core.query.answer import Answer, Match
@@ -30,6 +31,9 @@ RANK_COLORS = (
     (0.58, 0.65, 0.65),
 )
 ABSENT_ALPHA, PRESENT_ALPHA = 0.35, 1.0
+NAME_HEIGHT, MAX_NAME = 0.6, 80
+"""Of a name on a box: its height as a part of that of an answer's label, which stands over it, and
+its characters at most."""
 EDGES = ((0, 1), (0, 2), (0, 4), (1, 3), (1, 5), (2, 3), (2, 6), (3, 7), (4, 5), (4, 6), (5, 7),
          (6, 7))
 """Pairs of corners, as bits of z, y, x, that differ in one bit."""
@@ -60,6 +64,30 @@ def answer_markers(
     return shown
 
 
+def instance_markers(frame_id: str, scene: Scene, settings: MarkerSettings) -> MarkerArray:
+    """DELETEALL, then a box and a name of each instance that is no structure, in the map's frame.
+
+    The name is the label, or # and the id where there is none. The id of a marker is that of its
+    instance, its namespace one of box and name; the color follows the id. Of more than
+    ``max_instances`` those of the most points are shown.
+    """
+    header = make_header(frame_id, 0)
+    objects = np.flatnonzero(~scene.masks.structure)
+    largest = objects[np.argsort(-scene.masks.sizes[objects], kind="stable")]
+    shown = no_markers(frame_id)
+    for i in sorted(largest[: settings.max_instances].tolist()):
+        box, instance_id = scene.boxes[i], int(scene.ids[i])
+        color = rank_color(1 + instance_id % len(RANK_COLORS))
+        lines = _marker(header, "box", instance_id, Marker.LINE_LIST, color)
+        _fill_box(lines, box, settings)
+        name = _marker(header, "name", instance_id, Marker.TEXT_VIEW_FACING, color)
+        name.scale.z = NAME_HEIGHT * settings.text_height_m
+        name.pose.position = _above(box, 0.5 * name.scale.z)
+        name.text = one_line(scene.labels[i])[:MAX_NAME] or f"#{instance_id}"
+        shown.markers += [lines, name]
+    return shown
+
+
 def rank_color(rank: int, present: bool = True) -> ColorRGBA:
     """The color of the match of a rank, from 1."""
     r, g, b = RANK_COLORS[(rank - 1) % len(RANK_COLORS)]
@@ -67,20 +95,14 @@ def rank_color(rank: int, present: bool = True) -> ColorRGBA:
 
 
 def _box(header: Header, match: Match, settings: MarkerSettings) -> Marker:
-    marker = _marker(header, "box", match, Marker.LINE_LIST)
-    marker.pose = box_pose(match.box)
-    marker.scale.x = settings.line_width_m
-    half = match.box.size / 2
-    corners = [point(half * _signs(i)) for i in range(8)]
-    marker.points = [corners[i] for edge in EDGES for i in edge]
+    marker = _of_match(header, "box", match, Marker.LINE_LIST)
+    _fill_box(marker, match.box, settings)
     return marker
 
 
 def _label(header: Header, query: str, match: Match, settings: MarkerSettings) -> Marker:
-    marker = _marker(header, "label", match, Marker.TEXT_VIEW_FACING)
-    up = match.box.map_from_box[:, 2]
-    above = 0.5 * float(match.box.size[2]) + settings.text_height_m
-    marker.pose.position = point(match.box.center + above * up)
+    marker = _of_match(header, "label", match, Marker.TEXT_VIEW_FACING)
+    marker.pose.position = _above(match.box, settings.text_height_m)
     marker.scale.z = settings.text_height_m
     verdict = "" if match.present else " (not present)"
     asked = one_line(query)
@@ -89,7 +111,7 @@ def _label(header: Header, query: str, match: Match, settings: MarkerSettings) -
 
 
 def _points(header: Header, match: Match, scene: Scene, settings: MarkerSettings) -> Marker:
-    marker = _marker(header, "points", match, Marker.POINTS)
+    marker = _of_match(header, "points", match, Marker.POINTS)
     marker.scale = Vector3(x=settings.point_size_m, y=settings.point_size_m, z=0.0)
     members = scene.masks[match.index]
     step = max(1, -(-len(members) // settings.max_points))
@@ -98,19 +120,40 @@ def _points(header: Header, match: Match, scene: Scene, settings: MarkerSettings
     return marker
 
 
-def _marker(header: Header, namespace: str, match: Match, kind: int) -> Marker:
+def _of_match(header: Header, namespace: str, match: Match, kind: int) -> Marker:
+    color = rank_color(match.rank, match.present)
+    return _marker(header, namespace, match.instance_id, kind, color)
+
+
+def _marker(
+    header: Header, namespace: str, instance_id: int, kind: int, color: ColorRGBA
+) -> Marker:
     pose = Pose()
     pose.orientation.w = 1.0
     return Marker(
         header=header,
         ns=namespace,
-        id=match.instance_id,
+        id=instance_id,
         type=kind,
         action=Marker.ADD,
         pose=pose,
-        color=rank_color(match.rank, match.present),
+        color=color,
         frame_locked=True,
     )
+
+
+def _fill_box(marker: Marker, box: Box, settings: MarkerSettings) -> None:
+    marker.pose = box_pose(box)
+    marker.scale.x = settings.line_width_m
+    half = box.size / 2
+    corners = [point(half * _signs(i)) for i in range(8)]
+    marker.points = [corners[i] for edge in EDGES for i in edge]
+
+
+def _above(box: Box, height_m: float) -> Point:
+    """The point over the middle of the box's upper side."""
+    up = box.map_from_box[:, 2]
+    return point(box.center + (0.5 * float(box.size[2]) + height_m) * up)
 
 
 def _signs(corner: int) -> npt.NDArray[np.float64]:

@@ -139,8 +139,12 @@ class MapperNodeSettings(LifecycleSettings):
 
 @dataclass(frozen=True)
 class MarkerSettings(Settings):
-    """The markers of an answer."""
+    """The markers of an answer and of the map's instances."""
 
+    max_instances: int = setting(
+        500, "most instances with a box and a name on ~/instance_markers, the largest first; 0"
+        " shows none", low=0, high=100_000
+    )
     max_points: int = setting(
         5000, "most points drawn of a match, evenly thinned; 0 draws none", low=0, high=1_000_000
     )

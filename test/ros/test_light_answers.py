@@ -11,6 +11,7 @@ from helpers.doubles import ColorEncoder
 from helpers.robot import Robot, code_name
 from helpers.scenes import make_scene
 from helpers.worlds import BOXES, tabletop
+from om3d.srv import ListInstances
 from rclpy.serialization import serialize_message
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -115,6 +116,24 @@ def test_a_crowd_of_answers_is_shown_by_its_last(mapped, shown):
     last = mapped.text("blue", top_k=2, include_markers=True)
     mapped.wait(lambda: last.markers == shown[-1], "the markers of the last answer")
     assert len(shown) - before < 30
+
+
+def test_the_boxes_of_all_instances_are_shown_latched_and_go_with_their_map(mapped):
+    mapped.save("all")
+    got = []
+    subscription = mapped.client.node.create_subscription(
+        MarkerArray, "query/instance_markers", got.append, qos.latched()
+    )
+    mapped.wait(lambda: got and len(got[-1].markers) > 1, "markers")
+    ids = {m.id for m in mapped.call(ListInstances, "query/list_instances").map.instances}
+    assert {(m.ns, m.id) for m in got[-1].markers[1:]} == {
+        (ns, i) for ns in ("box", "name") for i in ids
+    }
+    mapped.clear()
+    mapped.wait(lambda: len(got[-1].markers) == 1, "the markers to be deleted")
+    mapped.client.wait_for_map(mapped.load("all"))
+    mapped.wait(lambda: len(got[-1].markers) == 1 + 2 * len(ids), "the markers of the new map")
+    mapped.client.node.destroy_subscription(subscription)
 
 
 @pytest.mark.parametrize("change", ["clear", "load"])

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from helpers.doubles import ColorEncoder
 from helpers.scenes import make_scene
+from om3d.msg import InstanceArray
 from om3d.srv import QueryText
+from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from om3d_core.data.tables import FeatureTable
@@ -19,7 +21,7 @@ from om3d_core.query.scene_query import QuerySettings
 from om3d_ros import query_encoders, query_session
 from om3d_ros.conversions.instances import from_scene
 from om3d_ros.freshness import Freshness
-from om3d_ros.node.settings import QueryNodeSettings
+from om3d_ros.node.settings import MarkerSettings, QueryNodeSettings
 from om3d_ros.query_session import Answering
 
 MAPS = 6
@@ -79,4 +81,26 @@ def test_maps_that_were_replaced_are_freed_at_once(answering, living):
         response = answering.text(QueryText.Request(text="red"), QueryText.Response())
         assert response.matches and response.revision == revision
         answering.markers()
+        answering.instance_markers()
         assert living() == 1
+
+
+def test_markers_of_instances_come_once_a_revision_and_setting_and_go_with_the_map(answering):
+    def shown():
+        markers = answering.instance_markers()
+        return None if markers is None else len(markers.markers)
+
+    assert (shown(), shown()) == (1, None)
+    for revision in (1, 2):
+        instances, cloud = messages(revision)
+        answering.take_instances(instances)
+        answering.take_cloud(cloud)
+        assert (shown(), shown()) == (7, None)
+    few = MarkerSettings(max_instances=1)
+    for markers, expected in ((few, 3), (MarkerSettings(max_instances=0), 1), (few, 3)):
+        answering.apply(QueryNodeSettings(markers=markers), QuerySettings())
+        assert (shown(), shown()) == (expected, None)
+    empty = InstanceArray(map_id="0" * 32, revision=3, cloud_crc32=0)
+    answering.take_instances(empty)
+    answering.take_cloud(PointCloud2())
+    assert (shown(), shown()) == (1, None)

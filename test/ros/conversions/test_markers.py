@@ -7,14 +7,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.doubles import BoxProposer, ColorEncoder
+from helpers.scenes import make_scene
 from helpers.worlds import tabletop
+from rclpy.serialization import serialize_message
 from visualization_msgs.msg import Marker
 
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.query.scene_query import SceneQuery
 from om3d_core.settings import build
-from om3d_ros.conversions.markers import EDGES, answer_markers, no_markers, rank_color
+from om3d_ros.conversions.markers import (
+    EDGES,
+    MAX_NAME,
+    answer_markers,
+    instance_markers,
+    no_markers,
+    rank_color,
+)
 from om3d_ros.conversions.stamps import header
 from om3d_ros.node.settings import MarkerSettings
 
@@ -102,3 +111,62 @@ def test_a_question_cannot_steer_the_terminal_that_its_label_is_printed_in(scene
     texts = [marker.text for marker in markers if marker.text]
     assert len(texts) == 3
     assert all("[31mred [0m 2J mug box" in text and text.isprintable() for text in texts)
+
+
+def named(scene, **settings):
+    """Boxes and names of all instances by namespace and id; each begins with DELETEALL."""
+    first, *markers = instance_markers("map", scene, MarkerSettings(**settings)).markers
+    assert [first] == no_markers("map").markers
+    found = {(marker.ns, marker.id): marker for marker in markers}
+    assert len(found) == len(markers)
+    return found
+
+
+def test_every_instance_has_its_box_and_its_label_or_its_id_for_a_name():
+    """The last of the scene is a wall, of which there is no box."""
+    scene = make_scene(n=5)
+    markers = named(scene)
+    assert set(markers) == {(ns, i) for ns in ("box", "name") for i in scene.ids.tolist()[:-1]}
+    assert [markers["name", i].text for i in (5, 6, 7, 8)] == ["a", "#6", "chair", "#8"]
+    for i, box in zip(scene.ids.tolist()[:-1], scene.boxes, strict=False):
+        lines, name = markers["box", i], markers["name", i]
+        ends = np.array([[p.x, p.y, p.z] for p in lines.points])
+        assert lines.type == Marker.LINE_LIST and len(ends) == 2 * len(EDGES)
+        assert np.allclose(np.ptp(ends, axis=0), box.size)
+        assert np.allclose([lines.pose.position.x, lines.pose.position.y], box.center[:2])
+        over = name.pose.position.z - (box.center[2] + box.size[2] / 2)
+        assert name.type == Marker.TEXT_VIEW_FACING and 0 < over <= name.scale.z
+        assert lines.color == name.color and lines.color.a == 1.0
+        assert lines.header == name.header == HEADER and lines.frame_locked and name.frame_locked
+    assert named(replace(scene, revision=9, ids=scene.ids + 1))["box", 7].color == (
+        markers["box", 7].color
+    )
+
+
+def test_names_stand_below_the_label_of_an_answer(scene, draw, matches):
+    settings = MarkerSettings()
+    (match,) = matches[:1]
+    label, name = draw([match])[2], named(scene)["name", match.instance_id]
+    between = label.pose.position.z - name.pose.position.z
+    assert between >= 0.4 * (label.scale.z + name.scale.z)
+    assert label.scale.z == settings.text_height_m
+
+
+def test_names_are_printable_and_of_bounded_length():
+    scene = make_scene()
+    odd = replace(scene, labels=("\x1b[2J mug\n", "b" * 10_000, " ", "c"))
+    texts = [marker.text for marker in named(odd).values() if marker.text]
+    assert texts == ["[2J mug", "b" * MAX_NAME, "#7"]
+
+
+def test_of_many_instances_the_largest_are_shown_in_bounded_bytes():
+    scene = make_scene(n=300, points=2000)
+    some = named(scene, max_instances=20)
+    assert len(some) == 40
+    sizes = dict(zip(scene.ids.tolist(), scene.masks.sizes.tolist(), strict=True))
+    assert min(sizes[i] for _, i in some) >= max(
+        sizes[i] for i in scene.ids.tolist()[:-1] if ("box", i) not in some
+    )
+    message = instance_markers("map", scene, MarkerSettings(max_instances=20))
+    assert len(serialize_message(message)) < 20 * 2000
+    assert not named(scene, max_instances=0)
