@@ -14,7 +14,7 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node, PushRosNamespace, SetParameter
 from launch_ros.substitutions import FindPackageShare
 
-from om3d_ros import sensor_preset
+from om3d_ros import rviz_config, sensor_preset
 
 SHARE = FindPackageShare("om3d")
 ARGUMENTS = {
@@ -37,7 +37,10 @@ ARGUMENTS = {
         "map", "grid for goal_near, nav_msgs/OccupancyGrid; or /global_costmap/costmap",
     ),
     "rviz": ("false", "start RViz with config/om3d.rviz, if it is installed"),
-    "rviz_config": (PathJoinSubstitution([SHARE, "config", "om3d.rviz"]), "RViz configuration"),
+    "rviz_config": (
+        PathJoinSubstitution([SHARE, "config", "om3d.rviz"]),
+        "RViz configuration; the default one follows namespace, topics and map_frame",
+    ),
 }
 # Where one of these is empty, the parameters file decides.
 OVERRIDES = {
@@ -94,7 +97,12 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
     if given["map_frame"]:
         shared["map_frame"] = given["map_frame"]
     transport = given["image_transport"] or sensor.parameters.get("sensor.transport")
-    own = _input_qos(given, topics, ENDINGS if transport == "compressed" else {})
+    endings = ENDINGS if transport == "compressed" else {}
+    heard = {
+        argument: sensor_preset.absolute(topic, given["namespace"]) + endings.get(argument, "")
+        for argument, topic in topics.items()
+    }
+    own = _input_qos(given, heard)
     if given["pose_source"]:
         own["pose.source"] = given["pose_source"]
     if given["image_transport"]:
@@ -102,8 +110,7 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
     file = _for_any_namespace(given["params_file"])
     fitting = {"/**/mapper": {"ros__parameters": dict(sensor.parameters)}}
     preset = _copied(yaml.safe_dump(fitting))
-    shipped = ARGUMENTS["params_file"][0].perform(context)
-    files = [file, preset] if given["params_file"] == shipped else [preset, file]
+    files = [file, preset] if _is_shipped("params_file", context) else [preset, file]
     actions = [
         PushRosNamespace(given["namespace"]),
         SetParameter("use_sim_time", _is_true(given["use_sim_time"])),
@@ -130,10 +137,12 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
             **common,
         ),
     ]
-    return [GroupAction(actions), *_rviz(given)]
+    return [GroupAction(actions), *_rviz(given, heard, context)]
 
 
-def _rviz(given: dict[str, str]) -> list[Node | LogInfo]:
+def _rviz(
+    given: dict[str, str], heard: dict[str, str], context: LaunchContext
+) -> list[Node | LogInfo]:
     """RViz, or word of it where it is missing: the nodes go on without."""
     if not _is_true(given["rviz"]):
         return []
@@ -141,17 +150,26 @@ def _rviz(given: dict[str, str]) -> list[Node | LogInfo]:
         get_package_prefix("rviz2")
     except PackageNotFoundError:
         return [LogInfo(msg="rviz:=true, but the package rviz2 is not installed: no RViz")]
-    arguments = ["-d", given["rviz_config"]]
+    file = given["rviz_config"]
+    if _is_shipped("rviz_config", context):
+        frame = given["map_frame"] or rviz_config.map_frame_of(Path(given["params_file"]))
+        renamed = {sensor_preset.INPUTS[argument]: topic for argument, topic in heard.items()}
+        text = Path(file).read_text(encoding="utf-8")
+        file = _copied(rviz_config.for_robot(text, given["namespace"], frame, renamed), ".rviz")
     simulated = {"use_sim_time": _is_true(given["use_sim_time"])}
     return [Node(
-        package="rviz2", executable="rviz2", namespace=given["namespace"], arguments=arguments,
-        parameters=[simulated],
+        package="rviz2", executable="rviz2", namespace=given["namespace"],
+        arguments=["-d", file], parameters=[simulated], remappings=[*TRANSFORMS],
     )]
 
 
-def _input_qos(
-    given: dict[str, str], topics: dict[str, str], endings: dict[str, str]
-) -> dict[str, object]:
+def _is_shipped(name: str, context: LaunchContext) -> bool:
+    """Whether a file is the one that comes with the package."""
+    default = ARGUMENTS[name][0].perform(context)
+    return LaunchConfiguration(name).perform(context) == default
+
+
+def _input_qos(given: dict[str, str], heard: dict[str, str]) -> dict[str, object]:
     """Parameters for what is asked of images and poses, by their topics as they are resolved."""
     asked: dict[str, object] = {
         policy: given[f"input_{policy}"]
@@ -160,15 +178,9 @@ def _input_qos(
     }
     if given["input_depth"]:
         asked["depth"] = int(given["input_depth"])
-    space = "/".join(["", *filter(None, given["namespace"].split("/")), ""])
-    followed = [
-        topic + endings.get(argument, "")
-        for argument, topic in topics.items() if argument != LATCHED
-    ]
     return {
-        f"qos_overrides.{topic if topic.startswith('/') else space + topic}.subscription.{policy}":
-            value
-        for topic in followed
+        f"qos_overrides.{topic}.subscription.{policy}": value
+        for argument, topic in heard.items() if argument != LATCHED
         for policy, value in asked.items()
     }
 

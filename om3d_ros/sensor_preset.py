@@ -80,6 +80,13 @@ def remaps(preset: SensorPreset, given: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def absolute(topic: str, namespace: str) -> str:
+    """``topic`` with a leading slash, in ``namespace`` if it has none."""
+    if topic.startswith("/"):
+        return topic
+    return "/".join(["", *filter(None, namespace.split("/")), topic])
+
+
 def _topics(section: object, path: Path, known: Collection[str] = INPUTS) -> dict[str, str]:
     if not isinstance(section, Mapping):
         raise SettingsError(f"{path}: {TOPICS}: expected topics by launch argument")

@@ -190,6 +190,7 @@ def test_arguments_are_declared(repository, name):
 def described(repository, launch_installed, monkeypatch):
     """What the nodes are started with: keyword arguments of launch_ros' Node, by executable."""
     from launch import LaunchContext
+    from launch.actions import LogInfo
 
     module = runpy.run_path(str(repository / "launch" / "om3d.launch.py"))
     nodes = module["_nodes"]
@@ -206,8 +207,7 @@ def described(repository, launch_installed, monkeypatch):
         nodes(context)
         return started
 
-    from launch.actions import LogInfo
-
+    describe.launch = nodes.__globals__
     return describe
 
 
@@ -374,13 +374,27 @@ def test_a_replay_that_fails_ends_the_nodes_if_it_was_to(
         assert "nothing.mcap" in started.text and not started.processes("")
 
 
-def test_rviz_shows_latched_topics_as_such(repository):
-    config = yaml.safe_load((repository / "config" / "om3d.rviz").read_text())
-    displays = config["Visualization Manager"]["Displays"]
-    topics = {d["Topic"]["Value"]: d["Topic"] for d in displays if "Topic" in d}
-    for name in ("mapper/instance_cloud", "query/markers"):
-        assert topics[name]["Durability Policy"] == "Transient Local"
-        assert topics[name]["Reliability Policy"] == "Reliable"
-    assert {d["Class"] for d in displays} >= {
-        "rviz_default_plugins/PointCloud2", "rviz_default_plugins/MarkerArray",
+def test_rviz_follows_namespace_sensor_frame_and_transport(described, monkeypatch):
+    monkeypatch.setitem(described.launch, "get_package_prefix", lambda name: f"/{name}")
+    rviz = described(
+        namespace="robot", sensor="realsense", map_frame="world", rviz="true",
+        image_transport="compressed",
+    )["rviz2"]
+    assert rviz["namespace"] == "robot"
+    assert dict(rviz["remappings"]) == {"/tf": "tf", "/tf_static": "tf_static"}
+    config = yaml.safe_load(Path(rviz["arguments"][1]).read_text())
+    manager = config["Visualization Manager"]
+    assert manager["Global Options"]["Fixed Frame"] == "world"
+    topics = {d["Name"]: d["Topic"]["Value"] for d in manager["Displays"] if "Topic" in d}
+    assert topics == {
+        "Map": "/robot/mapper/instance_cloud", "Instances": "/robot/mapper/instance_cloud",
+        "Names": "/robot/query/instance_markers", "Answer": "/robot/query/markers",
+        "Camera": "/robot/camera/camera/color/image_raw/compressed",
     }
+
+
+def test_a_configuration_of_ones_own_is_taken_as_it_is(described, monkeypatch, tmp_path):
+    monkeypatch.setitem(described.launch, "get_package_prefix", lambda name: f"/{name}")
+    own = str(tmp_path / "own.rviz")
+    rviz = described(rviz="true", rviz_config=own, map_frame="world")["rviz2"]
+    assert rviz["arguments"] == ["-d", own]
