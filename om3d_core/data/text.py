@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+MAX_NAME = 80
+"""Characters of a name that is shown."""
+
 
 def printable(text: str) -> str:
     """``text`` with a space for every control or format character but the ends of lines."""
@@ -11,3 +14,8 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """``text`` with every run of white space, control and format characters as one space."""
     return " ".join(printable(text).split())
+
+
+def name_of(label: str, instance_id: int) -> str:
+    """What an instance is called in pictures: its label on one line, else # and its id."""
+    return one_line(label)[:MAX_NAME] or f"#{instance_id}"

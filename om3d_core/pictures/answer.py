@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.data.boxes import Box, fit_box
+from om3d_core.data.boxes import Box
 from om3d_core.data.scene import Scene
+from om3d_core.data.text import name_of
 from om3d_core.errors import expect
 from om3d_core.files import write_atomically
 from om3d_core.pictures import palette
@@ -26,6 +27,7 @@ HEADER_PX = 60
 STRIP_PX = 164
 TITLE_PX = 26
 CHIP_PX = 18
+NAME_PX = 12
 INSTANCE_TINT = 0.62
 STRUCTURE_LIGHT = 0.62
 STRUCTURE_FLOOR = 38.0
@@ -40,11 +42,12 @@ RUNNERS_UP = 2
 
 
 def render_instances(
-    scene: Scene, size: tuple[int, int] = SIZE, title: str = ""
+    scene: Scene, size: tuple[int, int] = SIZE, title: str = "", named: bool = False
 ) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) uint8: the map from above, a color an instance, structure gray.
+    """(H, W, 3) uint8: the map from above, a color an instance, structure gray; labels, if any.
 
-    size: (width, height) in pixels. A map of no points gives an empty view.
+    size: (width, height) in pixels. A map of no points gives an empty view. named: the map in its
+    own colors, and every instance in a box with its label, or # and its id, as RViz shows them.
     """
     _check_size(size)
     width, height = size[0], size[1] - HEADER_PX
@@ -52,23 +55,14 @@ def render_instances(
     header = _header(title or "Map", f"{objects} instances", palette.RUNNER_UP, width)
     if not len(scene.cloud):
         return np.vstack([header, background(width, height)])
-    owner = scene.masks.labels()
-    is_object = np.append(~scene.masks.structure, False)[owner]
-    gray = palette.luminance(scene.cloud.colors) * STRUCTURE_LIGHT + STRUCTURE_FLOOR
-    colors = np.repeat(gray, 3, axis=1)
-    hues = palette.instance_colors(scene.ids)[owner[is_object]]
-    colors[is_object] = palette.tint(scene.cloud.colors[is_object], hues, INSTANCE_TINT)
+    is_object = np.append(~scene.masks.structure, False)[scene.masks.labels()]
+    colors = scene.cloud.colors.astype(np.float32) if named else _instance_hues(scene, is_object)
     radius_m = splat_radius(scene.cloud.points)
     view = choose_viewpoint(
         scene.cloud, scene.up, is_object, scene.cloud.points, (width, height), radius_m
     )
     drawing = render(scene.cloud, colors, view, radius_m)
-    marks = [
-        BoxMark(fit_box(scene.cloud.points[scene.masks[i]], scene.up),
-                _color(palette.instance_colors(scene.ids[i : i + 1])[0]), 0, label)
-        for i, label in enumerate(scene.labels)
-        if label and not scene.masks.structure[i]
-    ]
+    marks = _instance_marks(scene, named)
     return np.vstack([header, draw_boxes(drawing.rgb, drawing.raster, view, marks)])
 
 
@@ -106,6 +100,30 @@ def save_png(path: Path, rgb: npt.NDArray[np.uint8]) -> None:
     done, content = cv2.imencode(".png", np.ascontiguousarray(rgb[:, :, ::-1]))
     expect(done, "pixels that a PNG can hold", rgb.shape)
     write_atomically(path, content.tobytes())
+
+
+def _instance_hues(
+    scene: Scene, is_object: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float32]:
+    """(P, 3) colors of the points: that of their instance on objects, else gray."""
+    gray = palette.luminance(scene.cloud.colors) * STRUCTURE_LIGHT + STRUCTURE_FLOOR
+    colors = np.repeat(gray, 3, axis=1)
+    hues = palette.instance_colors(scene.ids)[scene.masks.labels()[is_object]]
+    colors[is_object] = palette.tint(scene.cloud.colors[is_object], hues, INSTANCE_TINT)
+    return colors
+
+
+def _instance_marks(scene: Scene, named: bool) -> list[BoxMark]:
+    """Of what is no structure the labels there are, or, if ``named``, boxes and names."""
+    marks = []
+    for i in np.flatnonzero(~scene.masks.structure).tolist():
+        box, label = scene.boxes[i], scene.labels[i]
+        color = _color(palette.instance_colors(scene.ids[i : i + 1])[0])
+        if named:
+            marks.append(BoxMark(box, color, 1, name_of(label, int(scene.ids[i])), NAME_PX))
+        elif label:
+            marks.append(BoxMark(box, color, 0, label))
+    return marks
 
 
 def _draw_answer(

@@ -30,12 +30,14 @@ INK = (18, 20, 24)
 
 @dataclass(frozen=True, eq=False)
 class BoxMark:
-    """A box to draw, its color, its edge width in pixels (0: no edges) and its label."""
+    """A box to draw, its color, its edge width in pixels (0: no edges), its label and the height
+    of that in pixels."""
 
     box: Box
     color: Color
     width_px: int
     label: str = ""
+    label_px: int = LABEL_PX
 
 
 def draw_boxes(
@@ -110,7 +112,8 @@ def _draw_label(
     mark: BoxMark,
     taken: list[tuple[float, float, float, float]],
 ) -> None:
-    """The label above its box, moved up past the labels drawn before; none if out of view."""
+    """The label above its box, moved up past the labels drawn before, or below it where there is
+    no room; none if out of view."""
     corners = view.to_camera(mark.box.corners)
     if not mark.label or (corners[:, 2] <= NEAR_M).any():
         return
@@ -118,8 +121,9 @@ def _draw_label(
     k = view.intrinsics
     if (pixels.max(axis=0) < 0).any() or (pixels.min(axis=0) > (k.width, k.height)).any():
         return
-    text = shorten(mark.label, LABEL_PX, LABEL_MAX_WIDTH)
-    wide, tall = (text_width(text, LABEL_PX) + LABEL_PX) / 2, LABEL_PX * 0.8
+    size = mark.label_px
+    text = shorten(mark.label, size, LABEL_MAX_WIDTH)
+    wide, tall = (text_width(text, size) + size) / 2, size * 0.8
     x, y = (pixels.min(axis=0) + pixels.max(axis=0)) / 2
     y = pixels[:, 1].min() - 2 * tall
     x = float(np.clip(x, wide + MARGIN_PX, max(wide, k.width - wide) - MARGIN_PX))
@@ -127,5 +131,7 @@ def _draw_label(
     for left, top, right, bottom in sorted(taken, key=lambda box: -box[1]):
         if x + wide > left and x - wide < right and y + tall > top and y - tall < bottom:
             y = top - tall - 2
+    if y < tall:
+        y = min(float(pixels[:, 1].max()) + 2 * tall, k.height - tall - MARGIN_PX)
     taken.append((x - wide, y - tall, x + wide, y + tall))
-    draw_chip(draw, (x, y), text, LABEL_PX, INK, mark.color, "mm")
+    draw_chip(draw, (x, y), text, size, INK, mark.color, "mm")

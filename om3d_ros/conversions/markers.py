@@ -14,7 +14,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from om3d_core.data.boxes import Box
 from om3d_core.data.scene import Scene
-from om3d_core.data.text import one_line
+from om3d_core.data.text import name_of, one_line
 from om3d_core.query.answer import Answer, Match
 from om3d_ros.conversions.poses import box_pose, point
 from om3d_ros.conversions.stamps import header as make_header
@@ -31,9 +31,8 @@ RANK_COLORS = (
     (0.58, 0.65, 0.65),
 )
 ABSENT_ALPHA, PRESENT_ALPHA = 0.35, 1.0
-NAME_HEIGHT, MAX_NAME = 0.6, 80
-"""Of a name on a box: its height as a part of that of an answer's label, which stands over it, and
-its characters at most."""
+NAME_HEIGHT = 0.6
+"""Of a name on a box, as a part of that of an answer's label, which stands over it."""
 EDGES = ((0, 1), (0, 2), (0, 4), (1, 3), (1, 5), (2, 3), (2, 6), (3, 7), (4, 5), (4, 6), (5, 7),
          (6, 7))
 """Pairs of corners, as bits of z, y, x, that differ in one bit."""
@@ -83,7 +82,7 @@ def instance_markers(frame_id: str, scene: Scene, settings: MarkerSettings) -> M
         name = _marker(header, "name", instance_id, Marker.TEXT_VIEW_FACING, color)
         name.scale.z = NAME_HEIGHT * settings.text_height_m
         name.pose.position = _above(box, 0.5 * name.scale.z)
-        name.text = one_line(scene.labels[i])[:MAX_NAME] or f"#{instance_id}"
+        name.text = name_of(scene.labels[i], instance_id)
         shown.markers += [lines, name]
     return shown
 

@@ -86,6 +86,7 @@ def run_demo(out: Path, scene: Path | None, seed: int, report: Report = silent) 
         report=report,
     )
     save_png(out / "map.png", render_instances(replayed.scene, title="the map"))
+    save_png(out / "named.png", render_instances(replayed.scene, title="the map", named=True))
     return Demo(replayed, judge(questions, replayed, truth))
 
 

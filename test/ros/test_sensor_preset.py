@@ -53,7 +53,7 @@ def test_a_driver_has_topics_of_images_and_says_how_they_come(name):
 def test_a_preset_names_its_driver_and_what_was_not_run(name):
     comment = re.sub(r"\s*# ?", " ", (sensor_folder() / f"{name}.yaml").read_text())
     assert re.search(r"Read in: \S+/\S+.* commit [0-9a-f]{7}", comment)
-    assert "Not run here" in comment and "ros2 launch " in comment
+    assert "Not run with a camera" in comment and "ros2 launch " in comment
 
 
 def test_generic_changes_nothing():

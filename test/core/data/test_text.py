@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from om3d_core.data.text import one_line, printable
+from om3d_core.data.text import MAX_NAME, name_of, one_line, printable
 
 
 @given(st.text())
@@ -32,3 +32,11 @@ def test_one_line(text, line):
 
 def test_printable_keeps_lines_and_indents():
     assert printable("a:\n  \x1bb") == "a:\n   b"
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [("white mug", "white mug"), ("", "#7"), (" \x1b\n", "#7"), ("b" * 999, "b" * MAX_NAME)],
+)
+def test_a_name_is_the_label_on_one_line_or_the_id(label, name):
+    assert name_of(label, 7) == name

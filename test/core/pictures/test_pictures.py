@@ -280,6 +280,24 @@ def test_instances_have_their_own_colors_and_structure_is_gray():
     assert (gray.max(axis=2) - gray.min(axis=2)).max() < 25
 
 
+def of_red(rgb):
+    """Pixels of the color of the red block, in whatever light."""
+    lit = rgb.astype(float)[rgb[:, :, 0] > 60]
+    share = lit / lit[:, :1]
+    return int((np.abs(share - np.array([190, 60, 50]) / 190).max(axis=1) < 0.03).sum())
+
+
+def test_named_instances_have_boxes_and_names_on_a_map_in_its_own_colors():
+    scene = make_scene()
+    named = viewport(render_instances(scene, SIZE, named=True))
+    hues = palette.instance_colors(scene.ids).astype(int)
+    assert [near_color(named, hue) > 150 for hue in hues] == [False, True, True]
+    assert of_red(named) > 300
+    assert of_red(viewport(render_instances(scene, SIZE))) < 50
+    other = replace(scene, labels=("floor", "mug", "box"))
+    assert (viewport(render_instances(other, SIZE, named=True)) != named).any()
+
+
 def test_an_answer_is_lit_and_an_absent_one_is_not():
     scene = make_scene()
     found = render_answer(scene, make_answer(scene, 1, 2), SIZE)

@@ -12,13 +12,13 @@ from helpers.worlds import tabletop
 from rclpy.serialization import serialize_message
 from visualization_msgs.msg import Marker
 
+from om3d_core.data.text import MAX_NAME
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.query.scene_query import SceneQuery
 from om3d_core.settings import build
 from om3d_ros.conversions.markers import (
     EDGES,
-    MAX_NAME,
     answer_markers,
     instance_markers,
     no_markers,
