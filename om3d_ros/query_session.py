@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from om3d_ros.conversions.images import to_rgb
 from om3d_ros.conversions.instances import belong_together, instance_message, to_scene
 from om3d_ros.conversions.markers import answer_markers, instance_markers, no_markers
 from om3d_ros.conversions.matches import from_answer
+from om3d_ros.conversions.poses import to_box
 from om3d_ros.freshness import Freshness
 from om3d_ros.node.diagnostics import Health, Latencies
 from om3d_ros.node.memory import give_back_now
@@ -37,11 +38,15 @@ MAX_PREPARED = 8
 
 @dataclass(frozen=True, eq=False)
 class Map:
-    """One revision of the map, ready to be asked; texts puts questions into its spaces."""
+    """One revision of the map, ready to be asked; texts puts questions into its spaces.
+
+    boxes: of the instances, by id, as the mapper says: to fit them again would take seconds.
+    """
 
     header: Header
     scene: Scene
     texts: TextMemory
+    boxes: Mapping[int, Box]
 
     @property
     def frame_id(self) -> str:
@@ -145,7 +150,10 @@ class Answering:
             revision=scene.revision,
             n_points=len(scene.cloud),
             instances=[
-                instance_message(scene, i, request.include_features, request.include_thumbnails)
+                instance_message(
+                    scene, i, request.include_features, request.include_thumbnails,
+                    current.boxes[int(scene.ids[i])],
+                )
                 for i in range(len(scene))
                 if request.include_structure or not scene.masks.structure[i]
             ],
@@ -210,7 +218,7 @@ class Answering:
         if shown is None:
             return no_markers(self._settings.map_frame)
         with self.latencies.measure("instance markers"):
-            return instance_markers(shown.frame_id, shown.scene, settings)
+            return instance_markers(shown.frame_id, shown.scene, shown.boxes, settings)
 
     def health(self, active: bool) -> Health:
         """Complaints and values for people."""
@@ -265,8 +273,9 @@ class Answering:
         try:
             with self.latencies.measure("map"):
                 scene = to_scene(instances, cloud)
+                boxes = {i.id: to_box(i.box_pose, i.box_size) for i in instances.instances}
                 texts = self._encoders.for_map([table.space for table in scene.features])
-                self._map = Map(instances.header, scene, texts)
+                self._map = Map(instances.header, scene, texts, boxes)
             self._freshness.received()
             give_back_now()
         except Om3dError as error:

@@ -17,6 +17,7 @@ from om3d.msg import Instance, InstanceArray
 from sensor_msgs.msg import CompressedImage, PointCloud2
 from std_msgs.msg import Header
 
+from om3d_core.data.boxes import Box
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.masks import InstanceMasks
@@ -100,10 +101,10 @@ def to_scene(instances: InstanceArray, cloud: PointCloud2) -> Scene:
 
 
 def instance_message(
-    scene: Scene, i: int, features: bool = True, thumbnails: bool = True
+    scene: Scene, i: int, features: bool = True, thumbnails: bool = True, box: Box | None = None
 ) -> Instance:
-    """The message of the scene's instance at index ``i``."""
-    box = scene.boxes[i]
+    """The message of the scene's instance at index ``i``; box: its own, if that is known."""
+    box = box or scene.boxes[i]
     return Instance(
         id=int(scene.ids[i]),
         label=scene.labels[i],

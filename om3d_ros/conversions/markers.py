@@ -6,6 +6,8 @@ transform, and they are locked to their frame, so that they follow it in another
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 from geometry_msgs.msg import Point, Pose, Vector3
@@ -63,9 +65,12 @@ def answer_markers(
     return shown
 
 
-def instance_markers(frame_id: str, scene: Scene, settings: MarkerSettings) -> MarkerArray:
+def instance_markers(
+    frame_id: str, scene: Scene, boxes: Mapping[int, Box], settings: MarkerSettings
+) -> MarkerArray:
     """DELETEALL, then a box and a name of each instance that is no structure, in the map's frame.
 
+    boxes: of the instances, by id, in meters in the map frame.
     The name is the label, or # and the id where there is none. The id of a marker is that of its
     instance, its namespace one of box and name; the color follows the id. Of more than
     ``max_instances`` those of the most points are shown.
@@ -75,7 +80,8 @@ def instance_markers(frame_id: str, scene: Scene, settings: MarkerSettings) -> M
     largest = objects[np.argsort(-scene.masks.sizes[objects], kind="stable")]
     shown = no_markers(frame_id)
     for i in sorted(largest[: settings.max_instances].tolist()):
-        box, instance_id = scene.boxes[i], int(scene.ids[i])
+        instance_id = int(scene.ids[i])
+        box = boxes[instance_id]
         color = rank_color(1 + instance_id % len(RANK_COLORS))
         lines = _marker(header, "box", instance_id, Marker.LINE_LIST, color)
         _fill_box(lines, box, settings)

@@ -96,6 +96,7 @@ def test_markers_of_instances_come_once_a_revision_and_setting_and_go_with_the_m
         answering.take_instances(instances)
         answering.take_cloud(cloud)
         assert (shown(), shown()) == (7, None)
+    assert "boxes" not in vars(answering._map.scene)
     few = MarkerSettings(max_instances=1)
     for markers, expected in ((few, 3), (MarkerSettings(max_instances=0), 1), (few, 3)):
         answering.apply(QueryNodeSettings(markers=markers), QuerySettings())
@@ -104,3 +105,11 @@ def test_markers_of_instances_come_once_a_revision_and_setting_and_go_with_the_m
     answering.take_instances(empty)
     answering.take_cloud(PointCloud2())
     assert (shown(), shown()) == (1, None)
+
+
+def test_a_map_with_a_box_that_is_none_is_refused(answering):
+    instances, cloud = messages(1)
+    instances.instances[0].box_size.x = float("nan")
+    answering.take_instances(instances)
+    with pytest.raises(AssertionError, match="map rejected: expected finite x, y, z"):
+        answering.take_cloud(cloud)

@@ -113,9 +113,14 @@ def test_a_question_cannot_steer_the_terminal_that_its_label_is_printed_in(scene
     assert all("[31mred [0m 2J mug box" in text and text.isprintable() for text in texts)
 
 
+def shown_of(scene, **settings):
+    boxes = dict(zip(scene.ids.tolist(), scene.boxes, strict=True))
+    return instance_markers("map", scene, boxes, MarkerSettings(**settings))
+
+
 def named(scene, **settings):
     """Boxes and names of all instances by namespace and id; each begins with DELETEALL."""
-    first, *markers = instance_markers("map", scene, MarkerSettings(**settings)).markers
+    first, *markers = shown_of(scene, **settings).markers
     assert [first] == no_markers("map").markers
     found = {(marker.ns, marker.id): marker for marker in markers}
     assert len(found) == len(markers)
@@ -167,6 +172,5 @@ def test_of_many_instances_the_largest_are_shown_in_bounded_bytes():
     assert min(sizes[i] for _, i in some) >= max(
         sizes[i] for i in scene.ids.tolist()[:-1] if ("box", i) not in some
     )
-    message = instance_markers("map", scene, MarkerSettings(max_instances=20))
-    assert len(serialize_message(message)) < 20 * 2000
+    assert len(serialize_message(shown_of(scene, max_instances=20))) < 20 * 2000
     assert not named(scene, max_instances=0)
