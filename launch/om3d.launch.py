@@ -53,8 +53,9 @@ OVERRIDES = {
 }
 INPUTS = {
     "color_topic": "color images, sensor_msgs/Image",
-    "depth_topic": "registered depth images, sensor_msgs/Image",
+    "depth_topic": "depth images, sensor_msgs/Image",
     "camera_info_topic": "calibration, sensor_msgs/CameraInfo",
+    "depth_info_topic": "that of depth with a frame_id of its own, sensor_msgs/CameraInfo",
     "cloud_topic": "optional reconstruction, latched sensor_msgs/PointCloud2",
     "odometry_topic": "camera poses if pose.source is odometry",
     "pose_topic": "camera poses if pose.source is pose or pose_with_covariance",

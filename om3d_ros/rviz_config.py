@@ -24,7 +24,7 @@ def for_robot(config: str, namespace: str, map_frame: str, renamed: Mapping[str,
     """
     content = yaml.safe_load(config)
     manager = content["Visualization Manager"]
-    manager["Global Options"]["Fixed Frame"] = map_frame
+    manager["Global Options"]["Fixed Frame"] = map_frame.lstrip("/")
     for display in _displays(manager):
         topic = display.get("Topic")
         if isinstance(topic, dict) and "Value" in topic:

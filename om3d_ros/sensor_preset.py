@@ -26,11 +26,12 @@ INPUTS = {
     "color_topic": "color/image_raw",
     "depth_topic": "depth/image_raw",
     "camera_info_topic": "color/camera_info",
+    "depth_info_topic": "depth/camera_info",
     "cloud_topic": "cloud_map",
     "odometry_topic": "odometry",
     "pose_topic": "pose",
 }
-"""The inputs of the mapper that can be remapped, by the launch argument that does."""
+"""The inputs of the mapper with one camera, by the launch argument that remaps each."""
 
 
 @dataclass(frozen=True)

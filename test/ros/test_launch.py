@@ -40,7 +40,7 @@ ARGUMENTS = {
         "namespace", "sensor", "use_sim_time", "params_file", "autostart", "use_respawn",
         "log_level", "grid_topic", "rviz", "rviz_config", "map_frame", "pose_source",
         "image_transport", "input_reliability", "input_durability", "input_depth", "color_topic",
-        "depth_topic", "camera_info_topic", "cloud_topic", "odometry_topic",
+        "depth_topic", "camera_info_topic", "depth_info_topic", "cloud_topic", "odometry_topic",
         "pose_topic",
     },
     "replay.launch.py": {

@@ -11,7 +11,7 @@ from om3d_ros.sensor_preset import sensor_folder, sensor_names
 
 # What stands for a value in a quotation, and where one sentence of the sources begins in another.
 VALUES = re.compile(r"\.\.\.|'map'|(?<=on )(?:color|depth|pose)|(?<=no )(?:depth|pose)\b"
-                    r"|expected|\.yaml|earlier|later|s (?=were)|: |; |\(|\)")
+                    r"|expected|color images|\.yaml|earlier|later|s (?=were)|: |; |\(|\)")
 MAX_PICTURE_BYTES = 150_000
 
 

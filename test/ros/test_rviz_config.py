@@ -33,7 +33,7 @@ def test_it_shows_latched_topics_as_such(shipped):
 
 @pytest.mark.parametrize("namespace", ["", "robot", "/fleet/robot/"])
 def test_topics_lie_in_the_namespace_and_what_is_renamed_where_it_is(shipped, namespace):
-    text = for_robot(shipped, namespace, "world", {"color/image_raw": "/camera/rgb"})
+    text = for_robot(shipped, namespace, "/world", {"color/image_raw": "/camera/rgb"})
     space = {"": "", "robot": "/robot", "/fleet/robot/": "/fleet/robot"}[namespace]
     before, after = displays(shipped), displays(text)
     for old, new in zip(before, after, strict=True):
