@@ -14,7 +14,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from om3d_core.data.boxes import Box, fit_box
+from om3d_core.data.boxes import Box
 from om3d_core.data.scene import Scene
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import InputError, Om3dError
@@ -173,8 +173,7 @@ class Answering:
             if not len(rows):
                 raise NotFoundError(f"expected the id of an instance, got {instance_id}")
             row = int(rows[0])
-            box = fit_box(scene.cloud.points[scene.masks[row]], scene.up)
-            return Found(current, stale, row, box, 1.0)
+            return Found(current, stale, row, current.boxes[instance_id], 1.0)
         text = self._checked(text)
         answer = self._query(current, QueryText.Request()).text(text, top_k=1)
         self._newest = Shown(current, answer)

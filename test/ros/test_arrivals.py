@@ -19,12 +19,11 @@ FRAMES, CALLBACK_P99_MS, IDLE_S = 100, 2.0, 120.0
 class Trial:
     """The mapper, a bare subscriber and what came of the frames of one camera."""
 
-    def __init__(self, folder, domain, reliability, *options, parameters=None):
+    def __init__(self, folder, domain, reliability, *options, frames=FRAMES):
         self._environment = environment(domain)
         defaults = {"autostart": True, "map_root": str(folder / "maps")}
         self._mapper = NodeProcess(
-            "om3d_ros.mapper_node", folder / "mapper.log", domain,
-            {**defaults, **(parameters or {})},
+            "om3d_ros.mapper_node", folder / "mapper.log", domain, defaults
         )
         self.warnings: set[str] = set()
         self.deliveries: set[str] = set()
@@ -38,7 +37,7 @@ class Trial:
             listener = self._start("helpers.listener", heard, reliability)
             camera = self._start(
                 "helpers.camera", sent, "--reliability", reliability, "--readers", "2",
-                "--frames", str(FRAMES), *options,
+                "--frames", str(frames), *options,
             )
             while camera.poll() is None:
                 client.spin()
@@ -110,6 +109,6 @@ def test_a_best_effort_camera_is_heard_and_what_is_lost_on_the_way_is_told(
     ],
 )
 def test_a_low_share_is_a_warning_with_its_cause(tmp_path, ros_domain_id, option, said):
-    trial = Trial(tmp_path, ros_domain_id, "reliable", option)
+    trial = Trial(tmp_path, ros_domain_id, "reliable", option, frames=40)
     assert trial.status.frames_processed == 0
     assert any("only 0% of the color images" in text and said in text for text in trial.warnings)
