@@ -16,10 +16,12 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
+from vision_msgs.msg import Detection3DArray
 
 from om3d_core.data.scene import Scene
 from om3d_core.mapping.settings import MapSettings
 from om3d_ros.conversions import stamps
+from om3d_ros.conversions.detections import to_detections
 from om3d_ros.conversions.instances import from_scene
 from om3d_ros.conversions.poses import POSE_TOPICS
 from om3d_ros.mapper_cameras import Cameras
@@ -75,6 +77,7 @@ class MapperNode(ManagedNode):
         settings = self.parameters.get(MapperNodeSettings)
         self._instances = self.publisher(InstanceArray, "~/instances", qos.latched_alive())
         self._cloud = self.publisher(PointCloud2, "~/instance_cloud", qos.latched())
+        self._detections = self.publisher(Detection3DArray, "~/detections", qos.latched())
         self._status = self.publisher(MapperStatus, "~/status", qos.latched())
         self._mapping = MappingSession(
             settings, self.parameters.get(MapSettings), self._publish, self.get_logger()
@@ -181,6 +184,7 @@ class MapperNode(ManagedNode):
         instances, cloud = from_scene(scene, at)
         self._cloud.publish(cloud)
         self._instances.publish(instances)
+        self._detections.publish(to_detections(scene, at.frame_id))
 
     def _publish_status(self) -> None:
         if self._mapping is None or not self.is_active:

@@ -145,6 +145,7 @@ class Answering:
         current, response.stale = self._require()
         scene = current.scene
         response.map = InstanceArray(
+            version=InstanceArray.VERSION,
             header=current.header,
             map_id=scene.map_id,
             revision=scene.revision,

@@ -145,7 +145,10 @@ build_workspace() {
             export AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv
         fi
         local -a packages=(.)
-        "$venv/bin/python" -c 'import tf2_msgs' 2>/dev/null || packages+=(interfaces/tf2_msgs)
+        local name
+        for name in tf2_msgs vision_msgs; do
+            "$venv/bin/python" -c "import $name" 2>/dev/null || packages+=("interfaces/$name")
+        done
         logged colcon --log-base "$root/log" build --paths "${packages[@]}" --symlink-install \
             --event-handlers console_direct+ \
             --cmake-args -DBUILD_TESTING=OFF "-DPython3_EXECUTABLE=$venv/bin/python"

@@ -47,6 +47,14 @@ class ViewTable:
         """(N, k) whether there is a view."""
         return self.stamps >= 0
 
+    @property
+    def span_ns(self) -> npt.NDArray[np.int64]:
+        """(N, 2) the earliest and the latest stamp of the views, -1 where there is none."""
+        n, last = len(self.stamps), np.iinfo(np.int64).max
+        earliest = np.where(self.valid, self.stamps, last).min(axis=1, initial=last)
+        latest = self.stamps.max(axis=1, initial=-1)
+        return np.stack([np.where(latest < 0, -1, earliest), latest], axis=1).reshape(n, 2)
+
     @classmethod
     def empty(cls, n: int, k: int) -> ViewTable:
         """N instances without any view."""

@@ -29,7 +29,7 @@ from om3d_ros.conversions.clouds import from_words, words_of
 from om3d_ros.conversions.images import from_jpeg
 from om3d_ros.conversions.poses import box_pose, point, vector
 from om3d_ros.conversions.stamps import header as make_header
-from om3d_ros.conversions.stamps import stamp_ns
+from om3d_ros.conversions.stamps import stamp_ns, to_time
 
 MAX_CLOUD_POINTS = 50_000_000
 FIELDS = [
@@ -48,6 +48,7 @@ def from_scene(scene: Scene, header: Header) -> tuple[InstanceArray, PointCloud2
     cloud = from_words(FIELDS, _rows(scene), make_header(header.frame_id, 0))
     message = InstanceArray(
         header=header,
+        version=InstanceArray.VERSION,
         map_id=scene.map_id,
         revision=scene.revision,
         up=vector(scene.up),
@@ -73,6 +74,8 @@ def to_scene(instances: InstanceArray, cloud: PointCloud2) -> Scene:
     """
     if not belong_together(instances, cloud):
         raise InputError("expected instances and cloud of one revision, got two")
+    expect(instances.version == InstanceArray.VERSION,
+           f"instances of version {InstanceArray.VERSION}", instances.version)
     words = words_of(cloud, [field.name for field in FIELDS])
     ids = np.array([instance.id for instance in instances.instances], np.int64)
     expect(bool((np.diff(ids) > 0).all()) and not (ids == 0).any(), "ids ascending from 1", ids)
@@ -104,17 +107,21 @@ def instance_message(
     scene: Scene, i: int, features: bool = True, thumbnails: bool = True, box: Box | None = None
 ) -> Instance:
     """The message of the scene's instance at index ``i``; box: its own, if that is known."""
-    box = box or scene.boxes[i]
+    box, n_views = box or scene.boxes[i], len(scene.thumbnails[i])
+    first_ns, last_ns = scene.views.span_ns[i].tolist() if n_views else (0, 0)
     return Instance(
         id=int(scene.ids[i]),
         label=scene.labels[i],
         structure=bool(scene.masks.structure[i]),
+        state=Instance.CONFIRMED if n_views else Instance.TENTATIVE,
+        first_seen=to_time(first_ns),
+        last_seen=to_time(last_ns),
         box_pose=box_pose(box),
         box_size=vector(box.size),
         centroid=point(scene.centroids[i]),
         n_points=len(scene.masks[i]),
         score=float(scene.masks.scores[i]),
-        n_views=len(scene.thumbnails[i]),
+        n_views=n_views,
         features=[_table_message(t, i) for t in scene.features if t.valid[i].any()]
         if features else [],
         thumbnails=thumbnail_messages(scene, i) if thumbnails else [],

@@ -11,6 +11,7 @@ from builtin_interfaces.msg import Time
 from helpers.doubles import BoxProposer, ColorEncoder
 from helpers.scenes import make_scene
 from helpers.worlds import tabletop
+from om3d.msg import Instance, InstanceArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -194,6 +195,26 @@ def test_thumbnails_have_the_headers_of_their_images():
     assert to_scene(instances, cloud).camera_frames == scene.camera_frames
 
 
+def test_instances_tell_whether_and_when_they_were_seen():
+    scene = make_scene()
+    views = replace(scene.views, stamps=scene.views.stamps.copy())
+    views.stamps[1] = -1
+    valid = scene.features[0].valid.copy()
+    valid[1] = False
+    tables = tuple(replace(t, valid=valid) for t in scene.features)
+    thumbnails = (scene.thumbnails[0], (), *scene.thumbnails[2:])
+    unseen = replace(scene, views=views, features=tables, thumbnails=thumbnails)
+    message, _ = from_scene(unseen, HEADER)
+    assert message.version == InstanceArray.VERSION
+    seen, not_seen = message.instances[:2]
+    stamps_ns = scene.views.stamps[0][scene.views.valid[0]]
+    assert seen.state == Instance.CONFIRMED and seen.n_views == len(stamps_ns) > 1
+    assert stamps.stamp_ns(seen.first_seen) == stamps_ns.min()
+    assert stamps.stamp_ns(seen.last_seen) == stamps_ns.max()
+    assert not_seen.state == Instance.TENTATIVE and not_seen.n_views == 0
+    assert not_seen.first_seen == not_seen.last_seen == Time()
+
+
 def test_overlapping_masks_survive():
     cloud = random_cloud(6)
     masks = InstanceMasks.from_lists([[0, 1, 2], [1, 2, 3], [2]], 6, [0.5, 1, 0.25], [0, 1, 0])
@@ -228,12 +249,15 @@ def test_a_map_without_instances_keeps_its_points():
 
 
 @pytest.mark.parametrize(
-    "harm", ["crc", "frame", "map", "ids", "features", "lengths", "space", "points", "nan"]
+    "harm", ["crc", "version", "frame", "map", "ids", "features", "lengths", "space", "points",
+             "nan"]
 )
 def test_a_map_that_does_not_fit_is_refused(scene, harm):
     instances, cloud = from_scene(scene, HEADER)
     if harm == "crc":
         cloud.data[5] ^= 1
+    elif harm == "version":
+        instances.version += 1
     elif harm == "frame":
         cloud.header = Header(frame_id="odom")
     elif harm == "map":
