@@ -133,7 +133,7 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
                 *TRANSFORMS,
                 ("map", given["grid_topic"]),
                 ("instances", "mapper/instances"),
-                ("instance_cloud", "mapper/instance_cloud"),
+                ("updates", "mapper/updates"),
             ],
             **common,
         ),

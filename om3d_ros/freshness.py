@@ -7,8 +7,8 @@ class Freshness:
     """Stale from the loss of a mapper until a map is received after it.
 
     DDS counts the mappers that live; whose map is whose it does not say. So where one of several
-    is lost, or one comes back, the topics have to be subscribed to anew: those who live then send
-    their latched maps again, and those who do not, do not.
+    is lost, or one comes back, their updates have to be subscribed to anew: those who live then
+    send their whole maps again, and those who do not, do not.
 
     mappers: how many are heard.
     """

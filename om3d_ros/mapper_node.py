@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from om3d.action import Refresh
-from om3d.msg import InstanceArray, MapperStatus
+from om3d.msg import MapperStatus
 from om3d.srv import ClearMap, LoadMap, SaveMap
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -16,14 +16,12 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
-from vision_msgs.msg import Detection3DArray
 
 from om3d_core.data.scene import Scene
 from om3d_core.mapping.settings import MapSettings
 from om3d_ros.conversions import stamps
-from om3d_ros.conversions.detections import to_detections
-from om3d_ros.conversions.instances import from_scene
 from om3d_ros.conversions.poses import POSE_TOPICS
+from om3d_ros.map_publisher import MapPublisher
 from om3d_ros.mapper_cameras import Cameras
 from om3d_ros.mapper_session import MappingSession
 from om3d_ros.node import qos
@@ -75,9 +73,7 @@ class MapperNode(ManagedNode):
     def set_up(self) -> None:
         """Load the models."""
         settings = self.parameters.get(MapperNodeSettings)
-        self._instances = self.publisher(InstanceArray, "~/instances", qos.latched_alive())
-        self._cloud = self.publisher(PointCloud2, "~/instance_cloud", qos.latched())
-        self._detections = self.publisher(Detection3DArray, "~/detections", qos.latched())
+        self._map = MapPublisher(self)
         self._status = self.publisher(MapperStatus, "~/status", qos.latched())
         self._mapping = MappingSession(
             settings, self.parameters.get(MapSettings), self._publish, self.get_logger()
@@ -179,12 +175,9 @@ class MapperNode(ManagedNode):
             self.repeat(period_s, mapping.schedule_refresh) if period_s > 0 else None
         )
 
-    def _publish(self, scene: Scene, stamp_ns: int) -> None:
-        at = stamps.header(self.parameters.get(MapperNodeSettings).map_frame, stamp_ns)
-        instances, cloud = from_scene(scene, at)
-        self._cloud.publish(cloud)
-        self._instances.publish(instances)
-        self._detections.publish(to_detections(scene, at.frame_id))
+    def _publish(self, scene: Scene, stamp_ns: int, whole: bool) -> None:
+        frame_id = self.parameters.get(MapperNodeSettings).map_frame
+        self._map.publish(scene, stamps.header(frame_id, stamp_ns), whole)
 
     def _publish_status(self) -> None:
         if self._mapping is None or not self.is_active:

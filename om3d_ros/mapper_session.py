@@ -37,8 +37,11 @@ from om3d_ros.node.outcomes import MAX_MESSAGE, FrameError, InsufficientDataErro
 from om3d_ros.node.settings import MapperNodeSettings
 from om3d_ros.node.worker import Worker
 
-Publish = Callable[[Scene, int], None]
-"""Called as ``publish(scene, stamp_ns)``; the scene is empty once the map is cleared."""
+Publish = Callable[[Scene, int, bool], None]
+"""Called as ``publish(scene, stamp_ns, whole)``; the scene is empty once the map is cleared.
+
+whole: whether those who have the last one may need more than what changed since.
+"""
 
 
 class MappingSession:
@@ -78,7 +81,7 @@ class MappingSession:
         self.watch({})
         self._halted.clear()
         if self._mapper.revision:
-            self._worker.submit(self._show)
+            self._worker.submit(partial(self._show, whole=True))
 
     def watch(self, inputs: Mapping[str, Mapping[str, Input]]) -> None:
         """Tell in :meth:`health` what is wrong with these inputs of each camera."""
@@ -267,7 +270,7 @@ class MappingSession:
                 self._reject(InputError(str(fault)))
         self.latencies.add("refresh", time.monotonic() - start)
         if force or scene is not old:
-            self._show()
+            self._show(whole=scene is old)
         n_encoded = self._mapper.counts.crops_encoded - encoded
         duration_s = time.monotonic() - start
         return Refreshed(scene.map_id, scene.revision, len(scene), n_encoded, duration_s)
@@ -289,12 +292,12 @@ class MappingSession:
         self._newest_ns = 0
         return self._show()
 
-    def _show(self) -> Scene:
+    def _show(self, whole: bool = False) -> Scene:
         """Publish the map as it is; returns it."""
         mapper, scene = self._mapper, self._mapper.scene
         scene = Scene.empty(mapper.revision, mapper.map_id) if scene is None else scene
         with self.latencies.measure("publish"):
-            self._publish(scene, self._newest_ns)
+            self._publish(scene, self._newest_ns, whole)
         give_back_now()
         self._logger.info(f"revision {scene.revision}: {len(scene)} instances")
         return scene

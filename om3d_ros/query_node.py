@@ -1,6 +1,6 @@
-"""The query node: the mapper's two topics in, answers and their markers out. A lifecycle node.
+"""The query node: the mapper's map in, answers and their markers out. A lifecycle node.
 
-It needs nothing of the mapper but its topics and may run on another machine.
+It needs nothing of the mapper but two topics and may run on another machine.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from functools import partial
 from typing import Any
 
 from nav_msgs.msg import OccupancyGrid
-from om3d.msg import Error, InstanceArray
+from om3d.msg import Error, InstanceArray, MapUpdate
 from om3d.srv import GoalNear, ListInstances, QueryImage, QueryText
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.exceptions import InvalidHandle
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import PointCloud2
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
@@ -71,7 +70,7 @@ class QueryNode(ManagedNode):
         self.serve(ListInstances, "~/list_instances", self._list, questions)
         self.serve(GoalNear, "~/goal_near", self._goal_near, questions)
         self._freshness = Freshness()
-        self._maps: list[Subscription[Any]] = []
+        self._updates: Subscription[Any] | None = None
         self._map_group = OneAtATime()
         self._lost = self.create_guard_condition(self._subscribe_anew)
         self._patience = Patience()
@@ -105,8 +104,8 @@ class QueryNode(ManagedNode):
                 listen(TFMessage, topic, take, qos.POSE_DEPTH)
 
     def stop(self) -> None:
-        """Forget the subscriptions, which have ended; the map stays."""
-        self._maps = []
+        """Forget the subscription, which has ended; the map stays."""
+        self._updates = None
 
     def tear_down(self) -> None:
         """Free the encoders and the map."""
@@ -133,20 +132,17 @@ class QueryNode(ManagedNode):
 
     def _subscribe_anew(self) -> None:
         if self.is_active:
-            for subscription in self._maps:
-                self.end_subscription(subscription)
+            if self._updates is not None:
+                self.end_subscription(self._updates)
             self._subscribe()
 
     def _subscribe(self) -> None:
         answering = self._running()
         self._freshness.subscribed()
-        self._maps = [
-            self.subscribe(kind, topic, take, qos.latched(), callback_group=self._map_group)
-            for kind, topic, take in (
-                (InstanceArray, "instances", answering.take_instances),
-                (PointCloud2, "instance_cloud", answering.take_cloud),
-            )
-        ]
+        self._updates = self.subscribe(
+            MapUpdate, "updates", answering.take_update, qos.results(),
+            callback_group=self._map_group,
+        )
 
     def _watch_mappers(self) -> None:
         """Count the mappers that live, for as long as the node does.
@@ -166,9 +162,12 @@ class QueryNode(ManagedNode):
             self._lost.trigger()
 
     def _seek_map(self) -> None:
-        """Ask once more for a map that does not come from the mapper that lives."""
+        """Ask for a map that does not come from the mapper that lives, or was missed in part."""
+        answering = self._answering
+        if answering is None or not self.is_active:
+            return
         missing = self._freshness.mappers > 0 and self._freshness.stale
-        if missing and self.is_active and self._patience.ends():
+        if answering.copy.asks() or (missing and self._patience.ends()):
             self._subscribe_anew()
 
     def _query_text(self, request: Any, response: Any) -> Any:

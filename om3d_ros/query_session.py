@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from om3d.msg import InstanceArray
+from om3d.msg import MapUpdate
 from om3d.srv import QueryText
-from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
@@ -22,11 +21,12 @@ from om3d_core.query.answer import Answer
 from om3d_core.query.scene_query import AS_FOR_TEXT, QuerySettings, SceneQuery, TextMemory
 from om3d_core.streams.usage import Window
 from om3d_ros.conversions.images import to_rgb
-from om3d_ros.conversions.instances import belong_together, instance_message, to_scene
+from om3d_ros.conversions.instances import to_instances, to_views
+from om3d_ros.conversions.map_parts import MapParts
 from om3d_ros.conversions.markers import answer_markers, instance_markers, no_markers
 from om3d_ros.conversions.matches import from_answer
-from om3d_ros.conversions.poses import to_box
 from om3d_ros.freshness import Freshness
+from om3d_ros.map_copy import MapCopy
 from om3d_ros.node.diagnostics import Health, Latencies
 from om3d_ros.node.memory import give_back_now
 from om3d_ros.node.outcomes import NoMapError, NotFoundError
@@ -74,7 +74,7 @@ class Found:
 
 
 class Answering:
-    """Puts the map together from its two topics and answers from the newest whole one.
+    """Keeps a copy of the mapper's map and answers from its newest revision.
 
     Messages come from one thread and questions from another; neither waits for the other.
     """
@@ -92,8 +92,7 @@ class Answering:
         self._encoders = QueryEncoders(encoders, node.answer.encoder_wait_s, logger)
         self._freshness = freshness
         self._logger = logger
-        self._instances: InstanceArray | None = None
-        self._cloud: PointCloud2 | None = None
+        self.copy = MapCopy()
         self._map: Map | None = None
         self._queries: tuple[Map, dict[QuerySettings, SceneQuery]] | None = None
         self._newest: Shown | None = None
@@ -116,15 +115,18 @@ class Answering:
         """Free the encoders."""
         self._encoders.close()
 
-    def take_instances(self, message: InstanceArray) -> None:
-        """Take the instances of a revision."""
-        self._instances = message
-        self._join()
-
-    def take_cloud(self, message: PointCloud2) -> None:
-        """Take the points of a revision."""
-        self._cloud = message
-        self._join()
+    def take_update(self, message: MapUpdate) -> None:
+        """Take what became of a mapper's map."""
+        try:
+            with self.latencies.measure("map"):
+                taken = self.copy.take(message, self._freshness.mappers)
+                if taken is not None:
+                    self._use(message.header, *taken)
+            give_back_now()
+        except Om3dError as error:
+            self._rejected += 1
+            self._last_error = str(error)
+            self._logger.warning(f"map rejected: {error}", throttle_duration_sec=2.0)
 
     def text(self, request: Any, response: Any) -> Any:
         """Answer om3d/QueryText; returns the response."""
@@ -144,22 +146,13 @@ class Answering:
         """Answer om3d/ListInstances; returns the response."""
         current, response.stale = self._require()
         scene = current.scene
-        response.map = InstanceArray(
-            version=InstanceArray.VERSION,
-            header=current.header,
-            map_id=scene.map_id,
-            revision=scene.revision,
-            n_points=len(scene.cloud),
-            instances=[
-                instance_message(
-                    scene, i, request.include_features, request.include_thumbnails,
-                    current.boxes[int(scene.ids[i])],
-                )
-                for i in range(len(scene))
-                if request.include_structure or not scene.masks.structure[i]
-            ],
-        )
-        response.map.up.x, response.map.up.y, response.map.up.z = scene.up.tolist()
+        rows = [
+            i for i in range(len(scene))
+            if request.include_structure or not scene.masks.structure[i]
+        ]
+        response.map = to_instances(scene, current.header, rows, current.boxes)
+        parts = request.include_features, request.include_thumbnails
+        response.views = [to_views(scene, i, *parts) for i in rows] if any(parts) else []
         return response
 
     def find(self, instance_id: int, text: str) -> Found:
@@ -254,34 +247,20 @@ class Answering:
         self._failed += 1
         self._last_error = error
 
-    def _join(self) -> None:
-        """Make a map of the two messages if they are of one revision, and that is news."""
-        instances, cloud = self._instances, self._cloud
-        if instances is None or cloud is None or not belong_together(instances, cloud):
-            return
-        self._instances = self._cloud = None
+    def _use(self, header: Header, parts: MapParts, newer: bool) -> None:
+        """Answer from this map from now on, if it is news or the one in hand is stale."""
         held = self._map.scene if self._map is not None else None
-        if held is not None and held.map_id == instances.map_id:
-            if held.revision == instances.revision:
-                self._freshness.received()
-            if held.revision >= instances.revision:
-                return
-        if not instances.instances and not instances.n_points:
-            self._map = None
-            self._freshness.received()
+        same = held is not None and (held.map_id, held.revision) == (parts.map_id, parts.revision)
+        if not (same or newer or self._freshness.stale):
             return
-        try:
-            with self.latencies.measure("map"):
-                scene = to_scene(instances, cloud)
-                boxes = {i.id: to_box(i.box_pose, i.box_size) for i in instances.instances}
-                texts = self._encoders.for_map([table.space for table in scene.features])
-                self._map = Map(instances.header, scene, texts, boxes)
-            self._freshness.received()
-            give_back_now()
-        except Om3dError as error:
-            self._rejected += 1
-            self._last_error = str(error)
-            self._logger.warning(f"map rejected: {error}", throttle_duration_sec=2.0)
+        if parts.is_empty:
+            self._map = None
+        elif not same:
+            scene = parts.scene()
+            texts = self._encoders.for_map([table.space for table in scene.features])
+            boxes = {name: instance.box for name, instance in parts.instances.items()}
+            self._map = Map(header, scene, texts, boxes)
+        self._freshness.received()
 
     def _require(self) -> tuple[Map, bool]:
         """The map and whether it is stale, asked in this order lest it is called too fresh."""

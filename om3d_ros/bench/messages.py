@@ -18,8 +18,10 @@ from om3d_core.data.scene import Scene
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import CanceledError
 from om3d_core.query.scene_query import QuerySettings
+from om3d_ros.bench.map_sizes import MapSizes
 from om3d_ros.conversions.images import from_intrinsics, from_pixels
-from om3d_ros.conversions.instances import from_scene
+from om3d_ros.conversions.map_parts import MapParts
+from om3d_ros.conversions.map_updates import to_update
 from om3d_ros.conversions.poses import to_transforms
 from om3d_ros.conversions.stamps import header
 from om3d_ros.freshness import Freshness
@@ -48,13 +50,13 @@ def camera_messages(frame: Frame, stamp_ns: int) -> dict[str, Any]:
 def unchanged(bench: Workbench) -> Row:
     """P16. The camera sees the same again, and the map is refreshed.
 
-    Counted are the two latched topics, as the mapper's session has them published.
+    Counted is all that the mapper publishes of its map, with a listener on every topic.
     """
     published: list[int] = []
+    sizes = MapSizes()
 
-    def publish(scene: Scene, stamp_ns: int) -> None:
-        messages = from_scene(scene, header(MAP_FRAME, stamp_ns))
-        published.append(sum(len(serialize_message(message)) for message in messages))
+    def publish(scene: Scene, stamp_ns: int, whole: bool) -> None:
+        published.append(sum(sizes.of(scene, whole).values()))
 
     session = MappingSession(
         MapperNodeSettings(), bench.settings, publish, get_logger("om3d_bench")
@@ -84,9 +86,7 @@ def answers(bench: Workbench) -> Row:
         get_logger("om3d_bench"),
     )  # fmt: skip
     try:
-        instances, cloud = from_scene(scene, header(MAP_FRAME, 0))
-        answering.take_instances(instances)
-        answering.take_cloud(cloud)
+        answering.take_update(to_update(None, MapParts.of(scene), header(MAP_FRAME, 0)))
         light = [_size(answering, QueryText.Request(text=text)) for text in TEXTS]
         heavy = [
             _size(answering, QueryText.Request(

@@ -113,10 +113,12 @@ class ManagedNode(LifecycleNode):
         if not self._active:
             raise NotActiveError(f"expected {self.get_name()} to be active, it is not")
 
-    def publisher(self, kind: type[Any], topic: str, profile: QoSProfile) -> Any:
+    def publisher(
+        self, kind: type[Any], topic: str, profile: QoSProfile, **options: Any
+    ) -> Any:
         """A lifecycle publisher until the next cleanup."""
         made = self._overridden(topic, lambda: self.create_lifecycle_publisher(
-            kind, topic, profile, qos_overriding_options=qos.overridable()
+            kind, topic, profile, qos_overriding_options=qos.overridable(), **options
         ))
         self._publishers_made.append(made)
         return made

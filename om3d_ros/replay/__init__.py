@@ -25,7 +25,7 @@ from om3d_ros.replay.processes import NodeProcess, Processes, free_domain
 ATTACH_TIMEOUT_S = 60.0
 MAPPER_MODULE, QUERY_MODULE = "om3d_ros.mapper_node", "om3d_ros.query_node"
 WHOLE = {"include_thumbnails": True, "include_markers": True}
-QUERY_REMAPS = {"instances": "mapper/instances", "instance_cloud": "mapper/instance_cloud"}
+QUERY_REMAPS = {"instances": "mapper/instances", "updates": "mapper/updates"}
 
 
 @dataclass(frozen=True, eq=False)

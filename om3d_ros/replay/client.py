@@ -12,17 +12,17 @@ from typing import Any
 
 import rclpy
 from om3d.action import Refresh
-from om3d.msg import Error, InstanceArray, MapperStatus
+from om3d.msg import Error, InstanceArray, MapperStatus, MapUpdate
 from om3d.srv import ListInstances, QueryImage, QueryText, SaveMap
 from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
-from sensor_msgs.msg import PointCloud2
 
 from om3d_core.data.scene import Scene
 from om3d_core.errors import CanceledError, Om3dError
 from om3d_core.progress import Report, silent
-from om3d_ros.conversions.instances import belong_together, to_scene
+from om3d_ros.conversions.map_parts import MapParts
+from om3d_ros.map_copy import MapCopy
 from om3d_ros.node import qos
 
 SPIN_S = 0.02
@@ -52,12 +52,13 @@ class Client:
         self._executor.add_node(self.node)
         self.status: MapperStatus | None = None
         self.instances: InstanceArray | None = None
-        self._cloud: PointCloud2 | None = None
+        self._copy = MapCopy()
+        self._parts: MapParts | None = None
         self._scene: Scene | None = None
         subscribe = self.node.create_subscription
         subscribe(MapperStatus, "mapper/status", self._take_status, qos.latched())
         subscribe(InstanceArray, "mapper/instances", self._take_instances, qos.latched())
-        subscribe(PointCloud2, "mapper/instance_cloud", self._take_cloud, qos.latched())
+        self._follow()
         ask = partial(self.node.create_client, qos_profile=qos.requests())
         self.query_text = ask(QueryText, "query/query_text")
         self.query_image = ask(QueryImage, "query/query_image")
@@ -82,17 +83,18 @@ class Client:
 
     @property
     def scene(self) -> Scene | None:
-        """The newest map, rebuilt from the two topics of the mapper, or None."""
-        instances, cloud = self.instances, self._cloud
-        if instances is not None and cloud is not None and belong_together(instances, cloud):
-            self._scene = to_scene(instances, cloud)
-            self._cloud = None
+        """The newest map, rebuilt from the updates of the mapper, or None."""
+        if self._parts is not None:
+            self._scene, self._parts = self._parts.scene(), None
         return self._scene
 
     def spin(self, timeout_s: float = SPIN_S) -> None:
         """Handle what has arrived, waiting at most ``timeout_s``."""
         self._check()
         self._executor.spin_once(timeout_s)
+        if self._copy.asks():
+            self.node.destroy_subscription(self._updates)
+            self._follow()
 
     def spin_until(self, done: Callable[[], bool], timeout_s: float, what: str) -> None:
         """Handle messages until ``done()``; raises :class:`ReplayError` after ``timeout_s``."""
@@ -158,6 +160,7 @@ class Client:
             return response.error_code == Error.NONE and _is_of(response.map, made)
 
         self.spin_until(answered, ANSWER_TIMEOUT_S, f"{name} in the query node")
+        self._copy.expect(made.map_id, made.revision)
         found: list[Scene] = []
 
         def arrived() -> bool:
@@ -184,8 +187,16 @@ class Client:
     def _take_instances(self, message: InstanceArray) -> None:
         self.instances = message
 
-    def _take_cloud(self, message: PointCloud2) -> None:
-        self._cloud = message
+    def _take_update(self, message: MapUpdate) -> None:
+        taken = self._copy.take(message)
+        if taken is not None and taken[1]:
+            self._parts = taken[0]
+
+    def _follow(self) -> None:
+        """Subscribe to the map: what changes, and first all of it."""
+        self._updates = self.node.create_subscription(
+            MapUpdate, "mapper/updates", self._take_update, qos.results()
+        )
 
 
 def _is_of(got: Any, made: Any) -> bool:

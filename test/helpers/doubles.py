@@ -31,16 +31,17 @@ class ColorEncoder:
 
 
 class BoxProposer:
-    """Cuts out the boxes of ``worlds.BOXES`` by their known extents."""
+    """Cuts out the boxes of ``worlds.BOXES``, or others, by their known extents."""
 
-    def __init__(self):
+    def __init__(self, boxes=BOXES):
+        self._boxes = boxes
         self.n_calls = 0
 
     def propose(self, cloud, job, up):
         self.n_calls += 1
         job.step("propose", 0, 1)
         members = []
-        for center, size, _ in BOXES.values():
+        for center, size, _ in self._boxes.values():
             offset = np.abs(cloud.points - np.float32(center))
             members.append(np.flatnonzero((offset <= np.float32(size) / 2 + 0.02).all(axis=1)))
         return InstanceMasks.from_lists(members, len(cloud))

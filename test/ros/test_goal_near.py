@@ -26,7 +26,8 @@ from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.query.scene_query import QuerySettings
 from om3d_ros import query_encoders
-from om3d_ros.conversions.instances import from_scene
+from om3d_ros.conversions.map_parts import MapParts
+from om3d_ros.conversions.map_updates import to_update
 from om3d_ros.conversions.poses import to_transforms
 from om3d_ros.conversions.stamps import header
 from om3d_ros.freshness import Freshness
@@ -59,8 +60,8 @@ def surface(center, size, step=0.04):
 
 
 @pytest.fixture(scope="module")
-def messages():
-    """The two topics of a map of the tabletop: a table, a red, a green and a blue box, a floor."""
+def whole_map():
+    """An update with a map of the tabletop: a table, a red, a green and a blue box, a floor."""
     parts = [surface(center, size) for center, size, _ in BOXES.values()]
     parts.append(surface((0.0, 0.0, 0.0), (5.6, 5.6, 0.01), 0.1))
     ends = np.cumsum([len(part) for part in parts])
@@ -78,11 +79,11 @@ def messages():
         1, cloud, masks, np.arange(n, dtype=np.int64) + 1, np.array([0.0, 0.0, 1.0]), views,
         (features,), ((b"view",),) * n, ("",) * n, map_id="0" * 32,
     )
-    return from_scene(scene, Header(frame_id="map"))
+    return to_update(None, MapParts.of(scene), Header(frame_id="map"))
 
 
 @pytest.fixture
-def ask(monkeypatch, messages):
+def ask(monkeypatch, whole_map):
     """Asks for a goal; ``ask.goals`` answers."""
     monkeypatch.setattr(query_encoders, "encoder_of_space", lambda *_: ColorEncoder())
     log = Log()
@@ -90,8 +91,7 @@ def ask(monkeypatch, messages):
     def answering(**goal):
         settings = QueryNodeSettings(goal=GoalSettings(**goal))
         made = Answering(settings, QuerySettings(), EncoderSettings(), Freshness(), log)
-        made.take_instances(messages[0])
-        made.take_cloud(messages[1])
+        made.take_update(whole_map)
         return made, GoalsNear(settings, made, log)
 
     def ask(**fields):
@@ -188,13 +188,11 @@ def test_a_grid_that_is_refused_leaves_the_former_in_use(ask):
     assert not ask.goals.complaint
 
 
-def test_a_map_in_another_frame_is_not_mixed_with_the_grid(ask, messages):
-    elsewhere = deepcopy(messages)
-    for message in elsewhere:
-        message.header.frame_id = "world"
-    elsewhere[0].revision += 1
-    ask.answering.take_instances(elsewhere[0])
-    ask.answering.take_cloud(elsewhere[1])
+def test_a_map_in_another_frame_is_not_mixed_with_the_grid(ask, whole_map):
+    elsewhere = deepcopy(whole_map)
+    elsewhere.header.frame_id = "world"
+    elsewhere.revision += 1
+    ask.answering.take_update(elsewhere)
     code, response = ask(instance_id=RED)
     assert code == "TRANSFORM" and "instances: expected" in response.error_msg
 

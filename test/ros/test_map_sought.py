@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from om3d.msg import InstanceArray
+from om3d.msg import InstanceArray, MapUpdate
 from rclpy.event_handler import PublisherEventCallbacks
 
 from om3d_ros.node import qos
@@ -25,15 +25,17 @@ def client(tmp_path, ros_domain_id):
 
 def test_a_mapper_that_lives_and_sends_nothing_is_asked_again(client):
     matched = []
+    alive = client.node.create_publisher(InstanceArray, "mapper/instances", qos.latched_alive())
     mapper = client.node.create_publisher(
-        InstanceArray, "mapper/instances", qos.latched_alive(),
+        MapUpdate, "mapper/updates", qos.results(),
         event_callbacks=PublisherEventCallbacks(matched=lambda event: matched.append(event)),
     )
-    # This client, the watch for mappers, and the map.
-    client.spin_until(lambda: mapper.get_subscription_count() == 3, 60.0, "the query node")
+    # This client and the query node, which watches for mappers, too.
+    client.spin_until(lambda: mapper.get_subscription_count() == 2, 60.0, "the query node")
+    client.spin_until(lambda: alive.get_subscription_count() == 2, 60.0, "its watch")
     heard = sum(event.total_count_change for event in matched)
     client.spin_until(
         lambda: sum(event.total_count_change for event in matched) >= heard + 2, 30.0,
         "two more subscriptions",
     )
-    client.spin_until(lambda: mapper.get_subscription_count() == 3, 10.0, "the former one's end")
+    client.spin_until(lambda: mapper.get_subscription_count() == 2, 10.0, "the former one's end")

@@ -174,9 +174,10 @@ def test_list_instances(mapped):
     )
     assert [i.id for i in full.map.instances] == [1, 2, 3, 4]
     assert full.map.revision == revision_of(mapped)
-    for thin, thick in zip(bare.map.instances, full.map.instances, strict=True):
-        assert not thin.features and not thin.thumbnails and thin.n_views == thick.n_views > 0
-        table = thick.features[0]
+    assert bare.map.instances == full.map.instances and not bare.views
+    for instance, views in zip(full.map.instances, full.views, strict=True):
+        assert views.id == instance.id and len(views.thumbnails) == instance.n_views > 0
+        table = views.features[0]
         assert table.space == "color@1" and len(table.data) == table.views * table.dim
 
 

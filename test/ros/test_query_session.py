@@ -18,8 +18,9 @@ from std_msgs.msg import Header
 from om3d_core.data.tables import FeatureTable
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.query.scene_query import QuerySettings
-from om3d_ros import query_encoders, query_session
-from om3d_ros.conversions.instances import from_scene
+from om3d_ros import query_encoders
+from om3d_ros.conversions.map_parts import MapParts
+from om3d_ros.conversions.map_updates import to_update
 from om3d_ros.freshness import Freshness
 from om3d_ros.node.settings import MarkerSettings, QueryNodeSettings
 from om3d_ros.query_session import Answering
@@ -50,34 +51,33 @@ def answering(monkeypatch):
 @pytest.fixture
 def living(monkeypatch):
     """The scenes that were made of messages and are still held, without collections."""
-    born, make = [], query_session.to_scene
+    born, make = [], MapParts.scene
 
-    def note(*messages):
-        scene = make(*messages)
+    def note(parts):
+        scene = make(parts)
         born.append(weakref.ref(scene))
         return scene
 
-    monkeypatch.setattr(query_session, "to_scene", note)
+    monkeypatch.setattr(MapParts, "scene", note)
     gc.disable()
     yield lambda: sum(ref() is not None for ref in born)
     gc.enable()
 
 
-def messages(revision):
+def parts(revision):
     """A map that the encoder above filled."""
     scene = make_scene(seed=revision)
     rows = np.zeros((*scene.views.valid.shape, 3), np.float32)
     rows[..., revision % 3] = scene.views.valid
     table = FeatureTable.from_means(ColorEncoder().spaces[0], rows)
     scene = replace(scene, revision=revision, map_id="0" * 32, features=(table,))
-    return from_scene(scene, Header(frame_id="map"))
+    return MapParts.of(scene)
 
 
 def test_maps_that_were_replaced_are_freed_at_once(answering, living):
     for revision in range(1, MAPS + 1):
-        instances, cloud = messages(revision)
-        answering.take_instances(instances)
-        answering.take_cloud(cloud)
+        base = parts(revision - 1) if revision > 1 else None
+        answering.take_update(to_update(base, parts(revision), Header(frame_id="map")))
         response = answering.text(QueryText.Request(text="red"), QueryText.Response())
         assert response.matches and response.revision == revision
         answering.markers()

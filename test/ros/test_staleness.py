@@ -16,8 +16,7 @@ FRAMES = 8
 WATCHED_S = 2.0
 MINUTE_NS = 60_000_000_000
 SECOND_MAPPER = {
-    "__node": "second", "~/instances": "/mapper/instances",
-    "~/instance_cloud": "/mapper/instance_cloud",
+    "__node": "second", "~/instances": "/mapper/instances", "~/updates": "/mapper/updates",
 }
 
 

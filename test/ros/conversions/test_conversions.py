@@ -13,7 +13,6 @@ from helpers.scenes import make_scene
 from helpers.worlds import tabletop
 from om3d.msg import Instance, InstanceArray
 from sensor_msgs.msg import Image
-from std_msgs.msg import Header
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.feature_space import FeatureSpace
@@ -28,7 +27,9 @@ from om3d_core.query.scene_query import SceneQuery
 from om3d_core.settings import build
 from om3d_core.streams.settings import DepthSettings
 from om3d_ros.conversions import clouds, images, poses, stamps
-from om3d_ros.conversions.instances import from_scene, to_scene
+from om3d_ros.conversions.instances import to_cloud_of_instances, to_instances, to_views
+from om3d_ros.conversions.map_parts import MapParts
+from om3d_ros.conversions.map_updates import applied, to_update
 
 HEADER = stamps.header("map", 12_000_000_345)
 RNG = np.random.default_rng(3)
@@ -164,11 +165,13 @@ def test_a_large_cloud_becomes_a_message_quickly():
     assert time.process_time() - start < 5.0
 
 
+def through_messages(scene):
+    return applied(None, to_update(None, MapParts.of(scene), HEADER)).scene()
+
+
 def test_a_scene_survives_its_messages(scene):
-    instances, cloud = from_scene(scene, HEADER)
-    back = to_scene(instances, cloud)
+    back = through_messages(scene)
     assert (back.map_id, back.revision) == (scene.map_id, scene.revision)
-    assert instances.header == HEADER and cloud.header == stamps.header("map", 0)
     assert np.array_equal(back.ids, scene.ids)
     assert np.array_equal(back.cloud.points, scene.cloud.points)
     assert np.array_equal(back.cloud.colors, scene.cloud.colors)
@@ -188,11 +191,13 @@ def test_a_scene_survives_its_messages(scene):
 
 def test_thumbnails_have_the_headers_of_their_images():
     scene = make_scene()
-    instances, cloud = from_scene(scene, HEADER)
-    headers = [t.header for instance in instances.instances for t in instance.thumbnails]
+    update = to_update(None, MapParts.of(scene), HEADER)
     seen = scene.views.stamps[scene.views.valid].tolist()
-    assert headers == [stamps.header(f"camera_{stamp % 2}", stamp) for stamp in seen]
-    assert to_scene(instances, cloud).camera_frames == scene.camera_frames
+    expected = [stamps.header(f"camera_{stamp % 2}", stamp) for stamp in seen]
+    assert [t.header for change in update.changed for t in change.thumbnails] == expected
+    views = [to_views(scene, i, False, True) for i in range(len(scene))]
+    assert [t.header for view in views for t in view.thumbnails] == expected
+    assert through_messages(scene).camera_frames == scene.camera_frames
 
 
 def test_instances_tell_whether_and_when_they_were_seen():
@@ -204,7 +209,8 @@ def test_instances_tell_whether_and_when_they_were_seen():
     tables = tuple(replace(t, valid=valid) for t in scene.features)
     thumbnails = (scene.thumbnails[0], (), *scene.thumbnails[2:])
     unseen = replace(scene, views=views, features=tables, thumbnails=thumbnails)
-    message, _ = from_scene(unseen, HEADER)
+    message = to_instances(unseen, HEADER)
+    assert message.header == HEADER and message.up.z == 1.0
     assert message.version == InstanceArray.VERSION
     seen, not_seen = message.instances[:2]
     stamps_ns = scene.views.stamps[0][scene.views.valid[0]]
@@ -221,10 +227,11 @@ def test_overlapping_masks_survive():
     ids = np.array([9, 4, 7])
     scene = Scene(1, cloud, masks, ids, np.array([0, 0, 1.0]), ViewTable.empty(3, 0), (),
                   ((),) * 3, ("a", "b", ""))
-    instances, message = from_scene(scene, HEADER)
+    message = to_cloud_of_instances(scene, "map")
+    assert message.header == stamps.header("map", 0)
     assert message.width == 9 and [f.name for f in message.fields] == [
         "x", "y", "z", "rgb", "instance", "point"]
-    back = to_scene(instances, message)
+    back = through_messages(scene)
     assert back.ids.tolist() == [4, 7, 9] and back.labels == ("b", "", "a")
     assert [back.masks[i].tolist() for i in range(3)] == [[1, 2, 3], [2], [0, 1, 2]]
     assert back.masks.structure.tolist() == [True, False, False]
@@ -234,48 +241,7 @@ def test_a_space_says_how_its_encoder_is_made_again(scene):
     (table,) = scene.features
     space = FeatureSpace("any@1", 3, True, False, "a/b@1234", "clip", "whole-crop")
     told = replace(scene, features=(replace(table, space=space),))
-    assert to_scene(*from_scene(told, HEADER)).features[0].space == space
-
-
-def test_an_empty_map_survives():
-    back = to_scene(*from_scene(Scene.empty(3), HEADER))
-    assert len(back) == 0 and len(back.cloud) == 0 and back.revision == 3
-
-
-def test_a_map_without_instances_keeps_its_points():
-    bare = replace(Scene.empty(2), cloud=random_cloud(5), masks=InstanceMasks.empty(5))
-    back = to_scene(*from_scene(bare, HEADER))
-    assert len(back) == 0 and np.array_equal(back.cloud.points, bare.cloud.points)
-
-
-@pytest.mark.parametrize(
-    "harm", ["crc", "version", "frame", "map", "ids", "features", "lengths", "space", "points",
-             "nan"]
-)
-def test_a_map_that_does_not_fit_is_refused(scene, harm):
-    instances, cloud = from_scene(scene, HEADER)
-    if harm == "crc":
-        cloud.data[5] ^= 1
-    elif harm == "version":
-        instances.version += 1
-    elif harm == "frame":
-        cloud.header = Header(frame_id="odom")
-    elif harm == "map":
-        instances.map_id = "kitchen"
-    elif harm == "ids":
-        instances.instances[0].id = 77
-    elif harm == "features":
-        instances.instances[0].features[0].dim = 2
-    elif harm == "lengths":
-        instances.instances[0].features[0].lengths.pop()
-    elif harm == "space":
-        instances.instances[0].features[0].space = ""
-    elif harm == "points":
-        instances.n_points += 1
-    else:
-        instances.instances[0].features[0].data[0] = float("nan")
-    with pytest.raises(InputError):
-        to_scene(instances, cloud)
+    assert through_messages(told).features[0].space == space
 
 
 def test_images_equal_those_of_cv_bridge():
