@@ -6,6 +6,7 @@ from om3d_core.data.frame import Frame
 from om3d_core.doctor.agreement import Look
 from om3d_core.doctor.cures import Given
 from om3d_core.doctor.frames import TO_STREAM, judge
+from om3d_core.streams.settings import DepthSettings
 
 ENOUGH = 12
 
@@ -16,8 +17,8 @@ class FirstLook:
     One thread gives frames; what is said may be read from any.
     """
 
-    def __init__(self, depth_units_per_m: float):
-        self._given = Given(depth_units_per_m)
+    def __init__(self, depth: DepthSettings):
+        self._depth = depth
         self.clear()
 
     def clear(self) -> None:
@@ -29,14 +30,15 @@ class FirstLook:
         self.told = "too few yet"
         """What was measured, for the values of diagnostics."""
 
-    def take(self, frame: Frame) -> None:
-        """Take a keyframe; the last of the first ones takes a fraction of a second."""
+    def take(self, frame: Frame, encoding: str = "") -> None:
+        """Take a keyframe, whose raw depth image was of this encoding; the last of the first ones
+        takes a fraction of a second."""
         if self._judged:
             return
         self._looks.append(Look.of(frame))
         if len(self._looks) < ENOUGH:
             return
-        found = judge(self._looks, self._given, TO_STREAM)
+        found = judge(self._looks, Given.of(self._depth, encoding), TO_STREAM)
         self._judged, self._looks = True, []
         self.told = "; ".join(found.told) or "wrong"
         self.complaints = {

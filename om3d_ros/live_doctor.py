@@ -23,7 +23,15 @@ from om3d_core.doctor.agreement import Look
 from om3d_core.doctor.cures import Given
 from om3d_core.doctor.findings import Examination, Finding
 from om3d_core.doctor.frames import MOST_FRAMES, TO_STREAM, judge
-from om3d_core.doctor.topics import ALIGN, Heard, misnamed, out_of_step, rates, unregistered
+from om3d_core.doctor.topics import (
+    ALIGN,
+    Heard,
+    floats_in_millimeters,
+    misnamed,
+    out_of_step,
+    rates,
+    unregistered,
+)
 from om3d_core.errors import Om3dError
 from om3d_core.formats.calibration import Calibration
 from om3d_ros.conversions import images
@@ -84,6 +92,7 @@ class _Ear:
         self._frames: dict[str, str] = {}
         self._infos: dict[str, Intrinsics] = {}
         self._looks: list[Look] = []
+        self._depth: Image | CompressedImage | None = None
         self._refused: list[str] = []
         self._kept_s = self._watched_s = 0.0
         (self._camera,) = settings.camera_names
@@ -152,7 +161,7 @@ class _Ear:
                 "refused", f"{len(self._refused)} messages are refused", self._refused[-1]
             ))  # fmt: skip
         told = rates([self._heard(name) for name in self._inputs if self._stamps.get(name)])
-        judged = judge(self._looks, Given(self._settings.depth.units_per_m), TO_STREAM)
+        judged = self._frames_judged()
         found = Examination(tuple(findings), (told or "nothing was heard",)) + judged
         return Examination(tuple(f.for_node() for f in found.findings), found.told)
 
@@ -225,6 +234,16 @@ class _Ear:
         other = topic != self._inputs["camera_info"].topic
         return topic if other and self._node.count_publishers(topic) else ""
 
+    def _frames_judged(self) -> Examination:
+        """What the frames say, held against each other."""
+        depth, image = self._settings.depth, self._depth
+        encoding = getattr(image, "encoding", "")
+        if isinstance(image, Image) and not image.is_bigendian:
+            units = floats_in_millimeters(encoding, image.data.tobytes(), depth.float_units_per_m)
+            if units is not None:
+                return Examination((units,))
+        return judge(self._looks, Given.of(depth, encoding), TO_STREAM)
+
     def _below(self, name: str) -> str:
         """A topic of the camera."""
         return f"{self._camera}/{name}" if self._camera else name
@@ -233,7 +252,7 @@ class _Ear:
         now = time.monotonic()
         if now - self._kept_s < self._period_s:
             return
-        self._kept_s = now
+        self._kept_s, self._depth = now, shot.depth
         try:
             frame = images.to_frame(shot, self._settings.depth, self._rectified)
             self._looks.append(Look.of(frame))

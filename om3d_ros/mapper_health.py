@@ -36,7 +36,7 @@ class MapperHealth:
         self._latencies = latencies
         self._recent = Window()
         self.last_error = ""
-        self.first_look = FirstLook(settings.depth.units_per_m)
+        self.first_look = FirstLook(settings.depth)
 
     def clear(self) -> None:
         """Forget what was wrong until now."""

@@ -229,7 +229,7 @@ class MappingSession:
             frame = images.to_frame(shot, self._settings.depth, self._rectified)
             kept = self._corrections.add(self._mapper, frame, shot.corrections)
             if kept:
-                self._health.first_look.take(frame)
+                self._health.first_look.take(frame, getattr(shot.depth, "encoding", ""))
         with self._lock:
             self._counts.processed += 1
             self._counts.kept += kept

@@ -101,8 +101,8 @@ def median_depth_m(looks: Sequence[Look]) -> float:
 def agreement(looks: Sequence[Look], near_m: float = NEAR_M) -> Agreement:
     """How well frames agree with the nearest by view, each with :data:`NEIGHBORS` of them.
 
-    Healthy recordings have shares of 0.72 to 0.99, sparse ones 0.44 and more, as much is hidden
-    from one frame to the next; wrong ones less than 0.5.
+    Healthy recordings have shares of 0.72 to 0.99, sparse ones 0.44 and more, as much of a frame
+    is hidden in the next; wrong ones less than 0.5.
 
     Frames from almost the same place agree however poses and depth are misread, so they are no
     neighbors unless the camera never moves.

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from om3d_core.data.frame import Intrinsics
+from om3d_core.data.poses import NS_PER_S
 from om3d_core.doctor.cures import Given
 from om3d_core.doctor.findings import Examination, Finding
-from om3d_core.doctor.frames import TO_STREAM, examine, sample
+from om3d_core.doctor.frames import TO_STREAM, examine, sample, skipped
 from om3d_core.doctor.topics import (
     ALIGN,
     Heard,
     bridging_slop_s,
+    floats_in_millimeters,
     misnamed,
     out_of_step,
     rates,
@@ -44,7 +46,6 @@ from om3d_core.streams.settings import RecordedStreamSettings
 
 MOST_BYTES = 1 << 30
 MOST_LOST = 0.8
-MILLIMETERS = 100.0
 TYPES = {
     "color": {IMAGE, COMPRESSED_IMAGE},
     "depth": {IMAGE, COMPRESSED_IMAGE},
@@ -89,12 +90,12 @@ def examine_bag(
 
 @dataclass
 class _Notes:
-    """What one pass over a bag leaves."""
+    """What one pass over a bag leaves; depth: its first message."""
 
     stamps: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     frames: dict[str, str] = field(default_factory=dict)
     infos: dict[str, Intrinsics] = field(default_factory=dict)
-    far: float = 0.0
+    depth: Any = None
 
     def of(self, topic: str) -> Heard:
         stamps = np.array(self.stamps.get(topic, []), np.int64)
@@ -158,7 +159,7 @@ def _listen(
         if len(notes.infos) == len(infos):
             break
     first = next(reader.messages({names.depth}, duration_s), None)
-    notes.far = 0.0 if first is None else _median_float(first.body)
+    notes.depth = first.body if first is not None else None
     return notes
 
 
@@ -214,18 +215,14 @@ def _frames(
         else:
             found += Examination(told=(f"{lost.said}: {lost.evidence}",))
     size = notes.infos.get(source.topics.info)
-    given = Given(streams.depth.units_per_m, *((size.width, size.height) if size else (0, 0)))
-    judged = examine(source.pick(sample(len(plan.frames))), given, TO_STREAM)
-    if notes.far > MILLIMETERS and any(f.kind.endswith(" depth") for f in judged.findings):
-        judged = Examination((Finding(
-            "depth units", "depth of floating point is in millimeters, not meters",
-            f"median {notes.far:.0f}", "publish meters, or 16UC1 (REP 118)",
-            "--depth.float_units_per_m 1000",
-        ),))  # fmt: skip
-    if source.skipped.total:
-        why = ", ".join(f"{reason}: {n}" for reason, n in source.skipped.reasons.items())
-        found += Examination((Finding("frames skipped", "frames cannot be read", why),))
-    return found + judged
+    sides = (size.width, size.height) if size else (0, 0)
+    given = Given.of(streams.depth, getattr(notes.depth, "encoding", ""), *sides)
+    places = sample(len(plan.frames))
+    judged = examine(source.pick(places), given, TO_STREAM)
+    units = _floats(notes.depth, streams)
+    if units is not None:
+        judged = Examination((units,))
+    return found + skipped(source.skipped, len(places)) + judged
 
 
 def _lost(
@@ -249,16 +246,15 @@ def _header(raw: bytes) -> tuple[int, str] | None:
         return None
     sec, nanosec, length = struct.unpack_from("<iII" if raw[1] & 1 else ">iII", raw, 4)
     frame = raw[16 : 16 + max(0, length - 1)].decode("utf-8", "replace")
-    return round(sec * 1_000_000_000 + nanosec), frame
+    return sec * NS_PER_S + nanosec, frame
 
 
-def _median_float(depth: Any) -> float:
-    """The median of a raw image of floating point, 0 for another."""
-    if getattr(depth, "encoding", "") != "32FC1" or depth.is_bigendian:
-        return 0.0
-    values = np.frombuffer(depth.data.tobytes()[: len(depth.data) // 4 * 4], "<f4")
-    values = values[np.isfinite(values) & (values > 0)]
-    return float(np.median(values)) if len(values) else 0.0
+def _floats(depth: Any, streams: RecordedStreamSettings) -> Finding | None:
+    """Whether the first depth image is of floating point in millimeters."""
+    if depth is None or getattr(depth, "is_bigendian", True):
+        return None
+    units = streams.depth.float_units_per_m
+    return floats_in_millimeters(depth.encoding, depth.data.tobytes(), units)
 
 
 def _sibling(topic: str, infos: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from om3d_core.data.frame import Intrinsics
 from om3d_core.data.poses import inverse
 from om3d_core.doctor.agreement import Look
 from om3d_core.sources.conventions import AXES, depth_of_ray
+from om3d_core.streams.settings import DepthSettings
 
 DEPTH_UNITS_PER_M = {
     1000.0: "", 5000.0: " (TUM)", 6553.5: " (Replica of NICE-SLAM)", 4000.0: " (Matterport)",
@@ -26,12 +27,24 @@ MILLI, CENTI = 1000.0, 100.0
 
 @dataclass(frozen=True)
 class Given:
-    """What the frames were read with: units of depth a meter, and the size of the color images,
-    which the intrinsics were taken for; 0 where it is not known."""
+    """What the frames were read with: units of depth a meter, their setting and what is usual, and
+    the size of the color images, which the intrinsics were taken for; 0 where it is not known."""
 
     depth_units_per_m: float = 1000.0
+    units_setting: str = "depth.units_per_m"
+    usual_units_per_m: float = MILLI
     width: int = 0
     height: int = 0
+
+    @classmethod
+    def of(
+        cls, depth: DepthSettings, encoding: str = "", width: int = 0, height: int = 0
+    ) -> Given:
+        """encoding: that of raw depth images; empty, as that of others, for integers."""
+        if encoding == "32FC1":
+            setting = "depth.float_units_per_m"
+            return cls(depth.float_units_per_m, setting, 1.0, width, height)
+        return cls(depth.units_per_m, width=width, height=height)
 
 
 @dataclass(frozen=True)
@@ -87,9 +100,10 @@ def _depth_cures(given: Given) -> list[Cure]:
     found = [
         Cure("depth units", f"depth has {units:g} units a meter{whose}",
              partial(_deeper, factor=given.depth_units_per_m / units),
-             f"divide it by {units:g}", f"--depth.units_per_m {units:g}",
-             f"--depth.units_per_m {units:g}", rescales=True)
-        for units, whose in DEPTH_UNITS_PER_M.items()
+             f"divide it by {units:g}", f"--{given.units_setting} {units:g}",
+             f"--{given.units_setting} {units:g}", rescales=True)
+        for integers, whose in DEPTH_UNITS_PER_M.items()
+        for units in [integers * given.usual_units_per_m / MILLI]
         if abs(units / given.depth_units_per_m - 1) > 1e-3
     ]  # fmt: skip
     found.append(Cure(

@@ -21,13 +21,22 @@ from om3d_core.doctor.agreement import (
 )
 from om3d_core.doctor.cures import MEDIAN_RANGE_M, Cure, Given, cures
 from om3d_core.doctor.findings import Examination, Finding
+from om3d_core.sources.base import SkipCount
 
 MOST_FRAMES, LONG = 24, 240
 GROUP = (0, 2, 8, 24)
 WRONG_SHARE, SURE_SHARE, CURED_SHARE, MARGIN = 0.5, 0.7, 0.6, 0.15
 RELATIVE_NEAR = 0.03
-MIN_UNJUDGED, MIN_DEPTH_SHARE, HARDLY = 6, 0.02, 0.05
+MIN_UNJUDGED, MIN_DEPTH_SHARE = 6, 0.005
 FAR_MEDIANS = 200.0
+MOST_SKIPPED = 0.8
+EXPECTED = {
+    "pose invalid": "a pose is a rigid 4x4 transform within 10 km of the origin",
+    "depth unreadable": "depth is a gray image of 16 bits",
+    "color unreadable": "color is an image of 8 bits",
+    "size differs": "all images of a kind are of one size, that of their camera_info",
+}
+"""What a usable frame has, by the reason why one is skipped."""
 HEALTHY = "healthy frames have 0.58 to 0.99"
 TO_FOLDER, TO_STREAM = "folder", "stream"
 
@@ -54,6 +63,20 @@ def examine(
     nothing in common, are no fault: that is told.
     """
     return judge([Look.of(frame) for frame in frames], given or Given(), to)
+
+
+def skipped(count: SkipCount, asked: int) -> Examination:
+    """What became of frames that were asked for and did not come."""
+    reasons, total = count.reasons, count.total
+    if not total:
+        return Examination()
+    why = ", ".join(f"{reason}: {n}" for reason, n in reasons.items())
+    if total <= MOST_SKIPPED * asked:
+        return Examination(told=(f"{total} frames skipped: {why}",))
+    return Examination((Finding(
+        "frames skipped", f"{total} of {max(asked, total)} frames cannot be used", why,
+        "; ".join(EXPECTED[reason] for reason in reasons if reason in EXPECTED),
+    ),))  # fmt: skip
 
 
 def judge(looks: Sequence[Look], given: Given, to: str) -> Examination:

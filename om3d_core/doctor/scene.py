@@ -11,7 +11,8 @@ from om3d_core.data.frame import Frame
 from om3d_core.doctor.bag import examine_bag
 from om3d_core.doctor.cures import MILLI, Given
 from om3d_core.doctor.findings import Examination, Finding
-from om3d_core.doctor.frames import TO_FOLDER, examine, sample
+from om3d_core.doctor.frames import TO_FOLDER, examine, sample, skipped
+from om3d_core.errors import SourceError
 from om3d_core.sources.bag.source import RosbagSettings, RosbagSource
 from om3d_core.sources.base import Picking, Source
 from om3d_core.sources.folder import FolderSettings, FolderSource, PrincipalPointError
@@ -19,15 +20,7 @@ from om3d_core.sources.open import open_source
 from om3d_core.sources.settings import SourceSettings
 from om3d_core.streams.settings import RecordedStreamSettings
 
-MOST_SKIPPED = 0.8
 MEANT = ("pose", "camera_axes", "pose_units_per_m", "depth_along", "intrinsics_scaling")
-EXPECTED = {
-    "pose invalid": "a pose is a rigid 4x4 transform within 10 km of the origin",
-    "depth unreadable": "depth is a gray image of 16 bits",
-    "color unreadable": "color is an image of 8 bits",
-    "size differs": "all images of a kind are of one size",
-}
-"""What a usable frame has, by the reason why one is skipped."""
 
 
 def examine_scene(
@@ -59,9 +52,9 @@ def examine_source(
     """What is wrong with the frames of an open source, by a sample of them."""
     places = sample(len(source))
     size = source.color_size if isinstance(source, FolderSource) else (0, 0)
-    units = (streams or RecordedStreamSettings()).depth.units_per_m
-    found = examine(_picked(source, places), Given(units, *size), to)
-    return _skipped(source, len(places)) + found
+    depth = (streams or RecordedStreamSettings()).depth
+    found = examine(_picked(source, places), Given.of(depth, "", *size), to)
+    return skipped(source.skipped, len(places)) + found
 
 
 def _flags_given(settings: SourceSettings) -> Examination:
@@ -82,13 +75,18 @@ def _of_another_size(
 ) -> Examination:
     """The scene with its intrinsics taken for the size whose middle their principal point is."""
     given = error.given
+    said = f"the intrinsics are not for images of {given.width} x {given.height}"
     width, height = max(1, round(2 * given.cx + 1)), max(1, round(2 * given.cy + 1))
     sized = replace(
         cast(FolderSettings, settings["folder"]), intrinsics_width=width, intrinsics_height=height
     )
-    found = examine_scene(path, settings.replaced(folder=sized), streams)
+    try:
+        source = open_source(path, settings.replaced(folder=sized), streams)
+    except SourceError:
+        return Examination((Finding("intrinsics", said, str(error)),))
+    found = examine_source(source, streams)
     return Examination((Finding(
-        "intrinsics", f"the intrinsics are not for images of {given.width} x {given.height}",
+        "intrinsics", said,
         f"their principal point is ({given.cx:g}, {given.cy:g}); read as for {width} x {height}: "
         + "; ".join((*map(str, found.findings), *found.told)),
         "scale them to the images",
@@ -119,17 +117,3 @@ def _picked(source: Source, places: Iterable[int]) -> Iterator[Frame]:
         return source.pick(places)
     wanted = set(places)
     return (frame for place, frame in enumerate(source) if place in wanted)
-
-
-def _skipped(source: Source, asked: int) -> Examination:
-    """What became of the frames that were asked for."""
-    reasons, total = source.skipped.reasons, source.skipped.total
-    if not total:
-        return Examination()
-    why = ", ".join(f"{reason}: {n}" for reason, n in reasons.items())
-    if total <= MOST_SKIPPED * max(asked, 1):
-        return Examination(told=(f"{total} frames skipped: {why}",))
-    return Examination((Finding(
-        "frames skipped", f"{total} of {max(asked, total)} frames cannot be used", why,
-        "; ".join(EXPECTED[reason] for reason in reasons if reason in EXPECTED),
-    ),))  # fmt: skip

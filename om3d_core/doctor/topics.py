@@ -15,7 +15,7 @@ from om3d_core.doctor.findings import Finding
 
 ALIKE = 0.5
 ENOUGH, PERCENTILE, SLOP_STEP_S, MAX_SLOP_S = 0.5, 95, 0.005, 1.0
-SAME_VIEW = 0.02
+SAME_VIEW, FAR_M = 0.02, 100.0
 S_PER_NS = 1e-9
 
 Stamps = npt.NDArray[np.int64]
@@ -167,6 +167,22 @@ def seconds(value_s: float) -> str:
 def rates(heard: Sequence[Heard]) -> str:
     """The rates of topics in one line."""
     return ", ".join(str(one) for one in heard)
+
+
+def floats_in_millimeters(encoding: str, pixels: bytes, units_per_m: float) -> Finding | None:
+    """Whether a raw depth image, little-endian, is of floating point in other units than given."""
+    if encoding != "32FC1":
+        return None
+    values = np.frombuffer(pixels[: len(pixels) // 4 * 4], "<f4")
+    values = values[np.isfinite(values) & (values > 0)]
+    median = float(np.median(values)) if len(values) else 0.0
+    if median <= FAR_M * units_per_m:
+        return None
+    return Finding(
+        "depth units", "depth of floating point is in millimeters, not meters",
+        f"median {median:.0f}", "publish meters, or 16UC1 (REP 118)",
+        "--depth.float_units_per_m 1000",
+    )
 
 
 def _offsets_s(color: Heard, other: Heard) -> npt.NDArray[np.float64]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from helpers.worlds import tabletop
 
 from om3d_core.data.poses import inverse
+from om3d_core.streams.settings import DepthSettings
 from om3d_ros.first_look import ENOUGH, FirstLook
 
 FRAMES = tabletop(ENOUGH + 2, sway_m=0.5)
@@ -16,10 +17,10 @@ def inverted(frame):
     return replace(frame, map_from_camera=inverse(frame.map_from_camera))
 
 
-def shown(frames, units=1000.0):
-    look = FirstLook(units)
+def shown(frames, encoding=""):
+    look = FirstLook(DepthSettings())
     for frame in frames:
-        look.take(frame)
+        look.take(frame, encoding)
     return look
 
 
@@ -40,6 +41,8 @@ def test_a_cure_names_the_parameter():
     deep = [replace(frame, depth=frame.depth * 5) for frame in FRAMES]
     (text,) = shown(deep).complaints.values()
     assert "(depth.units_per_m:=5000)" in text
+    (text,) = shown(deep, "32FC1").complaints.values()
+    assert "(depth.float_units_per_m:=5)" in text
 
 
 def test_only_the_first_keyframes_are_judged():

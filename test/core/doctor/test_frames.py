@@ -52,7 +52,7 @@ def test_hardly_any_depth(frames):
     few = []
     for frame in frames:
         depth = np.zeros_like(frame.depth)
-        depth[50:60, 50:60] = 2.0
+        depth[50:56, 50:56] = 2.0
         few.append(replace(frame, depth=depth))
     (finding,) = examine(few).findings
     assert finding.kind == "little depth"

@@ -108,6 +108,12 @@ def test_poses_that_are_all_the_same(spoiled):
     assert finding.kind == "static poses"
 
 
+def test_intrinsics_that_no_size_is_right_for(spoiled):
+    folder = spoiled(k=lambda k: k * [[1, 1, -1], [1, 1, 1], [1, 1, 1]])
+    (finding,) = examine_scene(folder).findings
+    assert finding.kind == "intrinsics" and "principal point" in finding.evidence
+
+
 def test_poses_of_no_known_fault(spoiled):
     rng = np.random.default_rng(0)
 

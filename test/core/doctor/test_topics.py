@@ -8,6 +8,7 @@ import pytest
 from om3d_core.data.frame import Intrinsics
 from om3d_core.doctor.topics import (
     Heard,
+    floats_in_millimeters,
     misnamed,
     nearest,
     out_of_step,
@@ -87,6 +88,16 @@ def test_depth_of_another_camera():
     assert unregistered(heard(), k, small, "") is None is unregistered(heard(), k, None, "")
     found = unregistered(heard(), k, other, "--x")
     assert found is not None and "380" in found.evidence and found.flag == "--x"
+
+
+def test_floating_point_in_other_units():
+    depth = np.full((2, 3), 1800, "<f4")
+    depth[0, 0] = np.nan
+    finding = floats_in_millimeters("32FC1", depth.tobytes() + b"odd", 1.0)
+    assert finding is not None and finding.flag == "--depth.float_units_per_m 1000"
+    assert floats_in_millimeters("32FC1", depth.tobytes(), 1000.0) is None
+    assert floats_in_millimeters("16UC1", depth.tobytes(), 1.0) is None
+    assert floats_in_millimeters("32FC1", b"", 1.0) is None
 
 
 def test_the_rate_of_stamps():
