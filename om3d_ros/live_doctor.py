@@ -32,7 +32,7 @@ from om3d_core.doctor.topics import (
     rates,
     unregistered,
 )
-from om3d_core.errors import Om3dError
+from om3d_core.errors import Om3dError, reason_of
 from om3d_core.formats.calibration import Calibration
 from om3d_ros.conversions import images
 from om3d_ros.conversions.poses import POSE_TOPICS
@@ -40,6 +40,7 @@ from om3d_ros.conversions.stamps import stamp_ns
 from om3d_ros.mapper_cameras import Cameras
 from om3d_ros.node import qos
 from om3d_ros.node.inputs import WATCH_PERIOD_S, Input
+from om3d_ros.node.process import RCLError, RCLInvalidROSArgsError
 from om3d_ros.node.settings import TRANSPORTS, MapperNodeSettings
 
 SPIN_S = 0.02
@@ -58,10 +59,13 @@ def examine_live(
     """Listen as a mapper of these settings would, and say what is wrong.
 
     ros_arguments: as of a node, such as ``-r color/image_raw:=/camera/image`` and ``-r
-    __ns:=/robot``.
+    __ns:=/robot``; raises Om3dError for what is none.
     """
     context = Context()
-    rclpy.init(args=["--ros-args", *ros_arguments], context=context)
+    try:
+        rclpy.init(args=["--ros-args", *ros_arguments], context=context)
+    except (RCLError, RCLInvalidROSArgsError) as error:
+        raise Om3dError(f"--ros-args: {reason_of(error)}") from error
     node = rclpy.create_node("om3d_doctor", context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)

@@ -78,7 +78,8 @@ def misnamed(
         found.append(Finding(
             f"{purpose} topic", f"nothing comes on {name}" if name in counts
             else f"there is no topic {name}", f"topics of its type: {known}",
-            f"use {other}, the most alike" if other else "",
+            f"use {other}, the most alike" if other else "nothing alike is there: start it, or"
+            " record it",
             flags.get(purpose, "").format(other) if other else "",
         ))  # fmt: skip
     return found

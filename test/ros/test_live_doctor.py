@@ -10,6 +10,7 @@ from helpers.robot import Talker
 from helpers.worlds import tabletop
 
 from om3d_core.data.poses import inverse
+from om3d_core.errors import Om3dError
 from om3d_core.settings import build
 from om3d_ros.commands import doctor
 from om3d_ros.live_doctor import examine_live
@@ -66,6 +67,11 @@ def test_inverse_poses_and_a_misnamed_topic_are_told(talker, tmp_path, capsys):
     (finding,) = found.findings
     assert finding.said == "there is no topic /depth/image"
     assert finding.flag == "-r depth/image_raw:=/depth/image_raw"
+
+
+def test_wrong_arguments_are_told_in_one_line():
+    with pytest.raises(Om3dError, match="--ros-args: .*foo"):
+        examine_live(MapperNodeSettings(), SECONDS, ("-r", "foo"))
 
 
 def test_a_publisher_that_is_not_heard_is_told(talker):
