@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 from helpers.doubles import ColorEncoder
 from helpers.scenes import make_scene
-from om3d.msg import InstanceArray
 from om3d.srv import QueryText
-from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from om3d_core.data.tables import FeatureTable
@@ -74,10 +72,15 @@ def parts(revision):
     return MapParts.of(scene)
 
 
+def update_to(revision):
+    """What makes a map of the revision before, or all of the first."""
+    base = parts(revision - 1) if revision > 1 else None
+    return to_update(base, parts(revision), Header(frame_id="map"))
+
+
 def test_maps_that_were_replaced_are_freed_at_once(answering, living):
     for revision in range(1, MAPS + 1):
-        base = parts(revision - 1) if revision > 1 else None
-        answering.take_update(to_update(base, parts(revision), Header(frame_id="map")))
+        answering.take_update(update_to(revision))
         response = answering.text(QueryText.Request(text="red"), QueryText.Response())
         assert response.matches and response.revision == revision
         answering.markers()
@@ -92,24 +95,19 @@ def test_markers_of_instances_come_once_a_revision_and_setting_and_go_with_the_m
 
     assert (shown(), shown()) == (1, None)
     for revision in (1, 2):
-        instances, cloud = messages(revision)
-        answering.take_instances(instances)
-        answering.take_cloud(cloud)
+        answering.take_update(update_to(revision))
         assert (shown(), shown()) == (7, None)
     assert "boxes" not in vars(answering._map.scene)
     few = MarkerSettings(max_instances=1)
     for markers, expected in ((few, 3), (MarkerSettings(max_instances=0), 1), (few, 3)):
         answering.apply(QueryNodeSettings(markers=markers), QuerySettings())
         assert (shown(), shown()) == (expected, None)
-    empty = InstanceArray(map_id="0" * 32, revision=3, cloud_crc32=0)
-    answering.take_instances(empty)
-    answering.take_cloud(PointCloud2())
+    answering.take_update(to_update(None, MapParts.empty("1" * 32), Header(frame_id="map")))
     assert (shown(), shown()) == (1, None)
 
 
 def test_a_map_with_a_box_that_is_none_is_refused(answering):
-    instances, cloud = messages(1)
-    instances.instances[0].box_size.x = float("nan")
-    answering.take_instances(instances)
-    with pytest.raises(AssertionError, match="map rejected: expected finite x, y, z"):
-        answering.take_cloud(cloud)
+    update = update_to(1)
+    update.changed[0].box_size.x = float("nan")
+    with pytest.raises(AssertionError, match="expected finite x, y, z"):
+        answering.take_update(update)

@@ -22,7 +22,6 @@ from om3d_ros.replay.processes import environment
 
 # Processes, clients of each, and questions of each client.
 CROWD = (10, 5, 16)
-SMALLER = (10, 5, 6)
 START_S, END_S = 120.0, 180.0
 FIRST, ALL = 8, 64
 INSIDE_S = 0.003
@@ -93,7 +92,7 @@ def answered(robot):
     return int({v.key: v.value for v in found[-1].values}["queries answered"])
 
 
-def among_refreshes(robot, domain, folder, crowd, depth):
+def among_refreshes(robot, domain, folder, depth):
     """The answers to the crowd while frames come and the map is refreshed again and again, and
     its revisions."""
     refreshes = ActionClient(robot.client.node, Refresh, "mapper/refresh")
@@ -106,7 +105,7 @@ def among_refreshes(robot, domain, folder, crowd, depth):
                 robot.send(frame)
             goals.append(refreshes.send_goal_async(Refresh.Goal(force=True)))
 
-    answers = ask(robot, domain, folder, crowd, depth, refresh_on)
+    answers = ask(robot, domain, folder, CROWD, depth, refresh_on)
     robot.wait(lambda: all(goal.done() for goal in goals), "the refreshes to be accepted")
     refreshes.destroy()
     robot.wait(
@@ -114,13 +113,13 @@ def among_refreshes(robot, domain, folder, crowd, depth):
     )
     last = robot.client.refresh().revision
     assert last > first, "no new map of what came meanwhile"
-    assert len(answers) == math.prod(crowd)
+    assert len(answers) == math.prod(CROWD)
     return answers, set(range(first, last + 1))
 
 
 def test_none_of_fifty_clients_at_once_is_lost(robot, ros_domain_id, tmp_path):
     crowd, revisions = among_refreshes(
-        robot, ros_domain_id, tmp_path / "crowd", CROWD, qos.REQUEST_DEPTH
+        robot, ros_domain_id, tmp_path / "crowd", qos.REQUEST_DEPTH
     )
     assert [answer for answer in crowd if answer["latency_s"] is None] == []
     check(crowd, revisions)
@@ -130,9 +129,9 @@ def test_every_question_of_clients_as_they_come_is_answered(robot, ros_domain_id
     """A client with the default history may overwrite its answer with those to others."""
     before = answered(robot)
     crowd, revisions = among_refreshes(
-        robot, ros_domain_id, tmp_path / "crowd", SMALLER, qos_profile_services_default.depth
+        robot, ros_domain_id, tmp_path / "crowd", qos_profile_services_default.depth
     )
-    assert answered(robot) - before == math.prod(SMALLER)
+    assert answered(robot) - before == math.prod(CROWD)
     got = [answer for answer in crowd if answer["latency_s"] is not None]
     check(got, revisions)
-    assert len(got) >= 0.8 * math.prod(SMALLER)
+    assert len(got) >= 0.8 * math.prod(CROWD)
