@@ -125,6 +125,17 @@ def agreement(looks: Sequence[Look], near_m: float = NEAR_M) -> Agreement:
     return Agreement(share, unhidden, len(told))
 
 
+def unhidden_share(looks: Sequence[Look], points: npt.NDArray[np.float32]) -> float:
+    """How well frames agree with points (N, 3) of a map of the same place: of those that a frame
+    shows and does not hide, the share that lies on its depth; the median over the frames. NaN
+    where fewer than :data:`MIN_PAIRS` show any.
+    """
+    homogeneous = np.vstack([points.T.astype(np.float64), np.ones(len(points))])
+    compared = (look.near(homogeneous, NEAR_M) for look in looks)
+    told = [shares[1] for shares in compared if shares is not None]
+    return float(np.median(told)) if len(told) >= MIN_PAIRS else float("nan")
+
+
 def motions(looks: Sequence[Look]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """(N, N) distances in meters and (N, N) angles in rad between the cameras."""
     poses = np.stack([look.map_from_camera for look in looks])

@@ -78,6 +78,7 @@ def test_a_reliable_camera_at_10_hz_is_used_whole(tmp_path, ros_domain_id):
     assert float(trial.values["callback work p99 (ms)"]) <= CALLBACK_P99_MS
 
 
+@pytest.mark.slow
 def test_one_latched_camera_info_is_enough(tmp_path, ros_domain_id):
     trial = Trial(tmp_path, ros_domain_id, "reliable", "--info-once")
     assert trial.status.frames_processed >= 0.98 * FRAMES
@@ -105,7 +106,10 @@ def test_a_best_effort_camera_is_heard_and_what_is_lost_on_the_way_is_told(
     [
         ("--depth-shift-ms=40", "the stamps of /depth/image_raw are 40 ms later than color's; "
          "sync.slop_s is 0.02"),
-        ("--without=tf", "tf does not connect 'map' with 'camera'; its frames are none"),
+        pytest.param(
+            "--without=tf", "tf does not connect 'map' with 'camera'; its frames are none",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_low_share_is_a_warning_with_its_cause(tmp_path, ros_domain_id, option, said):

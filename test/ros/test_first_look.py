@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from helpers.worlds import tabletop
+import numpy as np
+from helpers.poses import pose
+from helpers.worlds import fused, tabletop
 
 from om3d_core.data.poses import inverse
 from om3d_core.streams.settings import DepthSettings
@@ -51,6 +53,21 @@ def test_only_the_first_keyframes_are_judged():
     for frame in map(inverted, FRAMES):
         look.take(frame)
     assert not look.complaints and look.told == told
+
+
+def test_a_map_of_a_frame_that_was_made_anew_is_told_and_one_of_this_frame_is_not():
+    cloud = fused(FRAMES[::3], 0.03)
+    for moved, complains in ((np.eye(4), False), (pose(0.0, 1.5), True), (pose(0.7), True)):
+        look = FirstLook(DepthSettings())
+        look.clear(cloud)
+        for frame in FRAMES:
+            look.take(replace(frame, map_from_camera=moved @ frame.map_from_camera))
+        assert any("made anew" in text for text in look.complaints.values()) == complains
+    elsewhere = FirstLook(DepthSettings())
+    elsewhere.clear(cloud)
+    for frame in FRAMES:
+        elsewhere.take(replace(frame, map_from_camera=pose(50.0) @ frame.map_from_camera))
+    assert not elsewhere.complaints
 
 
 def test_few_keyframes_are_not_judged_yet():

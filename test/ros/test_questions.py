@@ -125,6 +125,7 @@ def test_none_of_fifty_clients_at_once_is_lost(robot, ros_domain_id, tmp_path):
     check(crowd, revisions)
 
 
+@pytest.mark.slow
 def test_every_question_of_clients_as_they_come_is_answered(robot, ros_domain_id, tmp_path):
     """A client with the default history may overwrite its answer with those to others."""
     before = answered(robot)
