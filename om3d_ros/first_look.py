@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
+from om3d_core.data.scene import Scene
 from om3d_core.doctor.agreement import Look, unhidden_share
 from om3d_core.doctor.cures import Given
 from om3d_core.doctor.frames import TO_STREAM, judge
@@ -28,11 +27,17 @@ class FirstLook:
         self._depth = depth
         self.clear()
 
-    def clear(self, known: Cloud | None = None) -> None:
-        """Forget what was said; judge the next ones, also by the cloud of a ``known`` map."""
-        self._known: npt.NDArray[np.float32] | None = None
+    def clear(self, known: Scene | None = None) -> None:
+        """Forget what was said; judge the next ones, also by the objects of a ``known`` map.
+
+        Floors and walls fit many a wrong place.
+        """
+        self._known = np.zeros((0, 3), np.float32)
         if known is not None:
-            self._known = known.points[:: max(1, len(known) // MOST_POINTS)].copy()
+            masks = known.masks
+            objects = [masks[i] for i in np.flatnonzero(~masks.structure).tolist()]
+            rows = np.unique(np.concatenate([*objects, np.zeros(0, np.int32)]))
+            self._known = known.cloud.points[rows[:: max(1, len(rows) // MOST_POINTS)]]
         self._looks: list[Look] = []
         self._judged = False
         self.complaints: dict[str, str] = {}
@@ -53,13 +58,12 @@ class FirstLook:
             f"first keyframes {f.kind}": f"first {ENOUGH} keyframes: {f.for_node()}"
             for f in found.findings
         }
-        if self._known is not None and not complaints:
-            share = unhidden_share(self._looks, self._known)
-            if share < SAME_PLACE:
-                complaints["first keyframes map"] = (
-                    f"first {ENOUGH} keyframes: they do not fit the map that was there: {share:.0%}"
-                    " of what they show of it is where they see something; was map_frame made"
-                    " anew since? clear the map, or load one of this frame"
-                )
+        share = unhidden_share(self._looks, self._known)
+        if share < SAME_PLACE and not complaints:
+            complaints["first keyframes map"] = (
+                f"first {ENOUGH} keyframes: they do not fit the map that was there: {share:.0%} of"
+                " what they should show of its objects is where they see something; was map_frame"
+                " made anew since? clear the map, or load one of this frame"
+            )
         self._judged, self._looks = True, []
         self.told, self.complaints = "; ".join(found.told) or "wrong", complaints

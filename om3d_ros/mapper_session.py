@@ -87,7 +87,7 @@ class MappingSession:
         """Tell in :meth:`health` what is wrong with these inputs of each camera."""
         self._health = MapperHealth(inputs, self._settings, self.latencies)
         if self._mapper.scene is not None:
-            self._health.first_look.clear(self._mapper.scene.cloud)
+            self._health.first_look.clear(self._mapper.scene)
         color = next((of["color"].topic for of in inputs.values()), "")
         self._rectified = self._settings.lens.are_rectified(color)
 
@@ -281,7 +281,7 @@ class MappingSession:
         self._intake.settled()
         self._mapper.load(scene, keyframes)
         self._corrections.forget()
-        self._health.first_look.clear(scene.cloud)
+        self._health.first_look.clear(scene)
         self._newest_ns = int(scene.views.stamps.max(initial=0))
         return self._show()
 

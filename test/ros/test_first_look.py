@@ -8,7 +8,10 @@ import numpy as np
 from helpers.poses import pose
 from helpers.worlds import fused, tabletop
 
+from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.poses import inverse
+from om3d_core.data.scene import Scene
+from om3d_core.data.tables import ViewTable
 from om3d_core.streams.settings import DepthSettings
 from om3d_ros.first_look import ENOUGH, FirstLook
 
@@ -57,14 +60,20 @@ def test_only_the_first_keyframes_are_judged():
 
 def test_a_map_of_a_frame_that_was_made_anew_is_told_and_one_of_this_frame_is_not():
     cloud = fused(FRAMES[::3], 0.03)
+    floor = cloud.points[:, 2] < 0.05
+    masks = InstanceMasks.from_lists(
+        [np.flatnonzero(floor), np.flatnonzero(~floor)], len(cloud), structure=[True, False]
+    )
+    known = replace(Scene.empty(1), cloud=cloud, masks=masks, ids=np.arange(1, 3),
+                    labels=("", ""), thumbnails=((), ()), views=ViewTable.empty(2, 1))
     for moved, complains in ((np.eye(4), False), (pose(0.0, 1.5), True), (pose(0.7), True)):
         look = FirstLook(DepthSettings())
-        look.clear(cloud)
+        look.clear(known)
         for frame in FRAMES:
             look.take(replace(frame, map_from_camera=moved @ frame.map_from_camera))
         assert any("made anew" in text for text in look.complaints.values()) == complains
     elsewhere = FirstLook(DepthSettings())
-    elsewhere.clear(cloud)
+    elsewhere.clear(known)
     for frame in FRAMES:
         elsewhere.take(replace(frame, map_from_camera=pose(50.0) @ frame.map_from_camera))
     assert not elsewhere.complaints
