@@ -9,7 +9,7 @@ import re
 import pytest
 from om3d.srv import QueryText
 
-from om3d_ros import mapper_node, query_node
+from om3d_ros import map_publisher, mapper_node, query_node
 from om3d_ros.conversions.instances import FIELDS
 from om3d_ros.sensor_preset import INPUTS
 
@@ -31,7 +31,9 @@ def own_names():
     """What the nodes publish and serve below their own names, by the node's."""
     return {
         f"/{name}/{topic}"
-        for name, module in (("mapper", mapper_node), ("query", query_node))
+        for name, module in (
+            ("mapper", mapper_node), ("mapper", map_publisher), ("query", query_node)
+        )
         for topic in re.findall(r'"~/(\w+)"', inspect.getsource(module))
     }
 
