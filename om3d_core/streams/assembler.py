@@ -149,12 +149,13 @@ class FrameAssembler(Generic[T]):
             self._give_up(at)
         return complete
 
-    def jump(self) -> None:
-        """The clock jumped back: forget what waits, which counts as lost, and all poses."""
+    def jump(self, now_ns: int | None = None) -> None:
+        """The clock jumped back, to ``now_ns`` if that is known: forget what waits, which counts
+        as lost, and all poses of the time before."""
         self.jumps += 1
         self._lost += len(self._waiting)
         self._sync.clear()
-        self._poses.clear()
+        self._poses.clear(now_ns)
         for held in self._held.values():
             held.clear()
         self._waiting.clear()
@@ -162,7 +163,7 @@ class FrameAssembler(Generic[T]):
 
     def _advance(self, channel: str, stamp_ns: int) -> None:
         if self._newest.get(channel, stamp_ns) - stamp_ns > self._wait_ns:
-            self.jump()
+            self.jump(stamp_ns)
         self._newest[channel] = max(self._newest.get(channel, stamp_ns), stamp_ns)
 
     def _complete(self, settled: bool = False) -> list[Posed[T]]:

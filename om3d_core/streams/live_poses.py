@@ -23,7 +23,7 @@ class LivePoses:
 
     def __init__(self, transforms: LiveTransforms, by_tf: bool, gap_ns: int, keep_ns: int):
         self._map_frame, self._by_tf = transforms.map_frame, by_tf
-        self._tree = transforms.tree
+        self._transforms, self._tree = transforms, transforms.tree
         self._poses = PoseBuffer(gap_ns, keep_ns)
         self._camera_frame, self._others = "", 0
         self._named: tuple[str, str] | None = None
@@ -88,9 +88,9 @@ class LivePoses:
             pose = step if pose is None else pose @ step
         return pose
 
-    def clear(self) -> None:
+    def clear(self, now_ns: int | None = None) -> None:
         """Forget what moves; what is fixed, and the names, stay."""
-        self._tree.forget_motion()
+        self._transforms.forget_motion(now_ns)
         self._poses.clear()
 
     def camera_from(self, frame: str, stamp_ns: int) -> Transform | None:

@@ -7,11 +7,13 @@ from typing import cast
 
 import numpy as np
 
-from om3d_core.data.poses import Transform, inverse, rotation_angle_rad
+from om3d_core.data.poses import NS_PER_S, Transform, inverse, rotation_angle_rad
 from om3d_core.streams.pose_buffer import PoseBuffer
 from om3d_core.streams.settings import PoseSettings
-from om3d_core.streams.transform_tree import TransformTree
+from om3d_core.streams.transform_tree import Motion, TransformTree
 
+BACK_NS = NS_PER_S
+"""The stamps of a frame that go further back than that begin anew: a clock jumped."""
 IN_ORDER = 1
 """Transforms of one frame come in order: the first later one will do."""
 
@@ -49,6 +51,15 @@ class LiveTransforms:
             self.corrections.append(jump)
         return jump is not None
 
+    def forget_motion(self, now_ns: int | None) -> None:
+        """Forget the stamped transforms of before a jump of the clock to ``now_ns``; all of them
+        if that is not known."""
+        def is_of_now(motion: Motion) -> bool:
+            newest = cast("_Transforms", motion).newest
+            return now_ns is not None and newest is not None and newest[0] <= now_ns + BACK_NS
+
+        self.tree.forget_motion(is_of_now)
+
     def _jump(self, stamp_ns: int, map_from_odom: Transform) -> Transform | None:
         """The jump to a new place of the odometry, which the former ones then follow."""
         kept = cast("_Transforms | None", self.tree.motion_of(self._odom_frame))
@@ -65,10 +76,10 @@ class LiveTransforms:
 
 
 class _Transforms(PoseBuffer):
-    """The stamped transforms of one frame; one from before all that is kept begins anew, as the
+    """The stamped transforms of one frame; one from long before the newest begins anew, as the
     clock of who sent it went back, or one was far ahead."""
 
     def add(self, stamp_ns: int, map_from_camera: Transform) -> None:
-        if self.at(stamp_ns) is None:
+        if self.newest is not None and self.newest[0] - stamp_ns > BACK_NS:
             self.clear()
         super().add(stamp_ns, map_from_camera)

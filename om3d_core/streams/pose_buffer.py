@@ -72,7 +72,7 @@ class PoseBuffer:
         for stamp, pose in self._poses.items():
             self._poses[stamp] = correction @ pose
 
-    def clear(self) -> None:
-        """Forget all poses."""
+    def clear(self, now_ns: int | None = None) -> None:
+        """Forget all poses, whatever the time is now."""
         self._stamps.clear()
         self._poses.clear()

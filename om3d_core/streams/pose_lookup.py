@@ -28,5 +28,8 @@ class PoseLookup(Protocol):
         settled: nothing more will come for that time, so that there is nothing better to wait for.
         """
 
-    def clear(self) -> None:
-        """Forget what was learnt before a jump of the clock; a recording forgets nothing."""
+    def clear(self, now_ns: int | None = None) -> None:
+        """Forget what was learnt before a jump of the clock; a recording forgets nothing.
+
+        now_ns: the time after the jump, if it is known: what was learnt of it already stays.
+        """

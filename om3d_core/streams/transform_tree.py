@@ -95,9 +95,9 @@ class TransformTree:
             return NOT_YET
         return inverse(up) @ down
 
-    def forget_motion(self) -> None:
-        """Forget all stamped transforms; fixed ones, and who holds whom, stay."""
-        self._moving.clear()
+    def forget_motion(self, keep: Callable[[Motion], bool]) -> None:
+        """Forget stamped transforms but those to keep; fixed ones, and who holds whom, stay."""
+        self._moving = {child: motion for child, motion in self._moving.items() if keep(motion)}
 
     def _ancestors(self, name: str) -> list[str]:
         """``name``, its parent, and so on to the root; a cycle ends where it closes."""

@@ -86,6 +86,7 @@ def test_one_latched_camera_info_is_enough(tmp_path, ros_domain_id):
     assert trial.values["received camera_info"] == "1"
 
 
+@pytest.mark.slow
 def test_a_best_effort_camera_is_heard_and_what_is_lost_on_the_way_is_told(
     tmp_path, ros_domain_id
 ):
@@ -101,15 +102,13 @@ def test_a_best_effort_camera_is_heard_and_what_is_lost_on_the_way_is_told(
         assert any("lost on the way (best effort" in text for text in trial.warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "said"),
     [
         ("--depth-shift-ms=40", "the stamps of /depth/image_raw are 40 ms later than color's; "
          "sync.slop_s is 0.02"),
-        pytest.param(
-            "--without=tf", "tf does not connect 'map' with 'camera'; its frames are none",
-            marks=pytest.mark.slow,
-        ),
+        ("--without=tf", "tf does not connect 'map' with 'camera'; its frames are none"),
     ],
 )
 def test_a_low_share_is_a_warning_with_its_cause(tmp_path, ros_domain_id, option, said):

@@ -119,5 +119,5 @@ class CameraPoses:
         mount = self._tree.lookup(self._base, self._camera, stamp_ns)
         return mount if mount is None or isinstance(mount, NotYet) else pose @ mount
 
-    def clear(self) -> None:
+    def clear(self, now_ns: int | None = None) -> None:
         """Nothing is forgotten."""

@@ -37,7 +37,7 @@ class Known:
     def at(self, stamp, settled=False):
         return None if stamp % S else moved(stamp / S)
 
-    def clear(self):
+    def clear(self, now_ns=None):
         raise AssertionError("a recording forgets nothing")
 
 

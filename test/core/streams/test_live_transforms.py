@@ -8,6 +8,7 @@ from helpers.poses import pose
 
 from om3d_core.data.poses import inverse
 from om3d_core.streams.live_transforms import LiveTransforms
+from om3d_core.streams.pose_lookup import NOT_YET
 from om3d_core.streams.settings import PoseSettings
 
 SECOND = 1_000_000_000
@@ -65,3 +66,18 @@ def test_jumps_follow_each_other():
     first, second = found.corrections
     np.testing.assert_allclose(second @ first @ pose(0.0, 0.2), pose(-1.0, 1.0), atol=1e-12)
     np.testing.assert_allclose(inverse(second) @ pose(-1.0, 1.0), pose(1.0), atol=1e-12)
+
+
+def test_what_came_of_the_time_after_a_jump_of_the_clock_stays():
+    """As when a bag is played in a loop: transforms may come before the images that tell."""
+    found = tf()
+    for stamp in (8 * SECOND, 9 * SECOND):
+        for link in (("map", "odom"), ("odom", "base")):
+            found.add(*link, stamp, pose(9.0), False)
+    found.add("odom", "base", SECOND, pose(1.0), False)
+    found.forget_motion(SECOND)
+    assert found.tree.motion_of("odom") is None
+    np.testing.assert_allclose(found.tree.lookup("odom", "base", SECOND), pose(1.0))
+    assert found.tree.lookup("odom", "base", 9 * SECOND) is NOT_YET
+    found.forget_motion(None)
+    assert found.tree.motion_of("base") is None
