@@ -38,6 +38,7 @@ from om3d_ros.conversions import images
 from om3d_ros.conversions.poses import POSE_TOPICS
 from om3d_ros.conversions.stamps import stamp_ns
 from om3d_ros.mapper_cameras import Cameras
+from om3d_ros.mapper_streams import CAMERA_TOPICS, topic_of
 from om3d_ros.node import qos
 from om3d_ros.node.inputs import WATCH_PERIOD_S, Input
 from om3d_ros.node.process import RCLError, RCLInvalidROSArgsError
@@ -45,11 +46,6 @@ from om3d_ros.node.settings import TRANSPORTS, MapperNodeSettings
 
 SPIN_S = 0.02
 MOST_LOST = 0.8
-NAMES = {
-    "color": "color/image_raw", "depth": "depth/image_raw", "camera_info": "color/camera_info",
-    "depth_info": "depth/camera_info",
-}
-"""The inputs of a camera, as the mapper names them."""
 BESIDE = "camera_info beside depth"
 
 
@@ -107,8 +103,9 @@ class _Ear:
         self._kinds: dict[str, type[Any]] = {}
         endings = TRANSPORTS[settings.sensor.transport]
         image = Image if settings.sensor.transport == "raw" else CompressedImage
-        for channel, name in NAMES.items():
-            topic = node.resolve_topic_name(self._below(name)) + endings.get(channel, "")
+        for channel in CAMERA_TOPICS:
+            name = topic_of(self._camera, channel)
+            topic = node.resolve_topic_name(name) + endings.get(channel, "")
             kind = image if channel in endings else CameraInfo
             take_image = partial(self._cameras.take_image, self._camera, channel)
             self._listen(channel, kind, topic, take_image)
@@ -140,7 +137,7 @@ class _Ear:
         own = self._settings.depth.has_own_camera(depth.frame, color.frame)
         if not own:
             beside = self._infos.get("depth_info") or self._infos.get(BESIDE)
-            flag = f"-r {self._below(NAMES['depth'])}:=, depth.camera"
+            flag = f"-r {topic_of(self._camera, 'depth')}:=, depth.camera"
             wrong.append(unregistered(depth, self._infos.get("camera_info"), beside, flag))
         findings += filter(None, wrong)
         explained, state = bool(findings), self._cameras.states[self._camera]
@@ -184,7 +181,7 @@ class _Ear:
 
         self._kinds[name] = kind
         sensor = self._settings.sensor
-        is_camera = name in NAMES or kind is CameraInfo
+        is_camera = name in CAMERA_TOPICS or kind is CameraInfo
         depth = sensor.qos_depth if is_camera else qos.POSE_DEPTH
         self._inputs[name] = Input(self._node, kind, topic, note, depth, sensor.reliability)
 
@@ -194,7 +191,7 @@ class _Ear:
 
     def _absent(self) -> list[Finding]:
         """Needed topics that nobody publishes, with the names most alike of their type."""
-        names = set(NAMES) - {"depth_info"} | {"pose"}
+        names = set(CAMERA_TOPICS) - {"depth_info"} | {"pose"}
         needed = {name: name for name in self._inputs if name in names}
         if "pose" not in needed:
             needed["tf"] = "tf"
@@ -213,10 +210,8 @@ class _Ear:
             name: [t for t, types in published.items() if _type_name(self._kinds[name]) in types]
             for name in needed
         }
-        flags = {
-            name: f"-r {self._below(NAMES[name]) if name in NAMES else topics[name]}:={{}}"
-            for name in needed
-        }
+        own = {name: topic_of(self._camera, name) for name in CAMERA_TOPICS}
+        flags = {name: f"-r {own.get(name, topics[name])}:={{}}" for name in needed}
         return misnamed(topics, counts, flags, alike)
 
     def _unheard(self) -> list[Finding]:
@@ -247,10 +242,6 @@ class _Ear:
             if units is not None:
                 return Examination((units,))
         return judge(self._looks, Given.of(depth, encoding), TO_STREAM)
-
-    def _below(self, name: str) -> str:
-        """A topic of the camera."""
-        return f"{self._camera}/{name}" if self._camera else name
 
     def _keep(self, shot: images.Shot) -> None:
         now = time.monotonic()

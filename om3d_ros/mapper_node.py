@@ -24,6 +24,7 @@ from om3d_ros.conversions.poses import POSE_TOPICS
 from om3d_ros.map_publisher import MapPublisher
 from om3d_ros.mapper_cameras import Cameras
 from om3d_ros.mapper_session import MappingSession
+from om3d_ros.mapper_streams import CAMERA_TOPICS, topic_of
 from om3d_ros.node import qos
 from om3d_ros.node.diagnostics import Health
 from om3d_ros.node.executor import OneAtATime
@@ -136,15 +137,10 @@ class MapperNode(ManagedNode):
         endings = TRANSPORTS[sensor.transport]
         image = Image if sensor.transport == "raw" else CompressedImage
         inputs: dict[str, Input] = {}
-        for channel, kind, topic in (
-            ("color", image, "color/image_raw"),
-            ("depth", image, "depth/image_raw"),
-            ("camera_info", CameraInfo, "color/camera_info"),
-            ("depth_info", CameraInfo, "depth/camera_info"),
-        ):
-            resolved = self.resolve_topic_name(f"{name}/{topic}" if name else topic)
+        for channel in CAMERA_TOPICS:
+            topic = self.resolve_topic_name(topic_of(name, channel)) + endings.get(channel, "")
             inputs[channel] = listen(
-                kind, resolved + endings.get(channel, ""),
+                image if channel in endings else CameraInfo, topic,
                 partial(cameras.take_image, name, channel), sensor.qos_depth,
             )
         return inputs

@@ -22,6 +22,11 @@ from om3d_ros.node.diagnostics import Rate
 from om3d_ros.node.settings import MapperNodeSettings
 
 PAIRED, HELD = ("color", "depth"), ("camera_info",)
+CAMERA_TOPICS = {
+    "color": "color/image_raw", "depth": "depth/image_raw", "camera_info": "color/camera_info",
+    "depth_info": "depth/camera_info",
+}
+"""The inputs of a camera by channel, below its name if it has one."""
 Ready = list[Posed[Any]]
 
 
@@ -142,6 +147,12 @@ class Streams:
                 f"camera_info changed from {_named(last)} to {_named(message)}",
                 throttle_duration_sec=2.0,
             )
+
+
+def topic_of(camera: str, channel: str) -> str:
+    """The topic of a channel of a camera; camera: its name, empty for the only one."""
+    topic = CAMERA_TOPICS[channel]
+    return f"{camera}/{topic}" if camera else topic
 
 
 def _same(first: CameraInfo, second: CameraInfo) -> bool:

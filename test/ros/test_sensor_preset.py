@@ -13,6 +13,7 @@ from rclpy.validate_topic_name import validate_topic_name
 from om3d_core.errors import SettingsError
 from om3d_ros import mapper_node
 from om3d_ros.conversions.poses import POSE_TOPICS
+from om3d_ros.mapper_streams import CAMERA_TOPICS
 from om3d_ros.sensor_preset import INPUTS, read_sensor, remaps, sensor_folder, sensor_names
 
 SENSORS = ["azure_kinect", "generic", "orbbec", "realsense", "zed"]
@@ -66,7 +67,7 @@ def test_the_inputs_are_those_that_the_mapper_listens_to():
     tree = ast.parse(inspect.getsource(mapper_node))
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     poses = {topic for _, topic in POSE_TOPICS.values()}
-    assert set(INPUTS.values()) <= texts | poses
+    assert set(INPUTS.values()) <= texts | poses | set(CAMERA_TOPICS.values())
 
 
 def test_what_is_given_wins_over_the_preset_and_that_over_the_mappers_name():
