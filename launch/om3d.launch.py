@@ -15,6 +15,8 @@ from launch_ros.actions import Node, PushRosNamespace, SetParameter
 from launch_ros.substitutions import FindPackageShare
 
 from om3d_ros import rviz_config, sensor_preset
+from om3d_ros.node.settings import MapperNodeSettings
+from om3d_ros.sensor_preset import Remap
 
 SHARE = FindPackageShare("om3d")
 ARGUMENTS = {
@@ -24,6 +26,11 @@ ARGUMENTS = {
         "topics and parameters that fit a driver: realsense, zed, orbbec, azure_kinect or generic,"
         " of config/sensors, or a .yaml file in that layout; a params_file of your own and the"
         " arguments below win over it",
+    ),
+    "cameras": (
+        "",
+        "names of several cameras, separated by commas: in the topics of the sensor and in those"
+        " below {camera} stands for each; a generic sensor has NAME/color/image_raw and so on",
     ),
     "use_sim_time": ("false", "take the time from /clock"),
     "params_file": (
@@ -86,7 +93,9 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
         for name in (*ARGUMENTS, *OVERRIDES, *INPUTS)
     }
     sensor = sensor_preset.read_sensor(given["sensor"])
-    topics = sensor_preset.remaps(sensor, given)
+    cameras = _camera_names(given["cameras"])
+    remaps = sensor_preset.remaps(sensor, given, cameras)
+    parameters = sensor.parameters_for(cameras)
     common = {
         "package": "om3d",
         "output": "screen",
@@ -97,19 +106,22 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
     shared: dict[str, object] = {"autostart": _is_true(given["autostart"])}
     if given["map_frame"]:
         shared["map_frame"] = given["map_frame"]
-    transport = given["image_transport"] or sensor.parameters.get("sensor.transport")
+    transport = given["image_transport"] or parameters.get("sensor.transport")
     endings = ENDINGS if transport == "compressed" else {}
-    heard = {
-        argument: sensor_preset.absolute(topic, given["namespace"]) + endings.get(argument, "")
-        for argument, topic in topics.items()
-    }
+    heard = [
+        remap._replace(topic=sensor_preset.absolute(remap.topic, given["namespace"])
+                       + endings.get(remap.argument, ""))
+        for remap in remaps
+    ]
     own = _input_qos(given, heard)
+    if cameras:
+        own["cameras"] = list(cameras)
     if given["pose_source"]:
         own["pose.source"] = given["pose_source"]
     if given["image_transport"]:
         own["sensor.transport"] = given["image_transport"]
     file = _for_any_namespace(given["params_file"])
-    fitting = {"/**/mapper": {"ros__parameters": dict(sensor.parameters)}}
+    fitting = {"/**/mapper": {"ros__parameters": parameters}}
     preset = _copied(yaml.safe_dump(fitting))
     files = [file, preset] if _is_shipped("params_file", context) else [preset, file]
     actions = [
@@ -121,7 +133,7 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
             parameters=[*files, {**shared, **own}],
             remappings=[
                 *TRANSFORMS,
-                *((name, topics[argument]) for argument, name in sensor_preset.INPUTS.items()),
+                *((remap.name, remap.topic) for remap in remaps),
             ],
             **common,
         ),
@@ -142,9 +154,9 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
 
 
 def _rviz(
-    given: dict[str, str], heard: dict[str, str], context: LaunchContext
+    given: dict[str, str], heard: list[Remap], context: LaunchContext
 ) -> list[Node | LogInfo]:
-    """RViz, or word of it where it is missing: the nodes go on without."""
+    """RViz, with the first camera, or word of it where it is missing: the nodes go on without."""
     if not _is_true(given["rviz"]):
         return []
     try:
@@ -154,7 +166,9 @@ def _rviz(
     file = given["rviz_config"]
     if _is_shipped("rviz_config", context):
         frame = given["map_frame"] or rviz_config.map_frame_of(Path(given["params_file"]))
-        renamed = {sensor_preset.INPUTS[argument]: topic for argument, topic in heard.items()}
+        renamed = {
+            sensor_preset.INPUTS[remap.argument]: remap.topic for remap in reversed(heard)
+        }
         text = Path(file).read_text(encoding="utf-8")
         file = _copied(rviz_config.for_robot(text, given["namespace"], frame, renamed), ".rviz")
     simulated = {"use_sim_time": _is_true(given["use_sim_time"])}
@@ -164,13 +178,18 @@ def _rviz(
     )]
 
 
+def _camera_names(text: str) -> tuple[str, ...]:
+    """The names of several cameras, as the mapper would take them; none for the one without."""
+    return tuple(filter(None, MapperNodeSettings(cameras=text).camera_names))
+
+
 def _is_shipped(name: str, context: LaunchContext) -> bool:
     """Whether a file is the one that comes with the package."""
     default = ARGUMENTS[name][0].perform(context)
     return LaunchConfiguration(name).perform(context) == default
 
 
-def _input_qos(given: dict[str, str], heard: dict[str, str]) -> dict[str, object]:
+def _input_qos(given: dict[str, str], heard: list[Remap]) -> dict[str, object]:
     """Parameters for what is asked of images and poses, by their topics as they are resolved."""
     asked: dict[str, object] = {
         policy: given[f"input_{policy}"]
@@ -180,8 +199,8 @@ def _input_qos(given: dict[str, str], heard: dict[str, str]) -> dict[str, object
     if given["input_depth"]:
         asked["depth"] = int(given["input_depth"])
     return {
-        f"qos_overrides.{topic}.subscription.{policy}": value
-        for argument, topic in heard.items() if argument != LATCHED
+        f"qos_overrides.{remap.topic}.subscription.{policy}": value
+        for remap in heard if remap.argument != LATCHED
         for policy, value in asked.items()
     }
 

@@ -18,8 +18,10 @@ import numpy as np
 import pytest
 import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from geometry_msgs.msg import PoseStamped
 from helpers.robot import Talker
 from helpers.worlds import Recording, tabletop
+from om3d.msg import MapperStatus
 from om3d.srv import QueryText
 from rcl_interfaces.srv import GetParameters
 from rclpy.parameter import parameter_value_to_python
@@ -27,21 +29,21 @@ from rclpy.parameter import parameter_value_to_python
 from om3d_core.errors import SettingsError
 from om3d_core.sources.bag.writer import write_bag
 from om3d_ros.conversions.images import from_intrinsics, from_pixels
-from om3d_ros.conversions.poses import to_transforms
+from om3d_ros.conversions.poses import from_matrix, to_transforms
 from om3d_ros.conversions.stamps import header
 from om3d_ros.node import qos
 from om3d_ros.replay.client import Client
-from om3d_ros.sensor_preset import INPUTS, read_sensor, sensor_names
+from om3d_ros.sensor_preset import read_sensor, remaps, sensor_names
 
 START_S, END_S = 150.0, 40.0
 NODES = ("mapper", "query")
 ARGUMENTS = {
     "om3d.launch.py": {
-        "namespace", "sensor", "use_sim_time", "params_file", "autostart", "use_respawn",
-        "log_level", "grid_topic", "rviz", "rviz_config", "map_frame", "pose_source",
-        "image_transport", "input_reliability", "input_durability", "input_depth", "color_topic",
-        "depth_topic", "camera_info_topic", "depth_info_topic", "cloud_topic", "odometry_topic",
-        "pose_topic",
+        "namespace", "sensor", "cameras", "use_sim_time", "params_file", "autostart",
+        "use_respawn", "log_level", "grid_topic", "rviz", "rviz_config", "map_frame",
+        "pose_source", "image_transport", "input_reliability", "input_durability", "input_depth",
+        "color_topic", "depth_topic", "camera_info_topic", "depth_info_topic", "cloud_topic",
+        "odometry_topic", "pose_topic",
     },
     "replay.launch.py": {
         "bag", "rate", "out", "save", "shutdown_at_end", "params_file", "log_level", "rviz",
@@ -160,6 +162,22 @@ class Watcher(Talker):
         names = self.client.node.get_node_names_and_namespaces()
         return f"/{node}" in {f"{space.rstrip('/')}/{name}" for name, space in names}
 
+    def publish(self, messages):
+        """Publish messages by their topics, once somebody listens to each."""
+        publishers = {
+            topic: self.client.node.create_publisher(type(message), topic, qos.results())
+            for topic, message in messages.items()
+        }
+        self.wait(
+            lambda: all(p.get_subscription_count() for p in publishers.values()), "the mapper"
+        )
+        for topic, message in messages.items():
+            publishers[topic].publish(message)
+
+
+def millimeters(frame, at):
+    return from_pixels(np.rint(1000 * frame.depth).astype(np.uint16), "16UC1", at)
+
 
 def values(robot, node, *names):
     found = robot.call(GetParameters, f"{node}/get_parameters", names=list(names)).values
@@ -217,15 +235,14 @@ def test_a_sensor_gives_topics_and_parameters_over_which_ones_own_win(
 ):
     sensor = read_sensor(name)
     mapper = described(sensor=name, color_topic="/mine", pose_source="odometry")["mapper_node"]
-    topics = {**INPUTS, **sensor.topics, "color_topic": "/mine"}
     assert dict(mapper["remappings"]) == {
         "/tf": "tf", "/tf_static": "tf_static",
-        **{INPUTS[argument]: topic for argument, topic in topics.items()},
+        **{r.name: r.topic for r in remaps(sensor, {"color_topic": "/mine"})},
     }
     shipped, preset, arguments = mapper["parameters"]
     assert arguments["pose.source"] == "odometry"
     assert yaml.safe_load(Path(preset).read_text()) == {
-        "/**/mapper": {"ros__parameters": dict(sensor.parameters)}
+        "/**/mapper": {"ros__parameters": sensor.parameters_for(())}
     }
     assert "map_frame" in Path(shipped).read_text()
 
@@ -240,6 +257,8 @@ def test_a_sensor_gives_topics_and_parameters_over_which_ones_own_win(
 def test_an_unknown_sensor_starts_nothing(described):
     with pytest.raises(SettingsError, match="sensor: expected one of .*realsense.* got 'kinect'"):
         described(sensor="kinect")
+    with pytest.raises(SettingsError, match="cameras: expected names of topics, got 'a b'"):
+        described(cameras="front,a b")
 
 
 def test_a_realsense_is_mapped_from_the_topics_of_its_driver(
@@ -263,39 +282,29 @@ def test_a_realsense_is_mapped_from_the_topics_of_its_driver(
         ]
         camera, driver = "camera_color_optical_frame", "/camera/camera"
         at = header(camera, client.node.get_clock().now().nanoseconds)
-        millimeters = np.rint(1000 * frame.depth).astype(np.uint16)
-        messages = {
-            f"{driver}/color/image_raw": from_pixels(frame.rgb, "rgb8", at),
-            f"{driver}/aligned_depth_to_color/image_raw": from_pixels(millimeters, "16UC1", at),
-            f"{driver}/color/camera_info": from_intrinsics(frame.intrinsics, at),
-        }
-        publishers = {
-            topic: client.node.create_publisher(type(message), topic, qos.results())
-            for topic, message in messages.items()
-        }
-        robot.wait(
-            lambda: all(p.get_subscription_count() for p in publishers.values()), "the mapper"
-        )
         robot.publishers["tf_static"].publish(
             to_transforms("map", camera, 0, frame.map_from_camera)
         )
         robot.wait(
             lambda: robot.publishers["tf_static"].get_subscription_count(), "the mapper's tf"
         )
-        for topic, message in messages.items():
-            publishers[topic].publish(message)
+        robot.publish({
+            f"{driver}/color/image_raw": from_pixels(frame.rgb, "rgb8", at),
+            f"{driver}/aligned_depth_to_color/image_raw": millimeters(frame, at),
+            f"{driver}/color/camera_info": from_intrinsics(frame.intrinsics, at),
+        })
         robot.wait(lambda: client.status.frames_processed == 1, "the frame")
         assert client.status.inputs_rejected == 0
         assert "Traceback" not in started.interrupt()
 
 
-def test_nodes_in_a_namespace_with_overrides(
+def test_two_cameras_in_a_namespace_with_overrides(
     repository, parameters, tmp_path, ros_domain_id, launch_installed
 ):
     arguments = {
         "namespace": "robot", "params_file": parameters, "map_frame": "world",
         "pose_source": "pose", "input_reliability": "reliable", "input_depth": 9,
-        "color_topic": "/camera/color", "use_respawn": "true",
+        "cameras": "front,rear", "color_topic": "/camera/{camera}/color", "use_respawn": "true",
     }
     if not rviz_installed():
         arguments["rviz"] = "true"
@@ -310,11 +319,27 @@ def test_nodes_in_a_namespace_with_overrides(
         ]
         assert values(robot, "robot/query", "map_frame", "top_k") == ["world", 3]
         overrides = [
-            "qos_overrides./camera/color.subscription.reliability",
-            "qos_overrides./robot/depth/image_raw.subscription.depth",
+            "qos_overrides./camera/front/color.subscription.reliability",
+            "qos_overrides./robot/rear/depth/image_raw.subscription.depth",
             "qos_overrides./robot/pose.subscription.reliability",
         ]
         assert values(robot, "robot/mapper", *overrides) == ["reliable", 9, "reliable"]
+        told = []
+        client.node.create_subscription(
+            MapperStatus, "/robot/mapper/status", told.append, qos.latched()
+        )
+        now_ns = client.node.get_clock().now().nanoseconds
+        for name, frame in zip(("front", "rear"), tabletop(2), strict=True):
+            at = header(name, now_ns + frame.stamp_ns)
+            pose = PoseStamped(header=header("world", now_ns + frame.stamp_ns))
+            pose.pose = from_matrix(frame.map_from_camera)
+            robot.publish({
+                "/robot/pose": pose,
+                f"/camera/{name}/color": from_pixels(frame.rgb, "rgb8", at),
+                f"/robot/{name}/depth/image_raw": millimeters(frame, at),
+                f"/robot/{name}/color/camera_info": from_intrinsics(frame.intrinsics, at),
+            })
+        robot.wait(lambda: told and told[-1].frames_processed == 2, "a frame of each camera")
         if "rviz" in arguments:
             assert "rviz2 is not installed" in started.text
 

@@ -42,8 +42,12 @@ def test_every_parameter_is_the_mappers_with_a_value_that_it_takes(name):
 def test_a_driver_has_topics_of_images_and_says_how_they_come(name):
     sensor = read_sensor(name)
     assert set(sensor.topics) >= IMAGES
-    for topic in sensor.topics.values():
-        assert validate_topic_name(topic) and not topic.startswith("/")
+    for cameras in ((), ("front",)):
+        topics = [topic for argument, _, topic in remaps(sensor, {}, cameras)
+                  if argument in sensor.topics]
+        assert len(topics) == len(sensor.topics)
+        for topic in topics:
+            assert validate_topic_name(topic) and not topic.startswith("/")
     assert {
         "sensor.reliability", "sensor.transport", "sync.slop_s", "depth.units_per_m",
         "lens.images", "pose.source",
@@ -59,8 +63,8 @@ def test_a_preset_names_its_driver_and_what_was_not_run(name):
 
 def test_generic_changes_nothing():
     generic = read_sensor("generic")
-    assert not generic.topics and not generic.parameters
-    assert remaps(generic, {}) == INPUTS
+    assert not generic.topics and not generic.parameters and not generic.camera
+    assert remaps(generic, {}) == [(argument, own, own) for argument, own in INPUTS.items()]
 
 
 def test_the_inputs_are_those_that_the_mapper_listens_to():
@@ -71,10 +75,49 @@ def test_the_inputs_are_those_that_the_mapper_listens_to():
 
 
 def test_what_is_given_wins_over_the_preset_and_that_over_the_mappers_name():
-    topics = remaps(read_sensor("realsense"), {"color_topic": "/mine", "depth_topic": ""})
+    given = {"color_topic": "/mine", "depth_topic": ""}
+    topics = {remap.argument: remap.topic for remap in remaps(read_sensor("realsense"), given)}
     assert topics["color_topic"] == "/mine"
     assert topics["depth_topic"] == "camera/camera/aligned_depth_to_color/image_raw"
     assert topics["pose_topic"] == "pose"
+
+
+@pytest.mark.parametrize(
+    ("name", "colors", "pose", "of_frame"),
+    [
+        ("generic", ["front/color/image_raw", "rear/color/image_raw"], "pose", None),
+        ("realsense", ["front/front/color/image_raw", "rear/rear/color/image_raw"], "pose", None),
+        ("orbbec", ["front/color/image_raw", "rear/color/image_raw"], "pose", None),
+        ("azure_kinect", ["front/rgb/image_raw", "rear/rgb/image_raw"], "pose", None),
+        (
+            "zed",
+            ["front/zed_node/rgb/color/rect/image", "rear/zed_node/rgb/color/rect/image"],
+            "front/zed_node/pose", "front_camera_link",
+        ),
+    ],
+)
+def test_each_camera_has_its_topics_and_the_first_what_all_share(name, colors, pose, of_frame):
+    sensor, cameras = read_sensor(name), ("front", "rear")
+    found = remaps(sensor, {}, cameras)
+    assert [r.topic for r in found if r.argument == "color_topic"] == colors
+    assert {r.name for r in found} == {"cloud_map", "odometry", "pose"} | {
+        f"{camera}/{topic}" for camera in cameras for topic in CAMERA_TOPICS.values()
+    }
+    assert [r.topic for r in found if r.argument == "pose_topic"] == [pose]
+    assert sensor.parameters_for(cameras).get("pose.of_frame") == of_frame
+
+
+def test_a_given_topic_has_a_place_for_the_name_of_each_of_several_cameras():
+    generic = read_sensor("generic")
+    given = {"color_topic": "/robot/{camera}/rgb"}
+    found = remaps(generic, given, ("left", "right"))
+    assert {r.name: r.topic for r in found if r.argument == "color_topic"} == {
+        "left/color/image_raw": "/robot/left/rgb", "right/color/image_raw": "/robot/right/rgb",
+    }
+    with pytest.raises(SettingsError, match=r"depth_topic: .*\{camera\}.*left, right, got '/d'"):
+        remaps(generic, {"depth_topic": "/d"}, ("left", "right"))
+    (only,) = (r for r in remaps(generic, {"depth_topic": "/d"}, ("left",)) if r.topic == "/d")
+    assert only.name == "left/depth/image_raw"
 
 
 def test_an_unknown_sensor_is_told_with_the_known_ones():
@@ -90,6 +133,7 @@ def test_an_unknown_sensor_is_told_with_the_known_ones():
         ("topics: [a]", "topics by launch argument"),
         ("topics: {colour: /a}", "color_topic, .* got 'colour'"),
         ("topics: {color_topic: ''}", "color_topic: expected a topic"),
+        ("camera: 7", "camera: expected a name, got 7"),
         ("topics: {color_topic: 7}", "color_topic: expected a topic, got 7"),
         ("mapper: {pose: 1}", "mapper: expected ros__parameters"),
         ("mapper: {ros__parameters: {pose: [1]}}", "pose: expected one value"),
