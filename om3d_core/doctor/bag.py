@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections import defaultdict
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from om3d_core.data.frame import Intrinsics
 from om3d_core.data.poses import NS_PER_S
 from om3d_core.doctor.cures import Given
 from om3d_core.doctor.findings import Examination, Finding
-from om3d_core.doctor.frames import TO_STREAM, examine, sample, skipped
+from om3d_core.doctor.frames import GROUPS, TO_STREAM, examine, sample, skipped
 from om3d_core.doctor.topics import (
     ALIGN,
     Heard,
@@ -30,6 +31,7 @@ from om3d_core.doctor.topics import (
 )
 from om3d_core.errors import InputError, MountError, RegistrationError, SourceError
 from om3d_core.formats.calibration import Calibration
+from om3d_core.sources.bag.excerpt import Excerpt
 from om3d_core.sources.bag.plan import Plan
 from om3d_core.sources.bag.reader import BagReader, Topic
 from om3d_core.sources.bag.source import RosbagSettings, RosbagSource
@@ -63,14 +65,15 @@ def examine_bag(
     path: Path, settings: RosbagSettings | None = None,
     streams: RecordedStreamSettings | None = None,
 ) -> Examination:
-    """What is wrong with a bag, read with these settings; of a large one the first GiB is read.
+    """What is wrong with a bag, read with these settings.
 
-    Raises SourceError for what is no bag or is damaged.
+    Of one that is larger than :data:`MOST_BYTES` as much is read, in parts that are spread over
+    it. Raises SourceError for what is no bag or is damaged.
     """
     settings, streams = settings or RosbagSettings(), streams or RecordedStreamSettings()
     with closing(BagReader(path)) as reader:
         topics = reader.topics
-        settings, found = _shortened(reader, settings)
+        excerpt, found = _excerpt(reader, settings.duration_s)
         wrong, settings = _names(topics, settings)
         found += Examination(tuple(wrong))
         try:
@@ -81,10 +84,11 @@ def examine_bag(
                 str(error), "record it, or name it",
                 "--bag.color_topic, --bag.depth_topic, --bag.info_topic, --bag.pose_topic",
             ),))  # fmt: skip
-        heard = _listen(reader, names, topics, settings.duration_s)
+        heard = _listen(reader, names, topics, excerpt)
     wrong_streams = _streams(heard, names, streams)
     return found + wrong_streams + _frames(
-        path, settings, _bridged(heard, names, streams), heard, bool(wrong_streams.findings)
+        path, settings, _bridged(heard, names, streams), excerpt, heard,
+        bool(wrong_streams.findings),
     )
 
 
@@ -93,24 +97,25 @@ class _Notes:
     """What one pass over a bag leaves; depth: its first message."""
 
     stamps: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    parts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     frames: dict[str, str] = field(default_factory=dict)
     infos: dict[str, Intrinsics] = field(default_factory=dict)
     depth: Any = None
 
     def of(self, topic: str) -> Heard:
         stamps = np.array(self.stamps.get(topic, []), np.int64)
-        return Heard(topic, stamps, self.frames.get(topic, ""))
+        parts = np.array(self.parts.get(topic, []), np.int64)
+        return Heard(topic, stamps, self.frames.get(topic, ""), parts)
 
 
-def _shortened(
-    reader: BagReader, settings: RosbagSettings
-) -> tuple[RosbagSettings, Examination]:
-    size, duration_s = reader.n_bytes, settings.duration_s or reader.duration_s
-    share = MOST_BYTES / max(size, 1) * reader.duration_s
-    if size <= MOST_BYTES or share >= duration_s:
-        return settings, Examination()
-    told = f"only the first {share:.0f} s of {reader.duration_s:.0f} s are judged"
-    return replace(settings, duration_s=share), Examination(told=(told,))
+def _excerpt(reader: BagReader, duration_s: float) -> tuple[Excerpt, Examination]:
+    """What is read of the first seconds, or of all if that is 0, so that it is not too much."""
+    asked_s = min(duration_s or math.inf, reader.duration_s)
+    part_s = MOST_BYTES / max(reader.n_bytes, 1) * reader.duration_s / GROUPS
+    if GROUPS * part_s >= asked_s:
+        return Excerpt(duration_s), Examination()
+    told = f"{GROUPS} parts of {part_s:.1f} s, spread over {asked_s:.0f} s, are judged"
+    return Excerpt(duration_s, GROUPS, part_s), Examination(told=(told,))
 
 
 def _names(
@@ -138,19 +143,20 @@ def _chosen(
 
 
 def _listen(
-    reader: BagReader, names: TopicNames, topics: list[Topic], duration_s: float
+    reader: BagReader, names: TopicNames, topics: list[Topic], excerpt: Excerpt
 ) -> _Notes:
     """Stamps and frames of the topics that make frames, and the calibration of each camera."""
     infos = {topic.name for topic in topics if topic.msgtype == CAMERA_INFO}
     wanted = {name for name in names[:4] if name} | infos
     notes = _Notes()
-    for message in reader.recorded(wanted, duration_s):
+    for message in reader.recorded(wanted, excerpt):
         header = _header(message.raw)
         if header is None:
             continue
         notes.stamps[message.topic].append(header[0])
+        notes.parts[message.topic].append(message.part)
         notes.frames.setdefault(message.topic, header[1])
-    for topic, body in reader.messages(infos, duration_s):
+    for topic, body in reader.messages(infos, excerpt):
         if topic not in notes.infos and body is not None:
             try:
                 notes.infos[topic] = Calibration.of_info(body, False).intrinsics
@@ -158,7 +164,7 @@ def _listen(
                 continue
         if len(notes.infos) == len(infos):
             break
-    first = next(reader.messages({names.depth}, duration_s), None)
+    first = next(reader.messages({names.depth}, excerpt), None)
     notes.depth = first.body if first is not None else None
     return notes
 
@@ -188,12 +194,12 @@ def _bridged(
 
 
 def _frames(
-    path: Path, settings: RosbagSettings, streams: RecordedStreamSettings, notes: _Notes,
-    explained: bool,
+    path: Path, settings: RosbagSettings, streams: RecordedStreamSettings, excerpt: Excerpt,
+    notes: _Notes, explained: bool,
 ) -> Examination:
     """What is wrong with the frames; ``explained``: why some are none is said already."""
     try:
-        source = RosbagSource(path, settings, streams)
+        source = RosbagSource(path, settings, streams, excerpt)
     except MountError as error:
         return Examination((Finding(
             "mount", "poses are not of the camera, and nothing tells how it is mounted",

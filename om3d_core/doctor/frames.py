@@ -25,6 +25,7 @@ from om3d_core.sources.base import SkipCount
 
 MOST_FRAMES, LONG = 24, 240
 GROUP = (0, 2, 8, 24)
+GROUPS = MOST_FRAMES // len(GROUP)
 WRONG_SHARE, SURE_SHARE, CURED_SHARE, MARGIN = 0.5, 0.7, 0.6, 0.15
 RELATIVE_NEAR = 0.03
 MIN_UNJUDGED, MIN_DEPTH_SHARE = 6, 0.005
@@ -49,7 +50,7 @@ def sample(length: int) -> list[int]:
     if length <= LONG:
         return sorted({round(p) for p in np.linspace(0, max(0, length - 1), MOST_FRAMES)
                        if p < length})  # fmt: skip
-    starts = np.linspace(0, length - 1 - GROUP[-1], MOST_FRAMES // len(GROUP))
+    starts = np.linspace(0, length - 1 - GROUP[-1], GROUPS)
     return [round(start) + offset for start in starts for offset in GROUP]
 
 

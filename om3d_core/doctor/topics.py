@@ -29,19 +29,26 @@ ALIGN = (
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """What came on a topic: (N,) int64 stamps of the headers, and the frame of the first."""
+    """What came on a topic: (N,) int64 stamps of the headers, and the frame of the first.
+
+    parts: (N,) ints, of which part of a recording each is that was not read between them; None
+    for one without gaps.
+    """
 
     topic: str
     stamps_ns: Stamps
     frame: str = ""
+    parts: npt.NDArray[np.int64] | None = None
 
     @property
     def rate_hz(self) -> float:
         """Messages a second by their stamps; 0 for fewer than two."""
-        if len(self.stamps_ns) < 2:
-            return 0.0
-        span_s = float(np.ptp(self.stamps_ns)) * S_PER_NS
-        return (len(self.stamps_ns) - 1) / span_s if span_s else 0.0
+        order = np.argsort(self.stamps_ns, kind="stable")
+        steps_ns = np.diff(self.stamps_ns[order])
+        if self.parts is not None:
+            steps_ns = steps_ns[np.diff(self.parts[order]) == 0]
+        span_s = float(steps_ns.sum()) * S_PER_NS
+        return len(steps_ns) / span_s if span_s else 0.0
 
     def __str__(self) -> str:
         return f"{self.topic} {self.rate_hz:.1f} Hz"

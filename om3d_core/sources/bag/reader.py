@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from om3d_core.data.poses import NS_PER_S
 from om3d_core.errors import InputError, SourceError
 from om3d_core.files import read_yaml
+from om3d_core.sources.bag.excerpt import WHOLE, Excerpt
 from om3d_core.sources.bag.mcap_check import (
     MAX_RATIO,
     UNPACKED_SLACK_BYTES,
@@ -44,12 +44,16 @@ class Message(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """One message as it was recorded: time of recording and serialized content (CDR)."""
+    """One message as it was recorded: time of recording and serialized content (CDR).
+
+    part: the number of the part of the excerpt that it is from.
+    """
 
     topic: str
     msgtype: str
     recorded_ns: int
     raw: bytes
+    part: int = 0
 
 
 class BagReader:
@@ -101,29 +105,29 @@ class BagReader:
         """The size of all storage files."""
         return sum(file.stat().st_size for file in self._files)
 
-    def messages(self, topics: set[str], duration_s: float = 0.0) -> Iterator[Message]:
-        """The messages of some topics in order of recording, of the first seconds or of all.
+    def messages(self, topics: set[str], excerpt: Excerpt = WHOLE) -> Iterator[Message]:
+        """The messages of some topics in order of recording.
 
         A single message that cannot be deserialized has None as its body.
         """
-        for recorded in self.recorded(topics, duration_s):
+        for recorded in self.recorded(topics, excerpt):
             yield Message(recorded.topic, self._deserialize(recorded.raw, recorded.msgtype))
 
-    def recorded(self, topics: set[str], duration_s: float = 0.0) -> Iterator[Recorded]:
+    def recorded(self, topics: set[str], excerpt: Excerpt = WHOLE) -> Iterator[Recorded]:
         """The messages of some topics in order of recording, not deserialized.
 
-        duration_s: only what was recorded in the first seconds; 0 is all. A message that cannot
-        be inflated is empty.
+        A message that cannot be inflated is empty.
         """
         links = [link for link in self._connections if link.topic in topics]
         if not links:
             return
         self._stored = self._unpacked = 0
         with self._guarded("cannot be read"):
-            end_ns = self._reader.start_time + round(duration_s * NS_PER_S) if duration_s else None
-            for link, stamp_ns, raw in self._reader.messages(connections=links, stop=end_ns):
-                data = self._inflate(memoryview(raw).tobytes())
-                yield Recorded(link.topic, link.msgtype, stamp_ns, data)
+            spans = excerpt.spans(self._reader.start_time, self._reader.duration)
+            for part, (start_ns, end_ns) in enumerate(spans):
+                for link, stamp_ns, raw in self._reader.messages(links, start_ns, end_ns):
+                    data = self._inflate(memoryview(raw).tobytes())
+                    yield Recorded(link.topic, link.msgtype, stamp_ns, data, part)
 
     def close(self) -> None:
         """Release the files."""

@@ -19,6 +19,7 @@ from om3d_core.formats.calibration import Calibration
 from om3d_core.formats.cloud_fields import unpack_cloud
 from om3d_core.formats.registration import register
 from om3d_core.settings import Settings, setting
+from om3d_core.sources.bag.excerpt import Excerpt
 from om3d_core.sources.bag.images import color_of, depth_of, depth_size_of
 from om3d_core.sources.bag.plan import UNREADABLE, Plan, collect, plan_frames
 from om3d_core.sources.bag.poses import PoseRecorder, stamp_of
@@ -72,7 +73,8 @@ class RosbagSource:
 
     Frames are stamped by their color image, with the pose at that moment, and have the size of
     the depth images, to which color is resized, without the distortion of the lens. Depth of a
-    camera of its own is registered to color. Raises SourceError for what is no bag, is damaged, or
+    camera of its own is registered to color. excerpt: what is read instead of the settings'
+    ``duration_s``. Raises SourceError for what is no bag, is damaged, or
     lacks a topic, then naming the topics that there are.
     """
 
@@ -90,9 +92,11 @@ class RosbagSource:
         path: Path,
         settings: RosbagSettings | None = None,
         streams: RecordedStreamSettings | None = None,
+        excerpt: Excerpt | None = None,
     ) -> None:
         self._path = Path(path)
         self._settings = settings or RosbagSettings()
+        self._excerpt = excerpt or Excerpt(self._settings.duration_s)
         self._streams = streams or RecordedStreamSettings()
         self.skipped = SkipCount()
         pose = self._streams.pose
@@ -151,7 +155,7 @@ class RosbagSource:
         with closing(BagReader(self._path)) as reader:
             messages = (
                 (topics.index(m.topic), m.body)
-                for m in reader.messages(set(topics), self._settings.duration_s)
+                for m in reader.messages(set(topics), self._excerpt)
             )
             for posed, bodies in collect(frames, messages, self._streams.sync.capacity):
                 done += 1
@@ -207,7 +211,7 @@ class RosbagSource:
         rectified = self._streams.lens.are_rectified(topics.color)
         used = {topics.color, topics.depth, topics.info, topics.pose, topics.depth_info}
         used = (used | transforms) - {""}
-        for topic, body in reader.messages(used, self._settings.duration_s):
+        for topic, body in reader.messages(used, self._excerpt):
             if topic == topics.color:
                 recording.color_ns.append(UNREADABLE if body is None else stamp_of(body.header))
                 if body is not None and not recording.camera_frame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import numpy as np
 import pytest
 from helpers.bag_maker import BagMaker
@@ -117,11 +119,34 @@ def test_a_bag_without_depth(tmp_path, frames):
     assert finding.kind == "topics" and "no depth topic" in finding.evidence
 
 
-def test_of_a_large_bag_only_the_beginning_is_read(recorded, monkeypatch):
-    path = recorded()
-    size = sum(file.stat().st_size for file in path.glob("*.mcap"))
-    monkeypatch.setattr(doctor_bag, "MOST_BYTES", size // 2)
-    found = examine_scene(path)
+@pytest.fixture
+def half_read(monkeypatch):
+    """Makes bags of twice the size that is read."""
+
+    def limit(path):
+        size = sum(file.stat().st_size for file in path.glob("*.mcap"))
+        monkeypatch.setattr(doctor_bag, "MOST_BYTES", size // 2)
+        return path
+
+    return limit
+
+
+def test_of_a_large_bag_parts_are_read_that_are_spread_over_it(recorded, half_read):
+    found = examine_scene(half_read(recorded()))
     assert not found.findings
-    assert found.told[0] == "only the first 1 s of 1 s are judged"
-    assert any(text.startswith("7 frames: ") for text in found.told)
+    assert found.told[0] == "6 parts of 0.1 s, spread over 1 s, are judged"
+    assert "/color/image_raw 10.0 Hz" in found.told[1]
+    (frames,) = (text for text in found.told if "frames: median depth" in text)
+    assert 6 <= int(frames.split()[0]) <= 8
+
+
+def test_a_fault_at_the_end_of_a_large_bag_is_found(recorded, half_read):
+    number = count()
+
+    def ending(frame):
+        shown = np.where(next(number) < 5, frame.depth, 0) * 1000
+        return encode_image(np.rint(shown).astype(np.uint16), "16UC1")
+
+    path = half_read(recorded(depth=ending))
+    assert "little depth" in kinds(path)
+    assert not kinds(path, duration_s=0.55)

@@ -104,3 +104,10 @@ def test_the_rate_of_stamps():
     assert heard().rate_hz == pytest.approx(10)
     assert heard(count=1).rate_hz == 0.0
     assert Heard("/same", np.full(3, START)).rate_hz == 0.0
+    assert Heard("/none", np.array([], np.int64)).rate_hz == 0.0
+
+
+def test_a_rate_is_that_within_the_parts_that_were_read():
+    stamps = START + np.array([0, 100, 200, 60_000, 60_100, 60_200]) * MS
+    assert Heard("/color", stamps).rate_hz == pytest.approx(5 / 60.2)
+    assert Heard("/color", stamps, "", np.repeat([0, 1], 3)).rate_hz == pytest.approx(10.0)
