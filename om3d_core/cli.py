@@ -22,6 +22,7 @@ GROUPS = {
         "run": ("om3d_core.commands.run", "build a map from a recorded scene or bag"),
         "query": ("om3d_core.commands.query", "ask a map where something is"),
         "embed": ("om3d_core.commands.embed", "encode a map anew with other encoders"),
+        "export": ("om3d_core.commands.export", "write a map for other tools"),
     },
     "record, and play through the nodes": {
         "synth": ("om3d_core.commands.synth", "render a labeled synthetic room"),

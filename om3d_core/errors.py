@@ -39,6 +39,10 @@ class RegistrationError(SourceError):
     """Depth is of a camera of its own, and what registers it to color is lacking."""
 
 
+class ExportError(Om3dError):
+    """A map cannot be written in a format, or not there."""
+
+
 class MapFormatError(Om3dError):
     """A saved map is missing, truncated, of another version, or not a map."""
 

@@ -232,7 +232,7 @@ def test_help_groups_the_commands_by_what_one_wants_to_do():
     listed = {title: [row.split()[0] for row in rows] for title, *rows in groups}
     assert listed == {
         "try it:": ["demo"],
-        "make a map and ask it:": ["doctor", "run", "query", "embed"],
+        "make a map and ask it:": ["doctor", "run", "query", "embed", "export"],
         "record, and play through the nodes:": ["synth", "bag", "replay"],
         "measure:": ["eval-masks", "eval-queries", "paper-tables", "bench"],
         "get and train networks:": ["models", "train-proposals"],
@@ -241,7 +241,9 @@ def test_help_groups_the_commands_by_what_one_wants_to_do():
     assert "--views.top_k" in om3d("run", "--help").stdout
 
 
-@pytest.mark.parametrize("command", ["run", "train-proposals", "paper-tables", "replay", "demo"])
+@pytest.mark.parametrize(
+    "command", ["run", "export", "train-proposals", "paper-tables", "replay", "demo"]
+)
 def test_every_output_is_named_alike(command):
     """As Python 3.11 and 3.12 print it, and as 3.13 does."""
     shown = om3d(command, "--help").stdout

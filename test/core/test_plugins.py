@@ -13,6 +13,7 @@ from om3d_core.encoders import REGISTRY as ENCODERS
 from om3d_core.encoders.base import create_encoder
 from om3d_core.encoders.settings import ClipSettings, EncoderSettings, SiglipSettings
 from om3d_core.errors import ModelError, SettingsError
+from om3d_core.export import REGISTRY as FORMATS
 from om3d_core.mapping.settings import FeatureSettings, MapSettings
 from om3d_core.proposals import REGISTRY as PROPOSERS
 from om3d_core.registry import Plugin
@@ -21,7 +22,7 @@ from om3d_core.settings import Settings, build, flatten, values_of
 from om3d_core.sources import REGISTRY as SOURCES
 from om3d_core.sources.datasets import REGISTRY as DATASETS
 
-REGISTRIES = (ENCODERS, PROPOSERS, SEGMENTERS, SOURCES, DATASETS)
+REGISTRIES = (ENCODERS, PROPOSERS, SEGMENTERS, SOURCES, DATASETS, FORMATS)
 N_FRAMES = 12
 
 

@@ -224,8 +224,9 @@ class _BagWriter:
         msgtype = message.__msgtype__
         if topic not in self._links:
             self._links[topic] = self._writer.add_connection(
-                topic, msgtype, typestore=self._types, offered_qos_profiles=_profiles(latched)
-            )
+                topic, msgtype, typestore=self._types,
+                offered_qos_profiles=offered_profiles(latched),
+            )  # fmt: skip
         raw = self._types.serialize_cdr(message, msgtype)
         self._writer.write(self._links[topic], stamp_ns, raw)
 
@@ -247,7 +248,7 @@ def _millimeters(depth: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
     return np.asarray(scaled, np.uint16)
 
 
-def _profiles(latched: bool) -> Sequence[Any]:
+def offered_profiles(latched: bool) -> Sequence[Any]:
     """The QoS that a player offers: reliable, and transient-local where latched."""
     from rosbags.interfaces import (
         Qos,

@@ -8,9 +8,12 @@ import numpy as np
 from geometry_msgs.msg import PoseWithCovariance
 from helpers.scenes import make_scene
 from rclpy.serialization import deserialize_message, serialize_message
+from rosbags.rosbag2 import Reader
 from vision_msgs.msg import BoundingBox3D, Detection3D, Detection3DArray, ObjectHypothesis
 
 from om3d_core.data.scene import Scene
+from om3d_core.export.base import export
+from om3d_core.export.detection3d import Detection3DExporter, Detection3DSettings
 from om3d_ros.conversions.detections import to_detections
 from om3d_ros.conversions.stamps import header
 
@@ -56,3 +59,12 @@ def test_objects_have_their_ids_labels_scores_and_boxes():
 
 def test_an_empty_map_has_no_detections():
     assert not to_detections(Scene.empty(3), "map").detections
+
+
+def test_an_exported_map_is_the_message_that_the_mapper_publishes(tmp_path):
+    scene, path = make_scene(seed=1), tmp_path / "map.mcap"
+    export(scene, Detection3DExporter(Detection3DSettings()), path)
+    with Reader(path) as reader:
+        ((link, _, raw),) = reader.messages()
+    assert link.msgtype == "vision_msgs/msg/Detection3DArray"
+    assert deserialize_message(bytes(raw), Detection3DArray) == to_detections(scene, "map")
