@@ -34,6 +34,7 @@ from om3d_ros.node.outcomes import NotActiveError, carry_out
 from om3d_ros.node.parameters import ParameterSet
 from om3d_ros.node.process import run
 from om3d_ros.node.settings import TRANSPORTS, MapperNodeSettings, SensorSettings
+from om3d_ros.planning_scene import PlanningScenePublisher
 from om3d_ros.refresh_goal import RefreshGoals
 
 STATUS_PERIOD_S = 0.05
@@ -53,6 +54,7 @@ class MapperNode(ManagedNode):
     def __init__(self) -> None:
         self._mapping: MappingSession | None = None
         self._refresh_timer: Timer | None = None
+        self._planning: PlanningScenePublisher | None = None
         super().__init__("mapper", PARAMETERS, MapperNodeSettings)
         requests = OneAtATime()
         self.serve(SaveMap, "~/save", self._save, requests)
@@ -75,6 +77,8 @@ class MapperNode(ManagedNode):
         """Load the models."""
         settings = self.parameters.get(MapperNodeSettings)
         self._map = MapPublisher(self)
+        if settings.moveit.enabled:
+            self._planning = PlanningScenePublisher(self, settings.moveit)
         self._status = self.publisher(MapperStatus, "~/status", qos.latched())
         self._mapping = MappingSession(
             settings, self.parameters.get(MapSettings), self._publish, self.get_logger()
@@ -94,14 +98,21 @@ class MapperNode(ManagedNode):
             for name in settings.camera_names
         })
         self._set_refresh_period(settings.refresh.period_s)
+        if self._planning is not None:
+            self._planning.start()
 
     def stop(self) -> None:
         """Stop taking inputs; the map stays."""
         self._refresh_timer = None
         self._require().pause()
+        if self._planning is not None:
+            self._planning.stop()
 
     def tear_down(self) -> None:
         """Free the models and the map."""
+        planning, self._planning = self._planning, None
+        if planning is not None:
+            planning.stop()
         mapping, self._mapping = self._mapping, None
         if mapping is not None:
             mapping.close()
@@ -174,6 +185,8 @@ class MapperNode(ManagedNode):
     def _publish(self, scene: Scene, stamp_ns: int, whole: bool) -> None:
         frame_id = self.parameters.get(MapperNodeSettings).map_frame
         self._map.publish(scene, stamps.header(frame_id, stamp_ns), whole)
+        if self._planning is not None:
+            self._planning.publish(scene, frame_id, whole)
 
     def _publish_status(self) -> None:
         if self._mapping is None or not self.is_active:

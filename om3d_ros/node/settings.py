@@ -102,6 +102,24 @@ class ServiceSettings(Settings):
 
 
 @dataclass(frozen=True)
+class MoveitSettings(Settings):
+    """The objects of the map as collision objects of MoveIt."""
+
+    enabled: bool = setting(
+        False, "publish the box of each object to MoveIt, on planning_scene; needs the package"
+        " moveit_msgs"
+    )
+    labels: str = setting("", "only objects with one of these labels; empty: all", several=True)
+    padding_m: float = setting(
+        0.01, "by how much each side of a box is moved outwards (m)", low=0.0, high=1.0
+    )
+    keep_s: float = setting(
+        5.0, "how long an object that is no longer in the map stays in the planning scene (s)",
+        low=0.0, high=3600.0,
+    )
+
+
+@dataclass(frozen=True)
 class MapperNodeSettings(LifecycleSettings):
     """The settings of the mapper node."""
 
@@ -121,6 +139,7 @@ class MapperNodeSettings(LifecycleSettings):
     queue: QueueSettings = field(default_factory=QueueSettings)
     refresh: RefreshSettings = field(default_factory=RefreshSettings)
     services: ServiceSettings = field(default_factory=ServiceSettings)
+    moveit: MoveitSettings = field(default_factory=MoveitSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -28,9 +28,10 @@ import importlib, pathlib, sys
 
 BLOCKED = {
     "ament_index_python", "builtin_interfaces", "cv_bridge", "diagnostic_msgs", "geometry_msgs",
-    "launch", "launch_ros", "lifecycle_msgs", "nav_msgs", "om3d", "om3d_ros", "rcl_interfaces",
-    "rclpy", "rosbag2_py", "rosgraph_msgs", "rosidl_runtime_py", "sensor_msgs", "sensor_msgs_py",
-    "std_msgs", "std_srvs", "tf2_msgs", "tf2_ros", "vision_msgs", "visualization_msgs",
+    "launch", "launch_ros", "lifecycle_msgs", "moveit_msgs", "nav_msgs", "om3d", "om3d_ros",
+    "rcl_interfaces", "rclpy", "rosbag2_py", "rosgraph_msgs", "rosidl_runtime_py", "sensor_msgs",
+    "sensor_msgs_py", "shape_msgs", "std_msgs", "std_srvs", "tf2_msgs",
+    "tf2_ros", "vision_msgs", "visualization_msgs",
 }
 
 class RefuseRos:
