@@ -43,6 +43,14 @@ class ExportError(Om3dError):
     """A map cannot be written in a format, or not there."""
 
 
+class DisagreementError(SourceError):
+    """The frames of a recording contradict each other, or the cloud that came with them."""
+
+
+class NothingMappedError(SourceError):
+    """No frame of a recording could be mapped, or the map of all of them is empty."""
+
+
 class MapFormatError(Om3dError):
     """A saved map is missing, truncated, of another version, or not a map."""
 

@@ -12,6 +12,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 from om3d_core.commands.console import settings_from
 from om3d_core.commands.source import add_source_flags
@@ -49,18 +50,24 @@ def add_report_flags(parser: argparse.ArgumentParser) -> None:
 
 def report(name: str, found: Examination, json_file: Path | None) -> int:
     """Print what was found about ``name``, write it if asked; returns the exit status."""
+    print_examination(name, found)
+    if json_file is not None:
+        text = json.dumps({"input": name, **found.as_dict()}, indent=2)
+        write_atomically(json_file, f"{text}\n".encode())
+    return EXIT_FAULTS if found.findings else 0
+
+
+def print_examination(name: str, found: Examination, file: TextIO | None = None) -> None:
+    """Print what was found about ``name``; to stdout unless a file is given."""
     count = len(found.findings)
-    print(f"{name}: {f'{count} fault' + 's' * (count > 1) if count else 'no fault found'}")
+    faults = f"{count} fault" + "s" * (count > 1) if count else "no fault found"
+    print(printable(f"{name}: {faults}"), file=file)
     for finding in found.findings:
-        print(printable(f"  {finding.kind}: {finding.said}"))
+        print(printable(f"  {finding.kind}: {finding.said}"), file=file)
         for label, text in (
             ("evidence", finding.evidence), ("cure", finding.cure), ("flag", finding.flag)
         ):
             if text:
-                print(printable(f"    {label:<9}{text}"))
+                print(printable(f"    {label:<9}{text}"), file=file)
     for text in found.told:
-        print(printable(f"  {text}"))
-    if json_file is not None:
-        text = json.dumps({"input": name, **found.as_dict()}, indent=2)
-        write_atomically(json_file, f"{text}\n".encode())
-    return EXIT_FAULTS if count else 0
+        print(printable(f"  {text}"), file=file)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from om3d_core.commands.agreed import add_agreement_flags, agreed
 from om3d_core.commands.console import (
     add_out_flag,
     add_setting_flags,
@@ -20,6 +22,8 @@ from om3d_core.commands.refresh_log import RefreshLog
 from om3d_core.commands.source import add_source_flags, source_from
 from om3d_core.data.scene import Scene
 from om3d_core.data.scene_store import check_writable, load_map, save_scene
+from om3d_core.doctor.scene import depth_in_range
+from om3d_core.errors import NothingMappedError
 from om3d_core.mapping.build import create_mapper
 from om3d_core.mapping.feed import feed
 from om3d_core.mapping.mapper import Mapper
@@ -29,10 +33,12 @@ from om3d_core.sources.base import Source
 
 
 def main(argv: Sequence[str]) -> int:
-    """Build and save a map; Ctrl-C while frames are read keeps what was read so far."""
+    """Build and save a map of a recording that agrees with itself; Ctrl-C while frames are read
+    keeps what was read so far."""
     args = parse_with_preset(_parser(), argv)
     settings = settings_from(args, MapSettings)
     check_writable(args.out)
+    args = agreed(argv, lambda flags: parse_with_preset(_parser(), flags))
     source = source_from(args)
     saved = load_map(args.onto) if args.onto is not None else None
     mapper = create_mapper(settings)
@@ -40,12 +46,15 @@ def main(argv: Sequence[str]) -> int:
         mapper.load(*saved)
     with progress_report() as report:
         log = RefreshLog(args.stats, args.pictures, settings.tracking.voxel_m, report)
-        with interruptible() as stop:
-            read_frames(
-                source, mapper, report, stop.is_set,
-                lambda: log.refresh(mapper), args.refresh_every,
-            )
-        scene = log.refresh(mapper)
+        with _emptiness_explained(source, settings):
+            with interruptible() as stop:
+                read_frames(
+                    source, mapper, report, stop.is_set,
+                    lambda: log.refresh(mapper), args.refresh_every,
+                )
+            scene = log.refresh(mapper)
+            if not len(scene.cloud):
+                raise NothingMappedError(f"{args.scene}: the map is empty")
         for fault in mapper.set_aside:
             print(f"om3d: {fault}", file=sys.stderr)
         save_scene(scene, args.out, mapper.snapshot()[1])
@@ -75,10 +84,24 @@ def read_frames(
             return
 
 
+@contextmanager
+def _emptiness_explained(source: Source, settings: MapSettings) -> Iterator[None]:
+    """Say with a map of nothing what depth there is."""
+    try:
+        yield
+    except NothingMappedError as error:
+        max_depth_m = settings.fusion.max_depth_m
+        raise NothingMappedError(
+            f"{error}: {depth_in_range(source, max_depth_m)} (fusion.max_depth_m,"
+            " depth.units_per_m)"
+        ) from error
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("om3d run", description=__doc__)
     add_source_flags(parser)
     add_out_flag(parser, "the map folder to write")
+    add_agreement_flags(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--onto", type=Path, metavar="MAP", help="go on from this saved map")
     parser.add_argument(

@@ -15,9 +15,11 @@ import numpy as np
 
 from om3d_core.data.frame import Intrinsics
 from om3d_core.data.poses import NS_PER_S
+from om3d_core.doctor.agreement import Look
+from om3d_core.doctor.cloud import examine_cloud
 from om3d_core.doctor.cures import Given
 from om3d_core.doctor.findings import Examination, Finding
-from om3d_core.doctor.frames import GROUPS, TO_STREAM, examine, sample, skipped
+from om3d_core.doctor.frames import GROUPS, TO_STREAM, judge, sample, skipped
 from om3d_core.doctor.topics import (
     ALIGN,
     Heard,
@@ -224,10 +226,11 @@ def _frames(
     sides = (size.width, size.height) if size else (0, 0)
     given = Given.of(streams.depth, getattr(notes.depth, "encoding", ""), *sides)
     places = sample(len(plan.frames))
-    judged = examine(source.pick(places), given, TO_STREAM)
+    looks = [Look.of(frame) for frame in source.pick(places)]
     units = _floats(notes.depth, streams)
-    if units is not None:
-        judged = Examination((units,))
+    judged = judge(looks, given, TO_STREAM) if units is None else Examination((units,))
+    if not judged.findings:
+        judged += examine_cloud(looks, lambda _: source.cloud())
     return found + skipped(source.skipped, len(places)) + judged
 
 

@@ -27,7 +27,7 @@ MOST_FRAMES, LONG = 24, 240
 GROUP = (0, 2, 8, 24)
 GROUPS = MOST_FRAMES // len(GROUP)
 WRONG_SHARE, SURE_SHARE, CURED_SHARE, MARGIN = 0.5, 0.7, 0.6, 0.15
-RELATIVE_NEAR = 0.03
+SURE_UNHIDDEN, RELATIVE_NEAR = 0.9, 0.03
 MIN_UNJUDGED, MIN_DEPTH_SHARE = 6, 0.005
 FAR_MEDIANS = 200.0
 MOST_SKIPPED = 0.8
@@ -117,7 +117,9 @@ def _agreement(
     still = "; the camera hardly moves, which shows little" if is_still(looks) else ""
     little = "" if found.share >= WRONG_SHARE else " in what is not hidden from one to the next"
     agree = Examination(told=(f"frames agree{little}: {_shares(found)}{still}",))
-    if found.judged and found.share >= SURE_SHARE:
+    if found.judged and (found.share >= SURE_SHARE or (
+        found.share >= WRONG_SHARE and found.unhidden >= SURE_UNHIDDEN
+    )):  # fmt: skip
         return agree
     wrong = found.judged and found.unhidden < WRONG_SHARE
     if wrong and is_static(looks):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
+from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
+from om3d_core.doctor.agreement import Look, median_depth_m
 from om3d_core.doctor.bag import examine_bag
+from om3d_core.doctor.cloud import Read, examine_cloud
 from om3d_core.doctor.cures import MILLI, Given
 from om3d_core.doctor.findings import Examination, Finding
-from om3d_core.doctor.frames import TO_FOLDER, examine, sample, skipped
+from om3d_core.doctor.frames import LONG, TO_FOLDER, judge, sample, skipped
 from om3d_core.errors import SourceError
 from om3d_core.sources.bag.source import RosbagSettings, RosbagSource
 from om3d_core.sources.base import Picking, Source
@@ -40,21 +44,42 @@ def examine_scene(
         source = open_source(path, settings, streams)
     except PrincipalPointError as error:
         return _of_another_size(path, settings, streams, error)
-    found = examine_source(source, streams) + _flags_given(settings)
+    folder = cast(FolderSettings, settings["folder"])
+
+    def cloud(times: float) -> Cloud | None:
+        if times == 1.0:
+            return source.cloud()
+        scaled = replace(folder, cloud_units_per_m=times * folder.cloud_units_per_m)
+        return FolderSource(path, scaled, streams).cloud()
+
+    units = folder.cloud_units_per_m if isinstance(source, FolderSource) else 0.0
+    found = _examined(source, streams, cloud, units) + _flags_given(settings)
     if source.skipped.reasons.get("pose invalid", 0) == len(sample(len(source))):
         return _in_millimeters(path, settings, streams) or found
     return found
 
 
-def examine_source(
-    source: Source, streams: RecordedStreamSettings | None = None, to: str = TO_FOLDER
+def depth_in_range(source: Source, max_depth_m: float) -> str:
+    """What depth a sample of frames has, in words: the median, and the share in range."""
+    looks = [Look.of(frame) for frame in _picked(source)]
+    if not looks:
+        return "no frame can be read"
+    near = [float(((look.depth > 0) & (look.depth <= max_depth_m)).mean()) for look in looks]
+    return (
+        f"median depth {median_depth_m(looks):.3g} m, {sum(near) / len(near):.1%} of the pixels"
+        f" within {max_depth_m:g} m"
+    )
+
+
+def _examined(
+    source: Source, streams: RecordedStreamSettings | None, cloud: Read, cloud_units_per_m: float
 ) -> Examination:
-    """What is wrong with the frames of an open source, by a sample of them."""
-    places = sample(len(source))
+    """What is wrong with a sample of the frames, and with the cloud if they agree."""
     size = source.color_size if isinstance(source, FolderSource) else (0, 0)
-    depth = (streams or RecordedStreamSettings()).depth
-    found = examine(_picked(source, places), Given.of(depth, "", *size), to)
-    return skipped(source.skipped, len(places)) + found
+    given = Given.of((streams or RecordedStreamSettings()).depth, "", *size)
+    looks = [Look.of(frame) for frame in _picked(source)]
+    found = skipped(source.skipped, len(sample(len(source)))) + judge(looks, given, TO_FOLDER)
+    return found if found.findings else found + examine_cloud(looks, cloud, cloud_units_per_m)
 
 
 def _flags_given(settings: SourceSettings) -> Examination:
@@ -84,7 +109,7 @@ def _of_another_size(
         source = open_source(path, settings.replaced(folder=sized), streams)
     except SourceError:
         return Examination((Finding("intrinsics", said, str(error)),))
-    found = examine_source(source, streams)
+    found = _examined(source, streams, lambda _: None, 0.0)
     return Examination((Finding(
         "intrinsics", said,
         f"their principal point is ({given.cx:g}, {given.cy:g}); read as for {width} x {height}: "
@@ -112,8 +137,9 @@ def _in_millimeters(
     ),))  # fmt: skip
 
 
-def _picked(source: Source, places: Iterable[int]) -> Iterator[Frame]:
+def _picked(source: Source) -> Iterator[Frame]:
+    """A sample of the frames; of a source that cannot pick, among the first ones."""
     if isinstance(source, Picking):
-        return source.pick(places)
-    wanted = set(places)
-    return (frame for place, frame in enumerate(source) if place in wanted)
+        return source.pick(sample(len(source)))
+    wanted = set(sample(min(len(source), LONG)))
+    return (frame for place, frame in enumerate(islice(source, LONG)) if place in wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from om3d_core.errors import SourceError, UnusableFrameError
+from om3d_core.errors import NothingMappedError, UnusableFrameError
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.sources.base import Source
 
@@ -13,7 +13,7 @@ def feed(source: Source, mapper: Mapper) -> Iterator[int]:
     """Give the source's cloud, if it has one, and every frame to the mapper.
 
     Yields after each frame how many there were. A frame that shows nothing is skipped and
-    counted by the source; raises :class:`SourceError` at the end if none was kept.
+    counted by the source; raises :class:`NothingMappedError` at the end if none was kept.
     """
     cloud = source.cloud()
     if cloud is not None:
@@ -25,7 +25,7 @@ def feed(source: Source, mapper: Mapper) -> Iterator[int]:
             source.skipped.add(error.reason)
         yield done
     if not mapper.n_keyframes:
-        raise SourceError(
+        raise NothingMappedError(
             "expected at least one usable frame, all were skipped: "
             f"{source.skipped.reasons or 'the scene is empty'}"
         )

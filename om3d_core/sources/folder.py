@@ -99,7 +99,9 @@ class FolderSettings(Settings):
         "axis", "depth is measured along the optical axis, or along the ray of the pixel (Isaac:"
         " distance_to_camera, Hypersim)", choices=DEPTHS,
     )
-    cloud_file: str = setting("", "reconstruction to use; empty: scene.ply or the only .ply")
+    cloud_file: str = setting(
+        "", "reconstruction to use; empty: scene.ply or the only .ply; none: the frames are fused"
+    )
     cloud_units_per_m: float = setting(
         1.0, "units per meter of the reconstruction (1: meters, 1000: millimeters)", low=1e-3,
         high=1e6,
@@ -177,6 +179,8 @@ class FolderSource:
         Segments as ScanNet's that lie beside the .ply come with it.
         """
         name = self._settings.cloud_file
+        if name == "none":
+            return None
         if name:
             path = (self._path / name).resolve()
             if not path.is_relative_to(self._path.resolve()):

@@ -11,7 +11,7 @@ from helpers.worlds import fused, tabletop
 from om3d_core.data.cloud import Cloud
 from om3d_core.errors import SettingsError
 from om3d_core.evaluation.single_view import evaluate_views
-from om3d_core.mapping.gravity import GravitySettings, decide_up, up_of_part
+from om3d_core.mapping.gravity import GravitySettings, decide_up, held_up, up_of_part
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job
@@ -59,6 +59,31 @@ def test_cameras_and_surfaces_tell_up_in_any_frame(frames, cloud, axis, sign):
     up = decide_up(turned(cloud, turn), cameras=poses)
     assert np.linalg.norm(up) == pytest.approx(1.0)
     assert up @ turn @ Z_UP > np.cos(np.deg2rad(1.0))
+
+
+def rolled(frames, quarters, turn=None):
+    """The cameras' poses turned about their axes, in a map that is turned."""
+    roll, pose = np.eye(4), np.eye(4)
+    roll[:2, :2] = np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), quarters)
+    pose[:3, :3] = np.eye(3) if turn is None else turn
+    return [pose @ frame.map_from_camera @ roll for frame in frames]
+
+
+@pytest.mark.parametrize("quarters", [1, 3])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_phone_held_upright_leaves_up_where_it_is(frames, cloud, quarters, axis):
+    turn = np.roll(np.eye(3), axis, axis=0)
+    up = decide_up(turned(cloud, turn), cameras=rolled(frames, quarters, turn))
+    assert up @ turn @ Z_UP > np.cos(np.deg2rad(1.0))
+    level = decide_up(Cloud.empty(), cameras=rolled(frames, quarters))
+    assert level @ Z_UP > np.cos(np.deg2rad(5.0))
+
+
+def test_cameras_that_do_not_turn_are_taken_for_upright(frames):
+    pose = frames[0].map_from_camera
+    held = held_up(np.stack([pose[:3, :3]] * 5), np.zeros((0, 3)))
+    assert held / np.linalg.norm(held) == pytest.approx(-pose[:3, 1])
+    assert held_up(np.zeros((0, 3, 3)), np.zeros((0, 3))) is None
 
 
 def test_what_is_set_beats_what_is_seen(frames, cloud):
