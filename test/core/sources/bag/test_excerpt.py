@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
+import numpy as np
 import pytest
+from helpers.bag_maker import BagMaker
 from helpers.worlds import Recording, tabletop
 
 from om3d_core.data.poses import NS_PER_S
 from om3d_core.sources.bag.excerpt import WHOLE, Excerpt
+from om3d_core.sources.bag.reader import BagReader
 from om3d_core.sources.bag.source import RosbagSource
 from om3d_core.sources.bag.writer import write_bag
 
@@ -53,3 +58,16 @@ def test_a_bag_is_read_in_parts(tmp_path):
     stamps = [frame.stamp_ns for frame in frames]
     assert found == [stamps[i] for i in (0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19)]
     assert [frame.stamp_ns for frame in source.pick([4, 11])] == [found[4], found[11]]
+
+
+@pytest.mark.parametrize("storage", ["MCAP", "SQLITE3"])
+def test_messages_tell_which_part_they_are_from(tmp_path, storage):
+    with BagMaker(tmp_path / "bag", storage) as bag:
+        for second in range(9):
+            bag.info("/info", START_NS + second * NS_PER_S, np.eye(3), 4, 3)
+    with closing(BagReader(tmp_path / "bag")) as reader:
+        found = [
+            ((message.recorded_ns - START_NS) // NS_PER_S, message.part)
+            for message in reader.recorded({"/info"}, Excerpt(0.0, 3, 1.5))
+        ]
+    assert found == [(0, 0), (1, 0), (4, 1), (7, 2), (8, 2)]
