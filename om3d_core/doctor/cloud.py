@@ -18,6 +18,7 @@ WRONG_SHARE, CURED_SHARE = 0.3, 0.6
 MOST_COMPARED, MOST_NEAR = 200_000, 500_000
 MOST_APART_M, NEAR_M = 0.06, 0.1
 LITTLE = 0.3
+SPARSE = "sparse cloud"
 LEAVE_OUT = "--folder.cloud_file none"
 
 Points = npt.NDArray[np.float32]
@@ -81,7 +82,7 @@ def _seen(looks: Sequence[Look], cloud: Cloud, share: float, of_folder: bool) ->
     )
     if apart_m > MOST_APART_M:
         return Examination((Finding(
-            "sparse cloud", "the points of the cloud are too far apart for surfaces", told,
+            SPARSE, "the points of the cloud are too far apart for surfaces", told,
             "leave it out: the frames are fused then", LEAVE_OUT if of_folder else "",
         ),))  # fmt: skip
     return Examination(told=(told + (", no more" if held < LITTLE else ""),))

@@ -12,7 +12,7 @@ from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
 from om3d_core.doctor.agreement import Look, median_depth_m
 from om3d_core.doctor.bag import examine_bag
-from om3d_core.doctor.cloud import Read, examine_cloud
+from om3d_core.doctor.cloud import SPARSE, Read, examine_cloud
 from om3d_core.doctor.cures import MILLI, Given
 from om3d_core.doctor.findings import Examination, Finding
 from om3d_core.doctor.frames import LONG, TO_FOLDER, judge, sample, skipped
@@ -24,6 +24,7 @@ from om3d_core.sources.open import open_source
 from om3d_core.sources.settings import SourceSettings
 from om3d_core.streams.settings import RecordedStreamSettings
 
+SAMPLING_M = 0.02
 MEANT = ("pose", "camera_axes", "pose_units_per_m", "depth_along", "intrinsics_scaling")
 
 
@@ -54,6 +55,8 @@ def examine_scene(
 
     units = folder.cloud_units_per_m if isinstance(source, FolderSource) else 0.0
     found = _examined(source, streams, cloud, units) + _flags_given(settings)
+    if any(finding.kind == SPARSE for finding in found.findings):
+        found = _sampled(path, folder, streams, found)
     if source.skipped.reasons.get("pose invalid", 0) == len(sample(len(source))):
         return _in_millimeters(path, settings, streams) or found
     return found
@@ -80,6 +83,22 @@ def _examined(
     looks = [Look.of(frame) for frame in _picked(source)]
     found = skipped(source.skipped, len(sample(len(source)))) + judge(looks, given, TO_FOLDER)
     return found if found.findings else found + examine_cloud(looks, cloud, cloud_units_per_m)
+
+
+def _sampled(
+    path: Path, folder: FolderSettings, streams: RecordedStreamSettings | None, found: Examination
+) -> Examination:
+    """A sparse cloud that is a mesh is to be sampled on its faces."""
+    try:
+        FolderSource(path, replace(folder, cloud_sampling_m=SAMPLING_M), streams).cloud()
+    except SourceError:
+        return found
+    return replace(found, findings=tuple(
+        replace(one, cure="it is a mesh: take points on its faces",
+                flag=f"--folder.cloud_sampling_m {SAMPLING_M:g}")
+        if one.kind == SPARSE else one
+        for one in found.findings
+    ))  # fmt: skip
 
 
 def _flags_given(settings: SourceSettings) -> Examination:

@@ -1,31 +1,28 @@
-"""Reading the vertices of a PLY file, sizes checked before anything is allocated."""
+"""Reading the vertices, and the faces, of a PLY file, sizes checked before memory is taken."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.data.cloud import MAX_POINTS, Cloud, unit_normals
+from om3d_core.data.cloud import MAX_POINTS, Cloud
 from om3d_core.errors import InputError, SourceError, reason_of
 from om3d_core.files import open_regular
+from om3d_core.formats.cloud_columns import PLACES, Array, cloud_of
+from om3d_core.formats.mesh import Mesh
+from om3d_core.formats.ply_rows import Property, Rows, properties_of, record_of, walk
 
 MAX_HEADER_LINES = 256
 MAX_LINE_BYTES = 4096
 
-TYPES = {
-    **dict.fromkeys(("char", "int8"), "i1"),
-    **dict.fromkeys(("uchar", "uint8"), "u1"),
-    **dict.fromkeys(("short", "int16"), "i2"),
-    **dict.fromkeys(("ushort", "uint16"), "u2"),
-    **dict.fromkeys(("int", "int32"), "i4"),
-    **dict.fromkeys(("uint", "uint32"), "u4"),
-    **dict.fromkeys(("float", "float32"), "f4"),
-    **dict.fromkeys(("double", "float64"), "f8"),
-}
+CORNER_NAMES = ("vertex_indices", "vertex_index")
+PLURALS = {"vertex": "vertices", "face": "faces"}
 BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": "="}
 
 
@@ -47,52 +44,146 @@ class Header(NamedTuple):
 def read_ply(path: Path, units_per_m: float = 1.0) -> Cloud:
     """The vertices of a PLY file (ASCII or binary) that have finite coordinates, in meters.
 
-    Colors come from red, green, blue (uint8, or floats in 0..1; black where there are none),
-    normals from nx, ny, nz (zero where there are none). Faces are ignored. units_per_m: of the
-    file. Raises SourceError.
+    Colors and normals as :func:`~om3d_core.formats.cloud_columns.cloud_of` finds them; other
+    elements and lists are passed over, wherever they stand. units_per_m: of the file. Raises
+    SourceError.
     """
+    with _told(path), open(open_regular(path), "rb") as file:
+        return cloud_of(_vertices(file)[0], units_per_m)
+
+
+def read_ply_mesh(path: Path, units_per_m: float = 1.0) -> Mesh:
+    """The vertices and triangles of a binary PLY file. Raises SourceError."""
+    with _told(path), open(open_regular(path), "rb") as file:
+        columns, triangles = _vertices(file, faces=True)
+        points = np.stack([columns[name] for name in PLACES], axis=1)
+        if not np.isfinite(points).all():
+            raise ValueError("vertices of a mesh that are not finite")
+        return Mesh(cloud_of(columns, units_per_m), triangles)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
     try:
-        with open(open_regular(path), "rb") as file:
-            vertices = _vertices(file, os.fstat(file.fileno()).st_size)
-        return _cloud(vertices, units_per_m)
+        yield
     except FileNotFoundError as error:
         raise SourceError(f"{path}: expected a PLY file, found none") from error
     except InputError as error:
         raise SourceError(f"{path}: {error}") from error
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise SourceError(
             f"{path}: expected a readable PLY file, got {reason_of(error)}"
         ) from error
 
 
-def _vertices(file: BinaryIO, size: int) -> npt.NDArray[np.void]:
+def _vertices(
+    file: BinaryIO, faces: bool = False
+) -> tuple[dict[str, Array], npt.NDArray[np.int64]]:
+    """The columns of the vertices, and with ``faces`` the triangles, else none."""
     header = read_header(file)
-    if not header.elements or header.elements[0].name != "vertex":
-        raise ValueError("no vertex element in the first place")
-    _, count, properties = header.elements[0]
-    dtype = vertex_dtype(properties, header.order)
-    names = dtype.names or ()
-    text = header.order == "="
-    least = count * (2 * len(names) if text else dtype.itemsize)
-    if count > MAX_POINTS or least > size - file.tell() + 1:
-        raise ValueError(f"{count} vertices in a file of {size} bytes (at most {MAX_POINTS})")
-    if not text:
-        return np.frombuffer(file.read(least), dtype, count)
-    rows = np.loadtxt(file, np.float64, max_rows=count, ndmin=2) if count else np.zeros((0, 0))
-    if len(rows) != count or (count and rows.shape[1] != len(names)):
-        raise ValueError(f"{rows.shape} numbers for {count} vertices of {len(names)} properties")
-    vertices = np.zeros(count, dtype)
+    size = os.fstat(file.fileno()).st_size
+    columns: dict[str, Array] = {}
+    triangles = np.zeros((0, 3), np.int64)
+    for element in header.elements:
+        properties = properties_of(element.properties, header.order)
+        if element.name == "vertex":
+            names = sorted(one.name for one in properties if one.length is None)
+            if not set(PLACES) <= set(names):
+                raise ValueError(f"vertex properties {', '.join(names)} without x, y, z")
+        _check(element, properties, header.order == "=", size - file.tell())
+        if header.order == "=":
+            found, rows = _text_columns(file, element.number, properties), None
+        else:
+            found, rows = _binary_columns(file, element.number, properties)
+        if element.name == "vertex":
+            columns = found
+        if element.name == "face" and rows is not None:
+            triangles = _triangles(rows, properties)
+        if columns and (not faces or len(triangles)):
+            break
+    if not columns:
+        raise ValueError("no vertex element")
+    if len(triangles) and not 0 <= triangles.min() <= triangles.max() < len(columns["x"]):
+        raise ValueError(f"corners beyond the {len(columns['x'])} vertices")
+    return columns, triangles
+
+
+def _binary_columns(
+    file: BinaryIO, number: int, properties: Sequence[Property]
+) -> tuple[dict[str, Array], Rows | None]:
+    """The scalars of packed rows, and the rows where there are lists among them."""
+    if not any(one.length for one in properties):
+        record = record_of(properties)
+        table = np.frombuffer(file.read(number * record.itemsize), record)
+        return {name: table[name] for name in record.names or ()}, None
+    at = file.tell()
+    rows = walk(np.frombuffer(file.read(), np.uint8), number, properties)
+    file.seek(at + rows.end)
+    scalars = [(k, one) for k, one in enumerate(properties) if one.length is None]
+    return {one.name: rows.column(k, one.kind) for k, one in scalars}, rows
+
+
+def _triangles(rows: Rows, properties: Sequence[Property]) -> npt.NDArray[np.int64]:
+    for place, one in enumerate(properties):
+        if one.length is not None and one.name in CORNER_NAMES:
+            return rows.triangles(place, one)
+    return np.zeros((0, 3), np.int64)
+
+
+def _check(element: Element, properties: Sequence[Property], text: bool, left: int) -> None:
+    """Refuse more rows than the rest of the file can hold, before any is read."""
+    smallest = sum((one.length or one.kind).itemsize for one in properties)
+    least = element.number * (2 * len(properties) if text else smallest)
+    if element.number > MAX_POINTS or least > left + 1:
+        raise ValueError(
+            f"{element.number} {PLURALS.get(element.name, element.name)} in a file with {left}"
+            f" bytes left (at most {MAX_POINTS})"
+        )
+
+
+def _text_columns(
+    file: BinaryIO, number: int, properties: Sequence[Property]
+) -> dict[str, Array]:
+    """The scalars of rows of text, each a line."""
+    scalars = [one for one in properties if one.length is None]
+    if len(scalars) == len(properties):
+        rows = np.loadtxt(file, np.float64, max_rows=number, ndmin=2) if number else None
+    else:
+        rows = np.array([_scalars_of_line(file, properties) for _ in range(number)], np.float64)
+    if rows is None:
+        return {one.name: np.zeros(0, one.kind) for one in scalars}
+    if rows.shape != (number, len(scalars)):
+        raise ValueError(f"{rows.shape} numbers for {number} rows of {len(scalars)} properties")
     with np.errstate(over="ignore", invalid="ignore"):
-        for column, name in enumerate(names if count else ()):
-            vertices[name] = rows[:, column]
-    return vertices
+        return {one.name: rows[:, k].astype(one.kind) for k, one in enumerate(scalars)}
+
+
+def _scalars_of_line(file: BinaryIO, properties: Sequence[Property]) -> list[float]:
+    words: list[bytes] = []
+    while not words:
+        line = file.readline()
+        if not line:
+            raise ValueError("fewer rows than declared")
+        words = line.split()
+    values, at = [], 0
+    for one in properties:
+        if at >= len(words):
+            raise ValueError("a row of too few numbers")
+        if one.length is None:
+            values.append(float(words[at]))
+        else:
+            at += int(words[at])
+        at += 1
+    if at != len(words):
+        raise ValueError(f"a row of {len(words)} numbers, not {at}")
+    return values
 
 
 def read_header(file: BinaryIO) -> Header:
     """The header up to its end. Raises ValueError that names the line at fault."""
     lines: list[list[str]] = []
     for _ in range(MAX_HEADER_LINES):
-        words = file.readline(MAX_LINE_BYTES).decode("ascii").split()
+        words = file.readline(MAX_LINE_BYTES).decode("utf-8", "replace").lower().split()
         if words == ["end_header"]:
             return _header(lines)
         if not words and not lines:
@@ -123,36 +214,8 @@ def _header(lines: list[list[str]]) -> Header:
 
 def vertex_dtype(lines: list[str], order: str) -> np.dtype[np.void]:
     """The packed record of scalar ``property`` lines. Raises ValueError for another."""
-    fields: list[tuple[str, str]] = []
-    for line in lines:
-        words = line.split()
-        if len(words) != 3 or words[0] != "property" or words[1] not in TYPES:
+    properties = properties_of(lines, order)
+    for one, line in zip(properties, lines, strict=True):
+        if one.length is not None:
             raise ValueError(f"property {line!r}")
-        fields.append((words[2], order + TYPES[words[1]]))
-    return np.dtype(fields)
-
-
-def _cloud(vertices: npt.NDArray[np.void], units_per_m: float) -> Cloud:
-    names = set(vertices.dtype.names or ())
-    if not {"x", "y", "z"} <= names:
-        raise ValueError(f"vertex properties {', '.join(sorted(names))} without x, y, z")
-    points = _columns(vertices, ("x", "y", "z"), units_per_m)
-    colors = np.zeros((len(vertices), 3), np.uint8)
-    if {"red", "green", "blue"} <= names:
-        raw = np.stack([vertices[name] for name in ("red", "green", "blue")], axis=1)
-        scale = 255.0 if np.issubdtype(raw.dtype, np.floating) else 1.0
-        shades = np.nan_to_num(raw.astype(np.float32), posinf=0.0, neginf=0.0) * scale
-        colors = np.clip(np.rint(shades), 0, 255).astype(np.uint8)
-    normals = np.zeros((len(vertices), 3), np.float32)
-    if {"nx", "ny", "nz"} <= names:
-        normals = unit_normals(_columns(vertices, ("nx", "ny", "nz")))
-    keep = np.isfinite(points).all(axis=1)
-    return Cloud(points[keep], colors[keep], normals[keep])
-
-
-def _columns(
-    vertices: npt.NDArray[np.void], names: tuple[str, ...], units: float = 1.0
-) -> npt.NDArray[np.float32]:
-    with np.errstate(over="ignore", invalid="ignore"):
-        columns = [(vertices[name] / units).astype(np.float32) for name in names]
-        return np.stack(columns, axis=1)
+    return record_of(properties)

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from om3d_core.errors import SourceError, reason_of
 from om3d_core.files import open_regular
-from om3d_core.formats.ply import TYPES, read_header, vertex_dtype
+from om3d_core.formats.ply import CORNER_NAMES, read_header, vertex_dtype
+from om3d_core.formats.ply_rows import TYPES
 
 MAX_CORNERS = 1 << 25
-CORNER_NAMES = ("vertex_indices", "vertex_index")
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,8 @@ from om3d_core.data.frame import Frame, Intrinsics, clean_depth
 from om3d_core.data.poses import NS_PER_S
 from om3d_core.errors import InputError, SourceError
 from om3d_core.files import read_json
+from om3d_core.formats.cloud_files import read_cloud
 from om3d_core.formats.image_files import read_encoded, read_image_file, resize_color
-from om3d_core.formats.ply import read_ply
 from om3d_core.formats.segments import SEGMENTS_SUFFIX, read_mesh
 from om3d_core.formats.text_matrix import MAX_TEXT_BYTES, read_matrix
 from om3d_core.settings import Settings, setting
@@ -100,7 +100,12 @@ class FolderSettings(Settings):
         " distance_to_camera, Hypersim)", choices=DEPTHS,
     )
     cloud_file: str = setting(
-        "", "reconstruction to use; empty: scene.ply or the only .ply; none: the frames are fused"
+        "", "reconstruction to use (.ply, .pcd, .npz); empty: scene.ply or the only .ply, else the"
+        " same of .pcd; none: the frames are fused",
+    )
+    cloud_sampling_m: float = setting(
+        0.0, "points so far apart (m) on the faces of the reconstruction, a binary .ply, instead"
+        " of its vertices; 0: its vertices", low=0.0, high=1.0,
     )
     cloud_units_per_m: float = setting(
         1.0, "units per meter of the reconstruction (1: meters, 1000: millimeters)", low=1e-3,
@@ -174,7 +179,7 @@ class FolderSource:
         return self._color_size
 
     def cloud(self) -> Cloud | None:
-        """The vertices of the scene's .ply, or None where there is none. Raises SourceError.
+        """The scene's reconstruction, or None where there is none. Raises SourceError.
 
         Segments as ScanNet's that lie beside the .ply come with it.
         """
@@ -186,8 +191,8 @@ class FolderSource:
             if not path.is_relative_to(self._path.resolve()):
                 raise SourceError(f"cloud_file {name!r}: expected a file inside {self._path}")
             return self._read_cloud(path)
-        found = sorted(self._path.glob("*.ply"))
-        chosen = [path for path in found if path.name == "scene.ply"] or found
+        found = sorted(self._path.glob("*.ply")) or sorted(self._path.glob("*.pcd"))
+        chosen = [path for path in found if path.stem == "scene"] or found
         if len(chosen) > 1:
             names = ", ".join(path.name for path in chosen)
             raise SourceError(f"{self._path}: set cloud_file to one of {names}")
@@ -303,8 +308,11 @@ class FolderSource:
 
     def _read_cloud(self, path: Path) -> Cloud:
         units, segments = self._settings.cloud_units_per_m, path.with_suffix(SEGMENTS_SUFFIX)
-        mesh = segments.is_file()
-        cloud = read_mesh(path, segments, units) if mesh else read_ply(path, units)
+        sampling_m = self._settings.cloud_sampling_m
+        if segments.is_file() and not sampling_m:
+            cloud = read_mesh(path, segments, units)
+        else:
+            cloud = read_cloud(path, units, sampling_m)
         try:
             cloud.check_density()
         except InputError as error:

@@ -43,7 +43,7 @@ MENDED = {
     "c77": "--folder.cloud_file none",
 }
 REFUSED = {"c33": "registration", "c51": "static poses", "c66": "no depth", "c75": "mesh.ply"}
-SOUND = {"c70": (), "c73": ()}
+SOUND = {"c70": (), "c73": (), "c76": ()}
 
 
 def measured(*arguments):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from helpers.worlds import BOXES
 
 from om3d_core.commands import doctor
 from om3d_core.doctor.scene import examine_scene
@@ -178,3 +179,18 @@ def test_what_was_asked_for_is_said_as_it_may_be_the_fault(room):
     found = examine_scene(room, settings)
     assert found.findings[0].kind == "pose inverse"
     assert "read with --folder.pose camera_from_map, as asked" in found.told
+
+
+def test_a_mesh_of_few_vertices_is_to_be_sampled(spoiled):
+    import open3d as o3d
+
+    floor = o3d.geometry.TriangleMesh.create_box(6.0, 6.0, 6.0).subdivide_midpoint(5)
+    mesh = floor.translate([-3.0, -3.0, -6.0])
+    for center, size, _ in BOXES.values():
+        box = o3d.geometry.TriangleMesh.create_box(*size)
+        mesh += box.translate(np.array(center) - np.array(size) / 2)
+    folder = spoiled()
+    o3d.io.write_triangle_mesh(str(folder / "scene.ply"), mesh)
+    (finding,) = examine_scene(folder).findings
+    assert (finding.kind, finding.flag) == ("sparse cloud", "--folder.cloud_sampling_m 0.02")
+    assert doctor.main([str(folder), *finding.flag.split()]) == 0
