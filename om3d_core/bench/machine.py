@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 from pathlib import Path
 from typing import Any
 
 from om3d_core import __version__
 
 CPU_INFO, STAT = Path("/proc/cpuinfo"), Path("/proc/stat")
+STATUS = Path("/proc/self/status")
 BUSY_COLUMNS = (0, 1, 2, 5, 6)
 """Of the line ``cpu`` of /proc/stat: user, nice, system, irq and softirq."""
 GB = 1e9
+KIB = 1024
 
 
 def facts() -> dict[str, Any]:
@@ -30,6 +33,16 @@ def facts() -> dict[str, Any]:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def peak_bytes() -> int:
+    """Largest resident memory so far; where the system does not tell that of this program alone,
+    it counts that of the program which started it, too."""
+    if STATUS.is_file():
+        for line in STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * KIB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
 
 
 class OtherPrograms:

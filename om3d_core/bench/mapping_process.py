@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from om3d_core.bench.clock import StageClock, timed
+from om3d_core.bench.machine import KIB, peak_bytes
 from om3d_core.data.scene_store import save_scene
 from om3d_core.errors import UnusableFrameError
 from om3d_core.mapping.build import create_mapper
@@ -30,9 +31,8 @@ from om3d_core.sources.open import open_source
 from om3d_core.sources.settings import SourceSettings
 from om3d_core.streams.settings import RecordedStreamSettings
 
-KIB = 1024
 PAGE_BYTES = resource.getpagesize()
-STATM, STATUS = Path("/proc/self/statm"), Path("/proc/self/status")
+STATM = Path("/proc/self/statm")
 
 
 def main(task: Mapping[str, Any]) -> None:
@@ -66,7 +66,7 @@ def main(task: Mapping[str, Any]) -> None:
             "crops": mapper.counts.crops_encoded, "seconds": stages,
             "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
             "rss_bytes": _held_bytes(),
-            "peak_bytes": _peak_bytes(),
+            "peak_bytes": peak_bytes(),
         }), flush=True)  # fmt: skip
 
 
@@ -83,16 +83,6 @@ def _feed(source: Source, mapper: Mapper, max_frames: int, later_ns: int) -> tup
         except UnusableFrameError:
             continue
     return n, stamp_ns
-
-
-def _peak_bytes() -> int:
-    """Largest resident memory so far; where the system does not tell that of this program alone,
-    it counts that of the program which started it, too."""
-    if STATUS.is_file():
-        for line in STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * KIB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
 
 
 def _held_bytes() -> int:

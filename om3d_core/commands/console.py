@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -155,6 +155,25 @@ def settings_from(args: argparse.Namespace, tree: type[T], prefix: str = "") -> 
     names = [leaf.name for leaf in flatten(tree)]
     given = {name: getattr(args, prefix + name) for name in names if hasattr(args, prefix + name)}
     return build(tree, given)
+
+
+def flags_of(
+    parser: argparse.ArgumentParser, args: argparse.Namespace, without: Collection[str] = ()
+) -> list[str]:
+    """The flags that give ``args`` again, but for arguments by place and those ``without``."""
+    flags: list[str] = []
+    for action in parser._actions:
+        value = getattr(args, action.dest, action.default)
+        if not action.option_strings or action.dest in without or value == action.default:
+            continue
+        flag = action.option_strings[-1]
+        if isinstance(action, argparse._StoreTrueAction):
+            flags.append(flag)
+        elif isinstance(value, list):
+            flags += [flag, *map(str, value)]
+        else:
+            flags.append(f"{flag}={value}")
+    return flags
 
 
 def _parser_of(leaf: FlatSetting) -> Any:

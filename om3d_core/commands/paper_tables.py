@@ -8,16 +8,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
-from om3d_core.commands.console import add_setting_flags, progress_report
+from om3d_core.batch.finish import finish
+from om3d_core.batch.jobs import FAILED, Outcome, SceneJob
+from om3d_core.batch.settings import BatchSettings
+from om3d_core.batch.workers import create_runner
+from om3d_core.commands.console import (
+    add_setting_flags,
+    flags_of,
+    progress_report,
+    settings_from,
+)
+from om3d_core.commands.paper_print import print_tables
+from om3d_core.commands.run_many import EXIT_SOME_FAILED, tell_failure
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import MapFormatError, SettingsError, SourceError
 from om3d_core.evaluation.paper.records import SceneRecord, read_record, write_record
 from om3d_core.evaluation.paper.rows import N_VIEWS, PLANS, ROWS, Row, TablePlan
-from om3d_core.evaluation.paper.summary import Columns, Percents, Summary, summarize
+from om3d_core.evaluation.paper.summary import summarize
 from om3d_core.evaluation.paper.synthetic_truth import PREFIX, open_synthetic, synthetic_labels
 from om3d_core.evaluation.paper.tables import (
     LabeledScene,
@@ -29,13 +36,26 @@ from om3d_core.mapping.build import create_encoders, create_mapper
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.progress import Job, Report
-from om3d_core.settings import Settings, Value, build, flatten, values_of
+from om3d_core.settings import Settings, Value, build, flatten, setting, values_of
 from om3d_core.sources.datasets import REGISTRY as DATASETS
 from om3d_core.sources.datasets.base import open_dataset_scene, settings_type
-from om3d_core.sources.datasets.label_sets import GROUPS, LabelSet, load_label_set, paper_scenes
+from om3d_core.sources.datasets.label_sets import LabelSet, load_label_set, paper_scenes
 
-AP_NAMES = ("AP", "AP50", "AP25")
 Open = Callable[[str, Report], LabeledScene]
+Spread = Callable[[Sequence[str]], Sequence[str]]
+MODULE = "om3d_core.commands.paper_tables"
+NOT_OF_A_SCENE = ("json", "records", "workers", "memory_gb", "retries", "ray")
+
+
+@dataclass(frozen=True)
+class TableBatchSettings(BatchSettings):
+    """As for any scenes, but one after another by default: networks may share one GPU."""
+
+    workers: int = setting(
+        1, "scenes at a time, each in a process of its own; 1: one after another in this one;"
+        " 0: one for each core, as far as memory_gb for each is free",
+        low=0, high=10_000,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,17 +94,38 @@ def main(argv: Sequence[str]) -> int:
         encoders=create_encoders(",".join(names), build(MapSettings, values).encoders),
         out=args.out or args.root / "records",
     )
-    records, rows = run(work)
+    settings = settings_from(args, TableBatchSettings)
+    alone = settings.workers == 1 and not settings.ray
+    failed: list[Outcome] = []
+
+    def spread(scenes: Sequence[str]) -> Sequence[str]:
+        jobs = [_job(parser, args, scene, work.out) for scene in scenes]
+        with progress_report() as report:
+            outcomes = finish(jobs, create_runner(settings, len(jobs)), report, tell_failure)
+        failed.extend(outcome for outcome in outcomes if outcome.state == FAILED)
+        return [outcome.name for outcome in failed]
+
+    records, rows = run(work, None if alone else spread)
+    status = EXIT_SOME_FAILED if failed else 0
+    if args.records:
+        made = [record.scene for record in records]
+        print(json.dumps({"records": made}) if args.json else f"{work.out}: {len(made)} records")
+    if args.records or not records:
+        return status
     summary = summarize(records, rows, work.labels, args.dataset)
     if args.json:
         print(json.dumps(summary.to_json()))
     else:
-        _print(summary, plan, len(records))
-    return 0
+        print_tables(summary, plan, len(records))
+    return status
 
 
-def run(work: Work) -> tuple[list[SceneRecord], list[Row]]:
-    """The record of every scene, read where it is there, and the rows that they hold."""
+def run(work: Work, spread: Spread | None = None) -> tuple[list[SceneRecord], list[Row]]:
+    """The record of every scene, read where it is there, and the rows that they hold.
+
+    spread: makes the records of several scenes elsewhere first, and says of which it failed to;
+    these are left out.
+    """
     settings = build(MapSettings, work.values)
     if settings.views.selection != "visible":
         raise SettingsError(
@@ -102,9 +143,12 @@ def run(work: Work) -> tuple[list[SceneRecord], list[Row]]:
     work.out.mkdir(parents=True, exist_ok=True)
     records = []
     mappers: dict[MapSettings, Mapper] = {}
+    missing = [s for s in work.scenes if _known(work.out / f"{s}.json", fingerprint) is None]
+    failed = spread(missing) if spread is not None and missing else ()
+    scenes = [scene for scene in work.scenes if scene not in failed]
     with progress_report(around="scenes") as report:
-        for done, scene in enumerate(work.scenes):
-            report("scenes", done, len(work.scenes))
+        for done, scene in enumerate(scenes):
+            report("scenes", done, len(scenes))
             path = work.out / f"{scene}.json"
             record = _known(path, fingerprint)
             if record is None:
@@ -115,8 +159,24 @@ def run(work: Work) -> tuple[list[SceneRecord], list[Row]]:
                 record = record_scene(labeled, mappers[own], labeler, fingerprint, Job(report))
                 write_record(path, record)
             records.append(record)
-        report("scenes", len(work.scenes), len(work.scenes))
+        report("scenes", len(scenes), len(scenes))
     return records, labeler.rows
+
+
+def _job(
+    parser: argparse.ArgumentParser, args: argparse.Namespace, scene: str, out: Path
+) -> SceneJob:
+    """The command that makes the record of one scene."""
+    flags = flags_of(parser, args, ("out", "scenes", "limit", "seeds", *NOT_OF_A_SCENE))
+    chosen = ["--seeds", scene.removeprefix(PREFIX)] if args.dataset == "synth" else [
+        f"--scenes={scene}"
+    ]  # fmt: skip
+    return SceneJob(
+        scene, MODULE,
+        (args.dataset, str(args.root.absolute()), *chosen, *flags, "--records", "--json",
+         f"--out={out.absolute()}"),
+        out.absolute() / "logs" / scene,
+    )  # fmt: skip
 
 
 def _known(path: Path, fingerprint: str) -> SceneRecord | None:
@@ -183,37 +243,6 @@ def _given(args: argparse.Namespace, tree: type, prefix: str = "") -> dict[str, 
     return {n: getattr(args, prefix + n) for n in names if hasattr(args, prefix + n)}
 
 
-def _print(summary: Summary, plan: TablePlan, n_scenes: int) -> None:
-    console = Console()
-    masks = ", ".join(f"{n} {t}" for n, t in zip(AP_NAMES, _texts(summary.masks), strict=True))
-    scenes = "one scene" if n_scenes == 1 else f"{n_scenes} scenes"
-    print(f"{plan.title}: {scenes}, percent\nmasks whatever their labels: {masks}\n")
-    for protocol, columns in summary.protocols.items():
-        published = summary.published if protocol == "paper" else {}
-        beside = {**columns, **{f"paper\n{key}": rows for key, rows in published.items()}}
-        console.print(_table(f"protocol {protocol}", beside, AP_NAMES))
-    for protocol, columns in summary.groups.items():
-        console.print(_table(f"protocol {protocol}, AP by frequency", columns, GROUPS))
-
-
-def _table(title: str, columns: Columns, names: Sequence[str]) -> Table:
-    """A row for every row of the first of the columns."""
-    table = Table(title=title, box=SIMPLE_HEAD, padding=0)
-    table.add_column("row", no_wrap=True)
-    for key in columns:
-        for name in names:
-            table.add_column(f"{key.replace('top', 'top-')}\n{name}", justify="right")
-    titles = {row.name: row.title for row in ROWS}
-    for row in next(iter(columns.values())):
-        cells = (rows.get(row, [None] * len(names)) for rows in columns.values())
-        table.add_row(titles[row], *(text for cell in cells for text in _texts(cell)))
-    return table
-
-
-def _texts(values: Percents) -> list[str]:
-    return ["" if value is None else f"{value:.1f}" for value in values]
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("om3d paper-tables", description=__doc__)
     parser.add_argument("dataset", choices=sorted(PLANS), help="what to evaluate on")
@@ -232,7 +261,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--preset", metavar="NAME|FILE", help="settings of the map instead of "
                         "the original's for the data set; flags win over it")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--records", action="store_true", help="make the records of the scenes "
+                        "and print no table")
     add_setting_flags(parser, MapSettings)
+    add_setting_flags(parser, TableBatchSettings)
     for dataset in DATASETS:
         add_setting_flags(parser, settings_type(dataset), f"{dataset}.")
     return parser

@@ -1,4 +1,4 @@
-"""``om3d run SCENE_OR_BAG -o MAP``: build a map without ROS."""
+"""``om3d run SCENE_OR_BAG -o MAP``: build a map without ROS, or one of each of several scenes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from om3d_core.batch.settings import BatchSettings
 from om3d_core.commands.agreed import add_agreement_flags, agreed
 from om3d_core.commands.console import (
     add_out_flag,
@@ -19,6 +20,7 @@ from om3d_core.commands.console import (
     settings_from,
 )
 from om3d_core.commands.refresh_log import RefreshLog
+from om3d_core.commands.run_many import run_many
 from om3d_core.commands.source import add_source_flags, source_from
 from om3d_core.data.scene import Scene
 from om3d_core.data.scene_store import check_writable, load_map, save_scene
@@ -35,8 +37,11 @@ from om3d_core.sources.base import Source
 def main(argv: Sequence[str]) -> int:
     """Build and save a map of a recording that agrees with itself; Ctrl-C while frames are read
     keeps what was read so far."""
-    args = parse_with_preset(_parser(), argv)
+    parser = _parser()
+    args = parse_with_preset(parser, argv)
     settings = settings_from(args, MapSettings)
+    if args.more:
+        return run_many(parser, args, [args.scene, *args.more])
     check_writable(args.out)
     args = agreed(argv, lambda flags: parse_with_preset(_parser(), flags))
     source = source_from(args)
@@ -100,7 +105,11 @@ def _emptiness_explained(source: Source, settings: MapSettings) -> Iterator[None
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("om3d run", description=__doc__)
     add_source_flags(parser)
-    add_out_flag(parser, "the map folder to write")
+    parser.add_argument(
+        "more", type=Path, nargs="*", help="more scenes: each in a process of its own, maps in"
+        " OUT/NAME/map, one table; begun again, it goes on with those that are not done"
+    )
+    add_out_flag(parser, "the map folder to write; with several scenes, the folder of all")
     add_agreement_flags(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--onto", type=Path, metavar="MAP", help="go on from this saved map")
@@ -114,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         help="draw the map after each refresh, an instance in the color of its id",
     )
     add_setting_flags(parser, MapSettings)
+    add_setting_flags(parser, BatchSettings)
     return parser
 
 

@@ -28,7 +28,7 @@ LEVELS = (
     ("sources", "encoders", "segmenters", "proposals", "evidence"),
     ("mapping", "query", "navigation"),
     ("pictures", "synthetic", "evaluation", "training", "doctor", "edits", "viewer", "agents"),
-    ("export", "bench"),
+    ("export", "bench", "batch"),
     ("commands",),
     ("ros/conversions", "ros/node"),
     (NODES,),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -181,6 +183,24 @@ def test_the_command_prints_both_protocols_beside_the_paper(root, monkeypatch, c
             command.main([*arguments, *wrong])
     with pytest.raises(SourceError, match=r"scene0015_00.*Terms of Use.*37 more.*scene0100_02"):
         command.main(["scannet200", str(root)])
+
+
+def test_records_are_made_in_processes_and_a_failure_is_told(root, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    (root / f"{SCENES[1]}_masks.npz").unlink()
+    arguments = ["scannet200", str(root), "--segmenter.method", "none", "--encoders", "lite",
+                 "--proposals.method", "precomputed", "--json", "--views.top_k", "2",
+                 "--precomputed.path", str(root / "{scene}_masks.npz"), "--crops.levels", "1",
+                 "--scannet200.step", "5"]  # fmt: skip
+    assert command.main([*arguments, "--scenes", ",".join(SCENES), "--workers", "2"]) == 1
+    printed = capsys.readouterr()
+    assert f"om3d: {SCENES[1]} failed:" in printed.err and "found none" in printed.err
+    table, path = json.loads(printed.out), root / "records" / f"{SCENES[0]}.json"
+    made = path.stat().st_mtime_ns
+    assert read_record(path).scene == SCENES[0] and table["masks"] == [100.0] * 3
+    assert command.main([*arguments, "--scenes", SCENES[0], "--records"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"records": [SCENES[0]]}
+    assert path.stat().st_mtime_ns == made
 
 
 @pytest.fixture
