@@ -49,7 +49,9 @@ def read_pcd(path: Path, units_per_m: float = 1.0) -> Cloud:
 
 
 def pcd_bytes(cloud: Cloud) -> bytes:
-    """The content of a binary PCD file of version 0.7: x y z (float, meters) and rgb, packed as PCL packs it."""
+    """The content of a binary PCD file of version 0.7: x y z (float, meters) and
+    rgb, packed as PCL packs it.
+    """
     n = len(cloud)
     header = (
         "# .PCD v0.7 - Point Cloud Data file format\nVERSION 0.7\nFIELDS x y z rgb\nSIZE 4 4 4 4\n"
