@@ -1,4 +1,4 @@
-"""Starts the mapper and the query node, and RViz if asked."""
+"""Starts the mapper and the query node, or the query node alone, and RViz if asked."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ from om3d_ros.sensor_preset import Remap
 SHARE = FindPackageShare("om3d")
 ARGUMENTS = {
     "namespace": ("", "namespace of both nodes"),
+    "mapper": ("true", "false: start the query node alone"),
+    "maps": (
+        "",
+        "mapper nodes whose maps the query node searches, separated by commas, relative to its"
+        " namespace or absolute: robot1/mapper,robot2/mapper; empty: that of `mapper`",
+    ),
     "sensor": (
         "generic",
         "topics and parameters that fit a driver: realsense, zed, orbbec, azure_kinect or generic,"
@@ -120,35 +126,38 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
         own["pose.source"] = given["pose_source"]
     if given["image_transport"]:
         own["sensor.transport"] = given["image_transport"]
+    asked = {"maps": given["maps"]} if given["maps"] else {}
     file = _for_any_namespace(given["params_file"])
     fitting = {"/**/mapper": {"ros__parameters": parameters}}
     preset = _copied(yaml.safe_dump(fitting))
     files = [file, preset] if _is_shipped("params_file", context) else [preset, file]
+    mapper = Node(
+        executable="mapper_node",
+        name="mapper",
+        parameters=[*files, {**shared, **own}],
+        remappings=[
+            *TRANSFORMS,
+            *((remap.name, remap.topic) for remap in remaps),
+        ],
+        **common,
+    )
+    query = Node(
+        executable="query_node",
+        name="query",
+        parameters=[file, {**shared, **asked}],
+        remappings=[
+            *TRANSFORMS,
+            ("map", given["grid_topic"]),
+            ("instances", "mapper/instances"),
+            ("updates", "mapper/updates"),
+        ],
+        **common,
+    )
     actions = [
         PushRosNamespace(given["namespace"]),
         SetParameter("use_sim_time", _is_true(given["use_sim_time"])),
-        Node(
-            executable="mapper_node",
-            name="mapper",
-            parameters=[*files, {**shared, **own}],
-            remappings=[
-                *TRANSFORMS,
-                *((remap.name, remap.topic) for remap in remaps),
-            ],
-            **common,
-        ),
-        Node(
-            executable="query_node",
-            name="query",
-            parameters=[file, shared],
-            remappings=[
-                *TRANSFORMS,
-                ("map", given["grid_topic"]),
-                ("instances", "mapper/instances"),
-                ("updates", "mapper/updates"),
-            ],
-            **common,
-        ),
+        *([mapper] if _is_true(given["mapper"]) else []),
+        query,
     ]
     return [GroupAction(actions), *_rviz(given, heard, context)]
 

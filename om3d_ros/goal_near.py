@@ -65,7 +65,7 @@ class GoalsNear:
         if bool(request.instance_id) == bool(request.text.strip()):
             raise InputError("expected exactly one of instance_id and text, got "
                              f"{'both' if request.instance_id else 'none'}")
-        found = self._answering.find(request.instance_id, request.text)
+        found = self._answering.find(request.instance_id, request.text, request.map)
         check_frame("instances", found.about.header, self._settings.map_frame)
         scene = found.about.scene
         if scene.up[2] < UPRIGHT:
@@ -80,7 +80,7 @@ class GoalsNear:
         response.distance_m, response.room_m = place.distance_m, place.room_m
         response.in_sight, response.reachability_checked = place.in_sight, place.reachable
         response.map_id, response.revision = scene.map_id, scene.revision
-        response.stale = found.stale
+        response.stale, response.map = found.stale, found.about.name
         return response
 
     def _place(self, found: Found, request: Any) -> StandingPlace:

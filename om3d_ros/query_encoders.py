@@ -1,4 +1,4 @@
-"""The encoders of the query node: those of the map that it hears, loaded beside the questions."""
+"""The encoders of the query node: those of the maps that it hears, loaded beside the questions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Rows = dict[str, npt.NDArray[np.float32]]
 
 
 class QueryEncoders:
-    """Loads the encoders that questions to a map need, each once, in a thread of its own.
+    """Loads the encoders that questions to the maps need, each once, in a thread of its own.
 
     They are kept for as long as maps have their spaces. A question waits for its encoder until
     ``wait_s`` after the encoder was first asked for; while it still loads then, the question
@@ -38,23 +38,28 @@ class QueryEncoders:
         self._worker = Worker("encoders", 1, lambda error: None)
         self._lock = threading.Lock()
         self._loads: dict[Key, _Load] = {}
-        self._spaces: tuple[FeatureSpace, ...] = ()
-        self._texts = TextMemory(_MapEncoder((), self._get))
+        self._spaces: dict[str, tuple[FeatureSpace, ...]] = {}
+        self._texts: dict[tuple[FeatureSpace, ...], TextMemory] = {}
 
-    def for_map(self, spaces: Sequence[FeatureSpace]) -> TextMemory:
-        """What puts questions into ``spaces``; its encoders begin to load now."""
-        if tuple(spaces) != self._spaces:
-            self._spaces = tuple(spaces)
-            self._texts = TextMemory(_MapEncoder(self._spaces, self._get))
-        asked = [space_for(self._spaces, image=image) for image in (False, True)]
-        needed = {_key(space): space for space in asked if space is not None}
+    def for_map(self, spaces: Sequence[FeatureSpace], name: str = "") -> TextMemory:
+        """What puts questions into the ``spaces`` of the map ``name``, which takes the place of
+        the one before of that name; its encoders begin to load now. Maps in the same spaces share
+        it.
+        """
+        mine = tuple(spaces)
+        if needed := _needed(mine):
+            self._spaces[name] = mine
         with self._lock:
-            if needed:
-                self._loads = {k: load for k, load in self._loads.items() if k in needed}
+            kept = {key for held in self._spaces.values() for key in _needed(held)}
+            self._loads = {key: load for key, load in self._loads.items() if key in kept}
             for key, space in needed.items():
                 if key not in self._loads:
                     self._loads[key] = self._begin(space)
-        return self._texts
+        wanted = {mine, *self._spaces.values()}
+        self._texts = {held: texts for held, texts in self._texts.items() if held in wanted}
+        if mine not in self._texts:
+            self._texts[mine] = TextMemory(_MapEncoder(mine, self._get))
+        return self._texts[mine]
 
     def complaints(self) -> list[str]:
         """What keeps questions from being answered now."""
@@ -140,6 +145,12 @@ class _MapEncoder:
         """Unit rows in the space for texts and those of the same encoder."""
         space = space_for(self.spaces, image=False)
         return {} if space is None else self._encoder_of(space).encode_texts(texts)
+
+
+def _needed(spaces: tuple[FeatureSpace, ...]) -> dict[Key, FeatureSpace]:
+    """The spaces that questions are put into, by what tells their encoders apart."""
+    asked = [space_for(spaces, image=image) for image in (False, True)]
+    return {_key(space): space for space in asked if space is not None}
 
 
 def _key(space: FeatureSpace) -> Key:

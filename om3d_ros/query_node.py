@@ -1,6 +1,6 @@
-"""The query node: the mapper's map in, answers and their markers out. A lifecycle node.
+"""The query node: maps of mappers in, answers and their markers out. A lifecycle node.
 
-It needs nothing of the mapper but two topics and may run on another machine.
+It needs nothing of a mapper but two topics and may run on another machine.
 """
 
 from __future__ import annotations
@@ -13,26 +13,23 @@ from functools import partial
 from typing import Any
 
 from nav_msgs.msg import OccupancyGrid
-from om3d.msg import Error, InstanceArray, MapUpdate
+from om3d.msg import Error
 from om3d.srv import GoalNear, ListInstances, QueryImage, QueryText
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.exceptions import InvalidHandle
-from rclpy.subscription import Subscription
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.query.scene_query import QuerySettings
-from om3d_ros.freshness import Freshness
 from om3d_ros.goal_near import GRID_TOPIC, GoalsNear
+from om3d_ros.map_link import MapLink
 from om3d_ros.node import qos
 from om3d_ros.node.diagnostics import Health
 from om3d_ros.node.executor import OneAtATime
 from om3d_ros.node.lifecycle import ManagedNode
 from om3d_ros.node.outcomes import NotActiveError, carry_out
 from om3d_ros.node.parameters import ParameterSet
-from om3d_ros.node.patience import Patience
 from om3d_ros.node.process import run
 from om3d_ros.node.settings import QueryNodeSettings
 from om3d_ros.query_session import Answering
@@ -48,7 +45,7 @@ PARAMETERS = ParameterSet(
         "goal.max_stand_off_m", "goal.occupied_above", "goal.unknown_is_free",
         "goal.robot_height_m", "goal.floor_m",
     }),
-    read_only=frozenset({"autostart"}),
+    read_only=frozenset({"autostart", "maps"}),
 )
 
 
@@ -69,13 +66,9 @@ class QueryNode(ManagedNode):
         self.serve(QueryImage, "~/query_image", self._query_image, questions)
         self.serve(ListInstances, "~/list_instances", self._list, questions)
         self.serve(GoalNear, "~/goal_near", self._goal_near, questions)
-        self._freshness = Freshness()
-        self._updates: Subscription[Any] | None = None
-        self._map_group = OneAtATime()
-        self._lost = self.create_guard_condition(self._subscribe_anew)
-        self._patience = Patience()
-        self._watch_mappers()
-        self.steady_timer(SOUGHT_S, self._seek_map)
+        names, group = self.parameters.get(QueryNodeSettings).map_names, OneAtATime()
+        self._links = [MapLink(self, name, group) for name in names]
+        self.steady_timer(SOUGHT_S, self._seek_maps)
         self.steady_timer(SHOWN_S, self._publish_markers, OneAtATime())
 
     def set_up(self) -> None:
@@ -87,15 +80,16 @@ class QueryNode(ManagedNode):
             settings,
             self.parameters.get(QuerySettings),
             self.parameters.get(EncoderSettings),
-            self._freshness,
+            {link.name: link.freshness for link in self._links},
             logger,
         )
         self._goals = GoalsNear(settings, self._answering, logger)
 
     def start(self) -> None:
-        """Subscribe to the map, to a grid and, where it is to tell the robot's place, to tf."""
-        self._patience.renew()
-        self._subscribe()
+        """Subscribe to the maps, to a grid and, where it is to tell the robot's place, to tf."""
+        answering = self._running()
+        for link in self._links:
+            link.start(partial(answering.take_update, name=link.name))
         goals, listen = self._require_goals(), partial(self.listen, reliability=qos.AS_OFFERED)
         listen(OccupancyGrid, GRID_TOPIC, goals.take_grid, 1)
         if self.parameters.get(QueryNodeSettings).goal.robot_frame:
@@ -104,11 +98,12 @@ class QueryNode(ManagedNode):
                 listen(TFMessage, topic, take, qos.POSE_DEPTH)
 
     def stop(self) -> None:
-        """Forget the subscription, which has ended; the map stays."""
-        self._updates = None
+        """Forget the subscriptions, which have ended; the maps stay."""
+        for link in self._links:
+            link.stop()
 
     def tear_down(self) -> None:
-        """Free the encoders and the map."""
+        """Free the encoders and the maps."""
         if self._answering is not None:
             self._answering.close()
             self._answering = self._goals = None
@@ -130,45 +125,12 @@ class QueryNode(ManagedNode):
             health = replace(health, warnings={**health.warnings, "grid": complaint})
         return health
 
-    def _subscribe_anew(self) -> None:
-        if self.is_active:
-            if self._updates is not None:
-                self.end_subscription(self._updates)
-            self._subscribe()
-
-    def _subscribe(self) -> None:
-        answering = self._running()
-        self._freshness.subscribed()
-        self._updates = self.subscribe(
-            MapUpdate, "updates", answering.take_update, qos.results(),
-            callback_group=self._map_group,
-        )
-
-    def _watch_mappers(self) -> None:
-        """Count the mappers that live, for as long as the node does.
-
-        A subscription that is made later is not told by Fast DDS of those that lived before it.
-        """
-        self.create_subscription(
-            InstanceArray, "instances", lambda _: None, qos.watching(), raw=True,
-            callback_group=self._map_group,
-            event_callbacks=SubscriptionEventCallbacks(
-                liveliness=lambda event: self._count_mappers(event.alive_count)
-            ),
-        )
-
-    def _count_mappers(self, alive: int) -> None:
-        if self._freshness.count(alive):
-            self._lost.trigger()
-
-    def _seek_map(self) -> None:
-        """Ask for a map that does not come from the mapper that lives, or was missed in part."""
+    def _seek_maps(self) -> None:
         answering = self._answering
         if answering is None or not self.is_active:
             return
-        missing = self._freshness.mappers > 0 and self._freshness.stale
-        if answering.copy.asks() or (missing and self._patience.ends()):
-            self._subscribe_anew()
+        for link in self._links:
+            link.seek(answering.maps[link.name].copy)
 
     def _query_text(self, request: Any, response: Any) -> Any:
         return self._respond(response, lambda out: self._ready().text(request, out))
@@ -193,7 +155,7 @@ class QueryNode(ManagedNode):
         return done
 
     def _publish_markers(self) -> None:
-        """Show the newest answer and the map to whoever looks, beside the next answers."""
+        """Show the newest answer and the maps to whoever looks, beside the next answers."""
         answering = self._answering
         if answering is None or not self.is_active:
             return

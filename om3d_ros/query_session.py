@@ -1,4 +1,4 @@
-"""What a configured query node does: the newest map, and the answers to questions about it."""
+"""What a configured query node does: the newest maps, and answers to questions about them."""
 
 from __future__ import annotations
 
@@ -8,58 +8,28 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from om3d.msg import MapUpdate
-from om3d.srv import QueryText
-from std_msgs.msg import Header
+from om3d.msg import InstanceArray, InstanceViews, MapUpdate
 from visualization_msgs.msg import MarkerArray
 
 from om3d_core.data.boxes import Box
-from om3d_core.data.scene import Scene
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import InputError, Om3dError
 from om3d_core.query.answer import Answer
-from om3d_core.query.scene_query import AS_FOR_TEXT, QuerySettings, SceneQuery, TextMemory
+from om3d_core.query.scene_query import AS_FOR_TEXT, QuerySettings, SceneQuery
 from om3d_core.streams.usage import Window
 from om3d_ros.conversions.images import to_rgb
 from om3d_ros.conversions.instances import to_instances, to_views
-from om3d_ros.conversions.map_parts import MapParts
-from om3d_ros.conversions.markers import answer_markers, instance_markers, no_markers
-from om3d_ros.conversions.matches import from_answer
+from om3d_ros.conversions.markers import answer_markers, instance_markers, of_maps
+from om3d_ros.conversions.matches import from_answer, join
+from om3d_ros.followed_map import FollowedMap, Map
 from om3d_ros.freshness import Freshness
-from om3d_ros.map_copy import MapCopy
+from om3d_ros.map_choice import in_frame, named, only
 from om3d_ros.node.diagnostics import Health, Latencies
 from om3d_ros.node.memory import give_back_now
-from om3d_ros.node.outcomes import NoMapError, NotFoundError
-from om3d_ros.node.settings import QueryNodeSettings
+from om3d_ros.node.outcomes import NoMapError, NotFoundError, failed
+from om3d_ros.node.settings import MarkerSettings, QueryNodeSettings
 from om3d_ros.query_encoders import QueryEncoders
-
-MAX_PREPARED = 8
-
-
-@dataclass(frozen=True, eq=False)
-class Map:
-    """One revision of the map, ready to be asked; texts puts questions into its spaces.
-
-    boxes: of the instances, by id, as the mapper says: to fit them again would take seconds.
-    """
-
-    header: Header
-    scene: Scene
-    texts: TextMemory
-    boxes: Mapping[int, Box]
-
-    @property
-    def frame_id(self) -> str:
-        """The frame of the map."""
-        return str(self.header.frame_id)
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """An answer and the map that it is about."""
-
-    about: Map
-    answer: Answer
+from om3d_ros.search import Part, search
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +44,9 @@ class Found:
 
 
 class Answering:
-    """Keeps a copy of the mapper's map and answers from its newest revision.
+    """Keeps a copy of each mapper's map and answers from their newest revisions.
+
+    freshness: of each map, by its name; empty is that of the only one.
 
     Messages come from one thread and questions from another; neither waits for the other.
     """
@@ -84,20 +56,16 @@ class Answering:
         node: QueryNodeSettings,
         query: QuerySettings,
         encoders: EncoderSettings,
-        freshness: Freshness,
+        freshness: Mapping[str, Freshness],
         logger: Any,
     ):
         self._settings = node
         self._query_settings = query
         self._encoders = QueryEncoders(encoders, node.answer.encoder_wait_s, logger)
-        self._freshness = freshness
         self._logger = logger
-        self.copy = MapCopy()
-        self._map: Map | None = None
-        self._queries: tuple[Map, dict[QuerySettings, SceneQuery]] | None = None
-        self._newest: Shown | None = None
-        self._shown: Shown | None = None
-        self._cleaned = False
+        self.maps = {name: FollowedMap(name, mine) for name, mine in freshness.items()}
+        self._newest: tuple[Part, ...] = ()
+        self._shown: tuple[Part, ...] | None = None
         self._drawn: tuple[object, ...] | None = None
         self._rejected = 0
         self._answered = 0
@@ -115,18 +83,17 @@ class Answering:
         """Free the encoders."""
         self._encoders.close()
 
-    def take_update(self, message: MapUpdate) -> None:
-        """Take what became of a mapper's map."""
+    def take_update(self, message: MapUpdate, name: str = "") -> None:
+        """Take what became of the map of the mapper ``name``."""
         try:
             with self.latencies.measure("map"):
-                taken = self.copy.take(message, self._freshness.mappers)
-                if taken is not None:
-                    self._use(message.header, *taken)
+                self.maps[name].take(message, self._encoders)
             give_back_now()
         except Om3dError as error:
             self._rejected += 1
             self._last_error = str(error)
-            self._logger.warning(f"map rejected: {error}", throttle_duration_sec=2.0)
+            of = f" of {name}" if name else ""
+            self._logger.warning(f"map{of} rejected: {error}", throttle_duration_sec=2.0)
 
     def text(self, request: Any, response: Any) -> Any:
         """Answer om3d/QueryText; returns the response."""
@@ -144,98 +111,105 @@ class Answering:
 
     def list(self, request: Any, response: Any) -> Any:
         """Answer om3d/ListInstances; returns the response."""
-        current, response.stale = self._require()
-        scene = current.scene
-        rows = [
-            i for i in range(len(scene))
-            if request.include_structure or not scene.masks.structure[i]
-        ]
-        response.map = to_instances(scene, current.header, rows, current.boxes)
-        parts = request.include_features, request.include_thumbnails
-        response.views = [to_views(scene, i, *parts) for i in rows] if any(parts) else []
+        asked = [followed.told() for followed in named(self.maps, request.map)]
+        missing = NoMapError("expected a map to list, got none yet")
+        if all(current is None for current, _ in asked):
+            raise missing
+        maps = []
+        for current, told in asked:
+            if current is None:
+                failed(told, missing, self._logger)
+                maps.append(InstanceArray())
+            else:
+                listed, views = _listed(current, request)
+                maps.append(listed)
+                response.views += views
+            response.searched.append(told)
+            response.stale |= told.stale
+        if len(maps) == 1:
+            response.map = maps[0]
+        else:
+            response.maps = maps
         return response
 
-    def find(self, instance_id: int, text: str) -> Found:
+    def find(self, instance_id: int, text: str, map_name: str = "") -> Found:
         """The instance of an id, or where that is 0 the one that ``text`` is judged to mean.
 
-        The latter is shown as the answer to a question. Raises :class:`NotFoundError`.
+        The latter is shown as the answer to a question. Of several maps those in ``map_frame``
+        count, unless ``map_name`` tells which; an id needs that. Raises :class:`NotFoundError`.
         """
-        current, stale = self._require()
-        scene = current.scene
+        asked = named(self.maps, map_name)
         if instance_id:
-            rows = np.flatnonzero(scene.ids == instance_id)
+            current, stale = only(asked).require()
+            rows = np.flatnonzero(current.scene.ids == instance_id)
             if not len(rows):
                 raise NotFoundError(f"expected the id of an instance, got {instance_id}")
-            row = int(rows[0])
-            return Found(current, stale, row, current.boxes[instance_id], 1.0)
+            return Found(current, stale, int(rows[0]), current.boxes[instance_id], 1.0)
         text = self._checked(text)
-        answer = self._query(current, QueryText.Request()).text(text, top_k=1)
-        self._newest = Shown(current, answer)
-        if not answer.present:
-            best = "".join(
+        asked = in_frame(asked, self._settings.map_frame)
+        settings = replace(self._query_settings, top_k=1)
+        found = search(asked, settings, lambda query: query.text(text), self._logger)
+        self._newest = found.parts
+        best, others = found.parts[0], [told for told in found.searched if told.error_code]
+        if not best.answer.present:
+            near = "".join(
                 f", the best match is instance {match.instance_id} with probability"
-                f" {match.probability:.2f} (present_threshold)" for match in answer.matches
+                f" {match.probability:.2f} (present_threshold)" for match in best.answer.matches
             )
-            raise NotFoundError(f"expected {text!r} in the map, got none{best}")
-        match = answer.matches[0]
-        return Found(current, stale, match.index, match.box, match.probability)
+            silent = "".join(f"; {told.name}: {told.error_msg}" for told in others)
+            raise NotFoundError(f"expected {text!r} in the map, got none{near}{silent}")
+        match = best.answer.matches[0]
+        return Found(best.about, best.stale, match.index, match.box, match.probability)
 
     def markers(self) -> MarkerArray | None:
-        """The markers of the newest answer while its map is there, else none; None if these are
-        what was returned last. To be called from one thread.
+        """The markers of the newest answer of the maps that are there, else none; None if these
+        are what was returned last. To be called from one thread.
         """
-        newest, current = self._newest, self._map
-        if newest and (current is None or current.scene.map_id != newest.about.scene.map_id):
-            newest = None
-        if newest is self._shown and self._cleaned:
+        parts = tuple(part for part in self._newest if self._is_there(part.about))
+        if parts == self._shown:
             return None
-        self._shown, self._cleaned = newest, True
-        if newest is None:
-            return no_markers(self._settings.map_frame)
-        about = newest.about
+        self._shown = parts
+        settings = self._settings
         with self.latencies.measure("markers"):
-            return answer_markers(
-                about.frame_id, newest.answer, about.scene, self._settings.markers
-            )
+            return of_maps([_markers(part, settings.markers) for part in parts],
+                           settings.map_frame)
 
     def instance_markers(self) -> MarkerArray | None:
-        """The markers of all instances of the map, none without one; None if these are what was
+        """The markers of all instances of the maps, none without one; None if these are what was
         returned last. To be called from one thread.
         """
         settings = self._settings.markers
-        shown = self._map if settings.max_instances else None
-        wanted = (shown.scene.map_id, shown.scene.revision, settings) if shown else ()
+        held = [followed.current for followed in self.maps.values()]
+        shown = [current for current in held if current] if settings.max_instances else []
+        wanted = tuple((m.name, m.scene.map_id, m.scene.revision, settings) for m in shown)
         if wanted == self._drawn:
             return None
         self._drawn = wanted
-        if shown is None:
-            return no_markers(self._settings.map_frame)
         with self.latencies.measure("instance markers"):
-            return instance_markers(shown.frame_id, shown.scene, shown.boxes, settings)
+            return of_maps(
+                [
+                    (m.name, instance_markers(m.frame_id, m.scene, m.boxes, settings))
+                    for m in shown
+                ],
+                self._settings.map_frame,
+            )
 
     def health(self, active: bool) -> Health:
-        """Complaints and values for people."""
-        current = self._map
+        """Complaints and values for people, those of each map after its name."""
         recent = self._recent
         recent.add(time.monotonic(), {"rejected": self._rejected, "failed": self._failed})
-        warnings = {}
-        if active and current is None:
-            warnings["map"] = "no map yet"
-        elif active and self._freshness.stale:
-            warnings["stale"] = "the map is stale: its mapper is lost and no map came since"
-        if self._freshness.mappers > 1:
-            warnings["mappers"] = (f"{self._freshness.mappers} mappers publish: answers are about"
-                                   " the map that came last")
+        warnings: dict[str, str] = {}
+        values: dict[str, object] = {"active": active}
+        for name, followed in self.maps.items():
+            before = f"{name}: " if name else ""
+            for kind, complaint in followed.complaints() if active else ():
+                warnings[before + kind] = before + complaint
+            values |= {before + what: value for what, value in followed.values().items()}
         if missing := self._encoders.complaints():
             warnings["encoders"] = "; ".join(missing)
         if recent.change("rejected") + recent.change("failed"):
             warnings["error"] = f"last error {recent}: {self._last_error}"
-        values: dict[str, object] = {
-            "active": active,
-            "map": current.scene.map_id if current else "",
-            "revision": current.scene.revision if current else 0,
-            "instances": len(current.scene) if current else 0,
-            "mappers": self._freshness.mappers,
+        values |= {
             "maps rejected": self._rejected,
             "queries answered": self._answered,
             "queries failed": self._failed,
@@ -247,27 +221,10 @@ class Answering:
         self._failed += 1
         self._last_error = error
 
-    def _use(self, header: Header, parts: MapParts, newer: bool) -> None:
-        """Answer from this map from now on, if it is news or the one in hand is stale."""
-        held = self._map.scene if self._map is not None else None
-        same = held is not None and (held.map_id, held.revision) == (parts.map_id, parts.revision)
-        if not (same or newer or self._freshness.stale):
-            return
-        if parts.is_empty:
-            self._map = None
-        elif not same:
-            scene = parts.scene()
-            texts = self._encoders.for_map([table.space for table in scene.features])
-            boxes = {name: instance.box for name, instance in parts.instances.items()}
-            self._map = Map(header, scene, texts, boxes)
-        self._freshness.received()
-
-    def _require(self) -> tuple[Map, bool]:
-        """The map and whether it is stale, asked in this order lest it is called too fresh."""
-        stale, current = self._freshness.stale, self._map
-        if current is None:
-            raise NoMapError("expected a map to search, got none yet")
-        return current, stale
+    def _is_there(self, about: Map) -> bool:
+        """Whether this map is still the one of its mapper, of whatever revision."""
+        current = self.maps[about.name].current
+        return current is not None and current.scene.map_id == about.scene.map_id
 
     def _checked(self, text: str) -> str:
         """The text of a request without white space around it."""
@@ -283,35 +240,49 @@ class Answering:
         self, request: Any, response: Any, ask: Callable[[SceneQuery], Answer]
     ) -> Any:
         start, settings = time.monotonic(), self._settings
-        current, response.stale = self._require()
-        answer = ask(self._query(current, request))
+        asked = named(self.maps, request.map)
+        found = search(asked, self._query(request), ask, self._logger)
         thumbnails = settings.answer.thumbnails if request.include_thumbnails else 0
-        from_answer(answer, current.scene, current.header, thumbnails, response)
+        others = [type(response)() for _ in found.parts[1:]]
+        for part, out in zip(found.parts, (response, *others), strict=True):
+            about = part.about
+            from_answer(part.answer, about.scene, about.header, thumbnails, out, about.name)
+        if len(asked) > 1:
+            join(response, others)
+        response.searched = found.searched
+        response.stale = any(told.stale for told in found.searched)
         if request.include_markers:
-            response.markers = answer_markers(
-                current.frame_id, answer, current.scene, settings.markers
-            )
-        self._newest = Shown(current, answer)
+            shown = [_markers(part, settings.markers) for part in found.parts]
+            response.markers = of_maps(shown, settings.map_frame)
+        self._newest = found.parts
         response.latency_s = time.monotonic() - start
         self.latencies.add("query", response.latency_s)
         self._answered += 1
         return response
 
-    def _query(self, current: Map, request: Any) -> SceneQuery:
-        """What answers about ``current`` with the settings that the request asks for."""
+    def _query(self, request: Any) -> QuerySettings:
+        """The settings with those that the request asks for."""
         base = self._query_settings
-        settings = replace(
+        return replace(
             base,
             top_k=int(request.top_k) or base.top_k,
             aggregation=request.aggregation or base.aggregation,
             image_aggregation=AS_FOR_TEXT if request.aggregation else base.image_aggregation,
             include_structure=request.include_structure or base.include_structure,
         )
-        if self._queries is None or self._queries[0] is not current:
-            self._queries = (current, {})
-        prepared = self._queries[1]
-        if settings not in prepared:
-            if len(prepared) >= MAX_PREPARED:
-                prepared.clear()
-            prepared[settings] = SceneQuery(current.scene, current.texts, settings)
-        return prepared[settings]
+
+
+def _listed(about: Map, request: Any) -> tuple[InstanceArray, list[InstanceViews]]:
+    """The instances of a map, and if asked for what their views show."""
+    scene = about.scene
+    rows = [
+        i for i in range(len(scene)) if request.include_structure or not scene.masks.structure[i]
+    ]
+    parts = request.include_features, request.include_thumbnails
+    views = [to_views(scene, i, *parts) for i in rows] if any(parts) else []
+    return to_instances(scene, about.header, rows, about.boxes), views
+
+
+def _markers(part: Part, settings: MarkerSettings) -> tuple[str, MarkerArray]:
+    about = part.about
+    return about.name, answer_markers(about.frame_id, part.answer, about.scene, settings)

@@ -82,7 +82,7 @@ def answers(bench: Workbench) -> Row:
     """P17. The largest answer of a few questions, with the defaults of node and request."""
     scene = bench.batch[0]
     answering = Answering(
-        QueryNodeSettings(), QuerySettings(), EncoderSettings(), Freshness(),
+        QueryNodeSettings(), QuerySettings(), EncoderSettings(), {"": Freshness()},
         get_logger("om3d_bench"),
     )  # fmt: skip
     try:

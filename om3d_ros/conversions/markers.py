@@ -6,7 +6,7 @@ transform, and they are locked to their frame, so that they follow it in another
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,20 @@ EDGES = ((0, 1), (0, 2), (0, 4), (1, 3), (1, 5), (2, 3), (2, 6), (3, 7), (4, 5),
 def no_markers(frame_id: str) -> MarkerArray:
     """DELETEALL alone."""
     return MarkerArray(markers=[Marker(header=make_header(frame_id, 0), action=Marker.DELETEALL)])
+
+
+def of_maps(shown: Sequence[tuple[str, MarkerArray]], frame_id: str) -> MarkerArray:
+    """The markers of maps, each by its name, as one: DELETEALL, then those of each.
+
+    A name that is not empty stands before the namespaces of its markers, so that equal ids do not
+    collide. frame_id: of the DELETEALL if there are none.
+    """
+    together = shown[0][1].markers[:1] if shown else no_markers(frame_id).markers
+    for name, array in shown:
+        for marker in array.markers[1:]:
+            marker.ns = f"{name}/{marker.ns}" if name else marker.ns
+            together.append(marker)
+    return MarkerArray(markers=together)
 
 
 def answer_markers(

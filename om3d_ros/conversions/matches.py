@@ -7,6 +7,7 @@ whose pictures it holds; all else comes back as it was.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,18 +23,39 @@ from om3d_ros.conversions.stamps import stamp_ns
 
 
 def from_answer(
-    answer: Answer, scene: Scene, header: Header, thumbnails: int, response: Any
+    answer: Answer,
+    scene: Scene,
+    header: Header,
+    thumbnails: int,
+    response: Any,
+    map_name: str = "",
 ) -> None:
     """Fill in the fields of a QueryText or QueryImage response that an answer determines.
 
-    header: of the map. thumbnails: most pictures a match.
+    header: of the map. thumbnails: most pictures a match. map_name: empty where there is one map.
     """
     response.header = header
     response.matches = [from_match(match, scene, thumbnails) for match in answer.matches]
+    for message in response.matches:
+        message.map, message.frame_id = map_name, header.frame_id
     response.present = answer.present
     response.space = answer.space
     response.map_id = scene.map_id
     response.revision = answer.revision
+
+
+def join(response: Any, others: Sequence[Any]) -> None:
+    """Make ``response``, which is about the map of the best match, one about ``others``, too.
+
+    Its frame is that of all matches, if they have one; its map has no id and no revision.
+    """
+    together = [response, *others]
+    matches = [match for one in together for match in one.matches]
+    response.matches = sorted(matches, key=lambda match: match.rank)
+    frames = {match.frame_id for match in matches} or {one.header.frame_id for one in together}
+    newest = max((one.header.stamp for one in together), key=stamp_ns)
+    response.header = Header(stamp=newest, frame_id=frames.pop() if len(frames) == 1 else "")
+    response.map_id, response.revision = "", 0
 
 
 def to_answer(response: Any, scene: Scene, kind: str, query: str) -> Answer:

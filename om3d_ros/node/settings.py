@@ -18,9 +18,13 @@ from om3d_core.streams.settings import (
 from om3d_ros.node import qos
 
 SHORTEST_PERIOD_S = 0.1
+RELATIVE_NAME = r"[A-Za-z]\w*(/[A-Za-z]\w*)*"
 MAX_CAMERAS = 16
+MAX_MAPS = 64
 ONE_CAMERA = ("",)
 """The names of cameras where there is but one: its topics have no prefix."""
+ONE_MAP = ("",)
+"""The names of maps where there is but one: its topics are remapped."""
 TRANSPORTS = {
     "raw": {"color": "", "depth": ""},
     "compressed": {"color": "/compressed", "depth": "/compressedDepth"},
@@ -147,7 +151,7 @@ class MapperNodeSettings(LifecycleSettings):
         if len(names) > MAX_CAMERAS:
             raise SettingsError(f"cameras: expected at most {MAX_CAMERAS}, got {len(names)}")
         for name in names:
-            if not re.fullmatch(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", name, re.ASCII):
+            if not re.fullmatch(RELATIVE_NAME, name, re.ASCII):
                 raise SettingsError(f"cameras: expected names of topics, got {name!r:.200}")
 
     @property
@@ -202,6 +206,25 @@ class GoalSettings(StandingSettings):
 class QueryNodeSettings(LifecycleSettings):
     """The settings of the query node."""
 
+    maps: str = setting(
+        "", "names of the mapper nodes whose maps are searched, such as robot1/mapper, relative to"
+        " the node's namespace or absolute; empty: one map, on the topics updates and instances",
+        several=True,
+    )
     answer: AnswerSettings = field(default_factory=AnswerSettings)
     markers: MarkerSettings = field(default_factory=MarkerSettings)
     goal: GoalSettings = field(default_factory=GoalSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = split_names(self.maps)
+        if len(names) > MAX_MAPS:
+            raise SettingsError(f"maps: expected at most {MAX_MAPS}, got {len(names)}")
+        for name in names:
+            if not re.fullmatch(f"/?{RELATIVE_NAME}", name, re.ASCII):
+                raise SettingsError(f"maps: expected names of mapper nodes, got {name!r:.200}")
+
+    @property
+    def map_names(self) -> tuple[str, ...]:
+        """The name of each map; empty for the only one."""
+        return split_names(self.maps) or ONE_MAP

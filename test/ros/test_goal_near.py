@@ -90,7 +90,9 @@ def ask(monkeypatch, whole_map):
 
     def answering(**goal):
         settings = QueryNodeSettings(goal=GoalSettings(**goal))
-        made = Answering(settings, QuerySettings(), EncoderSettings(), Freshness(), log)
+        made = Answering(
+            settings, QuerySettings(), EncoderSettings(), {"": Freshness()}, log
+        )
         made.take_update(whole_map)
         return made, GoalsNear(settings, made, log)
 

@@ -39,8 +39,8 @@ START_S, END_S = 150.0, 40.0
 NODES = ("mapper", "query")
 ARGUMENTS = {
     "om3d.launch.py": {
-        "namespace", "sensor", "cameras", "use_sim_time", "params_file", "autostart",
-        "use_respawn", "log_level", "grid_topic", "rviz", "rviz_config", "map_frame",
+        "namespace", "mapper", "maps", "sensor", "cameras", "use_sim_time", "params_file",
+        "autostart", "use_respawn", "log_level", "grid_topic", "rviz", "rviz_config", "map_frame",
         "pose_source", "image_transport", "input_reliability", "input_durability", "input_depth",
         "color_topic", "depth_topic", "camera_info_topic", "depth_info_topic", "cloud_topic",
         "odometry_topic", "pose_topic",
@@ -252,6 +252,15 @@ def test_a_sensor_gives_topics_and_parameters_over_which_ones_own_win(
     preset, file, arguments = mapper["parameters"]
     assert "pose" not in str(arguments) and "/**/mapper" in Path(preset).read_text()
     assert "/**/mapper: {ros__parameters: {pose" in Path(file).read_text()
+
+
+def test_a_query_node_alone_searches_the_maps_of_several_mappers(described):
+    (node,) = described(mapper="false", maps="robot1/mapper,robot2/mapper").values()
+    assert node["executable"] == "query_node"
+    assert node["parameters"][-1]["maps"] == "robot1/mapper,robot2/mapper"
+    both = described()
+    assert set(both) == {"mapper_node", "query_node"}
+    assert "maps" not in both["query_node"]["parameters"][-1]
 
 
 def test_an_unknown_sensor_starts_nothing(described):

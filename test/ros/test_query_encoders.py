@@ -137,6 +137,18 @@ def test_a_map_in_other_spaces_has_other_encoders_and_an_empty_one_keeps_them(en
     assert loader.loaded == ["text model", "color", "text model"]
 
 
+def test_encoders_are_kept_while_any_map_needs_them_and_texts_are_shared(encoders, loader):
+    ours, theirs = encoders.for_map([TEXT], "a"), encoders.for_map([TEXT], "b")
+    assert ours is theirs and ours.vector("red", "color@1") is not None
+    assert encoders.for_map([BOTH], "a").vector("red", "color@1") is not None
+    assert encoders.for_map([TEXT], "b") is theirs
+    assert theirs.vector("green", "color@1") is not None
+    assert loader.loaded == ["text model", "color"]
+    assert encoders.for_map([BOTH], "b") is not theirs
+    assert encoders.for_map([TEXT], "b").vector("red", "color@1") is not None
+    assert loader.loaded == ["text model", "color", "text model"]
+
+
 def test_a_model_that_changed_in_its_place_is_loaded_again(encoders, loader):
     encoders.for_map([BOTH])
     wait_for(lambda: not encoders.complaints())

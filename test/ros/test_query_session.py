@@ -40,7 +40,7 @@ class Log:
 def answering(monkeypatch):
     monkeypatch.setattr(query_encoders, "encoder_of_space", lambda *_: ColorEncoder())
     answering = Answering(
-        QueryNodeSettings(), QuerySettings(), EncoderSettings(), Freshness(), Log()
+        QueryNodeSettings(), QuerySettings(), EncoderSettings(), {"": Freshness()}, Log()
     )
     yield answering
     answering.close()
@@ -97,7 +97,7 @@ def test_markers_of_instances_come_once_a_revision_and_setting_and_go_with_the_m
     for revision in (1, 2):
         answering.take_update(update_to(revision))
         assert (shown(), shown()) == (7, None)
-    assert "boxes" not in vars(answering._map.scene)
+    assert "boxes" not in vars(answering.maps[""].current.scene)
     few = MarkerSettings(max_instances=1)
     for markers, expected in ((few, 3), (MarkerSettings(max_instances=0), 1), (few, 3)):
         answering.apply(QueryNodeSettings(markers=markers), QuerySettings())

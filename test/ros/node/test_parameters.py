@@ -169,7 +169,7 @@ def test_the_parameter_file_holds_every_default(name, trees):
     for tree in trees:
         assert build(tree, {leaf.name: values[leaf.name] for leaf in flatten(tree)}) == tree()
     loaded = dict(flat(yaml.safe_load(default_config())[name]["ros__parameters"]))
-    assert set(values) - set(loaded) == {"autostart"}
+    assert set(values) - set(loaded) == {"autostart", "maps"} & set(values)
     kinds = {leaf.name: leaf.kind for tree in trees for leaf in flatten(tree)}
     assert all(type(value) is kinds[key] for key, value in values.items())
 
@@ -204,6 +204,17 @@ def test_a_recording_is_read_with_the_stream_settings_of_the_node():
     assert {name: recorded[name] for name in common} == {name: live[name] for name in common}
     streams = {name for name in live if name.split(".")[0] in {"pose", "sync", "depth", "lens"}}
     assert streams | {"map_frame"} == recorded.keys() & live.keys()
+
+
+def test_maps_are_names_of_nodes():
+    assert QueryNodeSettings().map_names == ("",)
+    names = QueryNodeSettings(maps="a/mapper, /b/mapper, a/mapper").map_names
+    assert names == ("a/mapper", "/b/mapper")
+    for wrong in ("a/", "a//b", "~/mapper", "1a", "a mapper", "\u00e4"):
+        with pytest.raises(SettingsError, match="maps"):
+            QueryNodeSettings(maps=wrong)
+    with pytest.raises(SettingsError, match="at most 64"):
+        QueryNodeSettings(maps=",".join(f"m{n}" for n in range(65)))
 
 
 def test_cameras_are_names_of_topics():
