@@ -131,17 +131,7 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
     fitting = {"/**/mapper": {"ros__parameters": parameters}}
     preset = _copied(yaml.safe_dump(fitting))
     files = [file, preset] if _is_shipped("params_file", context) else [preset, file]
-    mapper = Node(
-        executable="mapper_node",
-        name="mapper",
-        parameters=[*files, {**shared, **own}],
-        remappings=[
-            *TRANSFORMS,
-            *((remap.name, remap.topic) for remap in remaps),
-        ],
-        **common,
-    )
-    query = Node(
+    nodes = [Node(
         executable="query_node",
         name="query",
         parameters=[file, {**shared, **asked}],
@@ -152,12 +142,22 @@ def _nodes(context: LaunchContext) -> list[GroupAction | LogInfo]:
             ("updates", "mapper/updates"),
         ],
         **common,
-    )
+    )]
+    if _is_true(given["mapper"]):
+        nodes.insert(0, Node(
+            executable="mapper_node",
+            name="mapper",
+            parameters=[*files, {**shared, **own}],
+            remappings=[
+                *TRANSFORMS,
+                *((remap.name, remap.topic) for remap in remaps),
+            ],
+            **common,
+        ))
     actions = [
         PushRosNamespace(given["namespace"]),
         SetParameter("use_sim_time", _is_true(given["use_sim_time"])),
-        *([mapper] if _is_true(given["mapper"]) else []),
-        query,
+        *nodes,
     ]
     return [GroupAction(actions), *_rviz(given, heard, context)]
 
