@@ -25,6 +25,10 @@ MODULE = "om3d_core.commands.run"
 COLUMNS = (
     "instances", "structure", "points", "keyframes", "frames", "skipped", "crops_encoded",
 )  # fmt: skip
+PRINTED = (
+    "scene", "state", "instances", "points", "keyframes", "frames", "skipped", "seconds", "cpu_s",
+    "peak_mb",
+)  # fmt: skip
 FOR_ONE = ("onto", "stats", "pictures")
 NOT_OF_A_MAP = ("out", "json", "workers", "memory_gb", "retries", "ray")
 MANIFEST = "map.json"
@@ -86,10 +90,9 @@ def tell_failure(job: SceneJob, outcome: Outcome) -> None:
 
 
 def _print(rows: Sequence[Row]) -> None:
-    """The rows but for the errors, which were told already, and columns without a value."""
+    """What fits a terminal; errors were told already, and all is in the files."""
     table = Table(box=SIMPLE_HEAD, padding=0)
-    names = [name for name in rows[0] if any(text_of(row[name]) for row in rows)]
-    names = [name for name in names if name != "error"]
+    names = [name for name in PRINTED if any(text_of(row[name]) for row in rows)]
     for name in names:
         text = name in {"scene", "state"}
         table.add_column(name, justify="left" if text else "right", no_wrap=text)
