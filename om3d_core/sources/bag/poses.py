@@ -74,14 +74,14 @@ class PoseRecorder:
                 raise SourceError(
                     f"tf does not connect map_frame {self.frame!r} with the camera frame "
                     f"{camera_frame!r}; its frames are {', '.join(self.tree.frames) or 'none'}; "
-                    "set map_frame or pose.source"
+                    "set --map_frame or --pose.source"
                 )
             return CameraPoses(self.tree, self.frame, camera_frame, None)
         if self._named is None:
             raise SourceError(
-                f"no poses: no usable odometry or PoseStamped, and tf does not connect map_frame "
-                f"{self.frame!r} with {camera_frame!r} (its frames are "
-                f"{', '.join(self.tree.frames) or 'none'}); set map_frame"
+                "no poses: no usable Odometry, PoseStamped or PoseWithCovarianceStamped, and tf"
+                f" does not connect map_frame {self.frame!r} with {camera_frame!r} (its frames"
+                f" are {', '.join(self.tree.frames) or 'none'}); set --map_frame"
             )
         self.frame, child = self._named
         if child in {"", camera_frame} or not camera_frame:
@@ -90,7 +90,7 @@ class PoseRecorder:
             raise MountError(
                 f"the poses are of {child!r}, the images of {camera_frame!r}: expected tf that"
                 f" connects the two, got frames {', '.join(self.tree.frames) or 'none'}; set"
-                f" pose.of_frame to {camera_frame!r} if they are the camera's"
+                f" --pose.of_frame to {camera_frame!r} if they are the camera's"
             )
         return CameraPoses(self.tree, child, camera_frame, self._motion)
 

@@ -1,16 +1,18 @@
-"""Reading rosbag2 folders and files, sized and checked, every failure a SourceError."""
+"""Reading bags of ROS 2 and ROS 1, sized and checked, every failure a SourceError."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cache
-from pathlib import Path, PurePath
+from heapq import merge
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from om3d_core.errors import InputError, SourceError
-from om3d_core.files import read_yaml
+from om3d_core.errors import SourceError
 from om3d_core.sources.bag.excerpt import WHOLE, Excerpt
+from om3d_core.sources.bag.files import PACKED, ROS1_STORAGE, storage_files, unpacked
 from om3d_core.sources.bag.mcap_check import (
     MAX_RATIO,
     UNPACKED_SLACK_BYTES,
@@ -21,11 +23,12 @@ from om3d_core.sources.bag.mcap_check import (
     check_spans,
     inflate,
 )
-from om3d_core.sources.bag.qos_check import MAX_QOS_MARKS
+from om3d_core.sources.bag.ros1 import check_ros1, ros2_type, to_cdr
 from om3d_core.sources.bag.sqlite_check import check_sqlite
 
 MAX_MESSAGE_BYTES = 512 * 1024 * 1024
-STORAGES = (".mcap", ".db3")
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+"""How a message begins that is compressed, which no serialized one does."""
 
 
 class Topic(NamedTuple):
@@ -57,30 +60,30 @@ class Recorded(NamedTuple):
 
 
 class BagReader:
-    """A rosbag2 folder, or a single .mcap or .db3 file, of standard messages.
+    """A rosbag2 folder, with or without its metadata, or a single .mcap, .db3 or ROS 1 .bag file,
+    of standard messages; files may be compressed as a whole.
 
     Message definitions that a bag brings along are not used: the standard types have not changed
-    since Humble. Raises SourceError for whatever is missing, damaged or not a bag.
+    since Humble, and those that are used since ROS 1 but for their header. Raises SourceError for
+    whatever is missing, damaged or not a bag.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = Path(path)
-        self._files = _storage_files(self._path)
-        with self._guarded("cannot be opened"):
-            from rosbags.rosbag2 import Reader
-
-            chunks = {f: check_mcap(f) for f in self._files if f.suffix == ".mcap"}
-            for file in self._files:
-                if file.suffix == ".db3":
-                    check_sqlite(file, MAX_MESSAGE_BYTES)
-            self._types = standard_types()
-            self._reader = Reader(self._path)
-            self._reader.open()
+        stored, by_metadata = storage_files(self._path)
+        self._stack = ExitStack()
         try:
+            self._files = stored if by_metadata else tuple(self._unpacked(stored))
             with self._guarded("cannot be opened"):
-                self._check_chunks(chunks)
-                self._inflates = self._take_message_compression()
-                self._connections = list(self._reader.connections)
+                chunks = self._checked()
+                self._types = standard_types()
+                self._readers = self._opened(by_metadata)
+                for reader in self._readers:
+                    self._check_chunks(reader, chunks)
+                self._inflates = [self._take_message_compression(r) for r in self._readers]
+                self._connections = [
+                    [self._named(link) for link in reader.connections] for reader in self._readers
+                ]
                 self._check_topics()
         except BaseException:
             self.close()
@@ -90,7 +93,7 @@ class BagReader:
     def topics(self) -> list[Topic]:
         """The topics in alphabetical order."""
         counts: dict[tuple[str, str], int] = {}
-        for link in self._connections:
+        for link in (link for links in self._connections for link in links):
             key = (link.topic, link.msgtype)
             counts[key] = counts.get(key, 0) + link.msgcount
         return [Topic(name, kind, count) for (name, kind), count in sorted(counts.items())]
@@ -98,7 +101,16 @@ class BagReader:
     @property
     def duration_s(self) -> float:
         """Time from the first message to the last, by when they were recorded."""
-        return float(self._reader.duration) * 1e-9
+        return float(self._length_ns) * 1e-9
+
+    @property
+    def _start_ns(self) -> int:
+        return min(int(reader.start_time) for reader in self._readers)
+
+    @property
+    def _length_ns(self) -> int:
+        ends = [int(reader.end_time) for reader in self._readers if reader.message_count]
+        return max(ends) - self._start_ns if ends else 0
 
     @property
     def n_bytes(self) -> int:
@@ -118,31 +130,80 @@ class BagReader:
 
         A message that cannot be inflated is empty.
         """
-        links = [link for link in self._connections if link.topic in topics]
+        self._stored = self._unpacked_bytes = 0
+        with self._guarded("cannot be read"):
+            for part, span in enumerate(excerpt.spans(self._start_ns, self._length_ns)):
+                streams = [
+                    self._recorded_of(place, topics, span, part)
+                    for place in range(len(self._readers))
+                ]
+                yield from merge(*streams, key=lambda recorded: recorded.recorded_ns)
+
+    def _recorded_of(
+        self, place: int, topics: set[str], span: tuple[int | None, int | None], part: int
+    ) -> Iterator[Recorded]:
+        """The messages of some topics of one file, or of all that the metadata names."""
+        reader, inflates = self._readers[place], self._inflates[place]
+        types = {link.id: link.msgtype for link in self._connections[place]}
+        links = [link for link in reader.connections if link.topic in topics]
         if not links:
             return
-        self._stored = self._unpacked = 0
-        with self._guarded("cannot be read"):
-            spans = excerpt.spans(self._reader.start_time, self._reader.duration)
-            for part, (start_ns, end_ns) in enumerate(spans):
-                for link, stamp_ns, raw in self._reader.messages(links, start_ns, end_ns):
-                    data = self._inflate(memoryview(raw).tobytes())
-                    yield Recorded(link.topic, link.msgtype, stamp_ns, data, part)
+        for link, stamp_ns, raw in reader.messages(links, *span):
+            data, msgtype = self._inflate(memoryview(raw).tobytes(), inflates), types[link.id]
+            if _is_ros1(reader):
+                data = to_cdr(self._types, data, msgtype)
+            yield Recorded(link.topic, msgtype, stamp_ns, data, part)
 
     def close(self) -> None:
         """Release the files."""
-        if self._reader.is_open:
-            self._reader.close()
+        self._stack.close()
 
-    def _inflate(self, raw: bytes) -> bytes:
-        if not self._inflates:
+    def _unpacked(self, stored: Sequence[Path]) -> list[Path]:
+        if not any(path.suffix in PACKED for path in stored):
+            return list(stored)
+        folder = self._stack.enter_context(TemporaryDirectory(prefix="om3d-bag-"))
+        return unpacked(stored, Path(folder))
+
+    def _checked(self) -> dict[Path, frozenset[Chunk]]:
+        """The chunks of the MCAP files, after all files were looked at."""
+        chunks = {}
+        for file in self._files:
+            if file.suffix == ".mcap":
+                chunks[file] = check_mcap(file)
+            elif file.suffix == ".db3":
+                check_sqlite(file, MAX_MESSAGE_BYTES)
+            else:
+                check_ros1(file)
+        return chunks
+
+    def _opened(self, by_metadata: bool) -> list[Any]:
+        from rosbags.rosbag1 import Reader as Ros1Reader
+        from rosbags.rosbag2 import Reader
+
+        readers = []
+        for path in (self._path,) if by_metadata else self._files:
+            reader = Ros1Reader(path) if path.suffix == ROS1_STORAGE else Reader(path)
+            reader.open()
+            self._stack.callback(reader.close)
+            readers.append(reader)
+        return readers
+
+    def _named(self, link: Any) -> Any:
+        """A connection with the name of its type in ROS 2."""
+        is_text = isinstance(link.msgtype, str)
+        return link._replace(msgtype=ros2_type(link.msgtype)) if is_text else link
+
+    def _inflate(self, raw: bytes, inflates: bool) -> bytes:
+        if not inflates and not raw.startswith(ZSTD_MAGIC):
             return raw
         try:
             data = inflate(raw, "zstd", MAX_MESSAGE_BYTES)
         except ValueError:
             return b""
-        self._stored, self._unpacked = self._stored + len(raw), self._unpacked + len(data)
-        if self._unpacked > UNPACKED_SLACK_BYTES + MAX_RATIO * self._stored:
+        self._stored, self._unpacked_bytes = (
+            self._stored + len(raw), self._unpacked_bytes + len(data)
+        )
+        if self._unpacked_bytes > UNPACKED_SLACK_BYTES + MAX_RATIO * self._stored:
             raise SourceError(
                 f"{self._path}: messages unpack to more than {MAX_RATIO} times what is stored and"
                 f" {UNPACKED_SLACK_BYTES} bytes"
@@ -157,9 +218,10 @@ class BagReader:
         except Exception:
             return None
 
-    def _check_chunks(self, chunks: dict[Path, frozenset[Chunk]]) -> None:
-        storages = getattr(self._reader.storage, "storages", [self._reader.storage])
-        for storage in storages:
+    def _check_chunks(self, reader: Any, chunks: dict[Path, frozenset[Chunk]]) -> None:
+        if _is_ros1(reader):
+            return
+        for storage in getattr(reader.storage, "storages", [reader.storage]):
             indexed = getattr(storage, "chunks", [])
             check_index(storage.path, chunks.get(Path(storage.path), frozenset()), (
                 Chunk(c.chunk_start_offset, c.compression, c.compressed_size, c.uncompressed_size)
@@ -172,7 +234,7 @@ class BagReader:
 
     def _check_topics(self) -> None:
         """Refuse topics whose name, type or number of messages is none."""
-        for link in self._connections:
+        for link in (link for links in self._connections for link in links):
             if not (isinstance(link.topic, str) and isinstance(link.msgtype, str)):
                 raise SourceError(
                     f"{self._path}: expected topics of texts, got {link.topic!r:.60}"
@@ -183,13 +245,15 @@ class BagReader:
                     f" {link.msgcount!r:.60}"
                 )
 
-    def _take_message_compression(self) -> bool:
+    def _take_message_compression(self, reader: Any) -> bool:
         """Whether messages are compressed one by one; they are then inflated here, bounded."""
-        storage = self._reader.storage
+        if _is_ros1(reader):
+            return False
+        storage = reader.storage
         compressed = storage.metadata.compression_mode == "message"
         if compressed:
             storage.metadata = storage.metadata._replace(compression_mode=None)
-        return compressed
+        return bool(compressed)
 
     @contextmanager
     def _guarded(self, failure: str) -> Iterator[None]:
@@ -213,39 +277,7 @@ def standard_types() -> Any:
     return get_typestore(Stores.ROS2_JAZZY)
 
 
-def _storage_files(path: Path) -> list[Path]:
-    """The storage files of a bag, each a regular file."""
-    if path.is_dir():
-        files = _listed_files(path)
-    elif path.suffix in STORAGES:
-        files = [path]
-    else:
-        found = "another file" if path.exists() else "nothing"
-        raise SourceError(f"{path}: expected a rosbag2 folder, .mcap or .db3 file, found {found}")
-    for file in files:
-        if not file.is_file():
-            raise SourceError(f"{file}: expected a regular file")
-    return files
+def _is_ros1(reader: Any) -> bool:
+    from rosbags.rosbag1 import Reader
 
-
-def _listed_files(folder: Path) -> list[Path]:
-    """The storage files that the metadata of a bag folder names, wherever it says they are."""
-    path = folder / "metadata.yaml"
-    if not path.is_file():
-        raise SourceError(f"{folder}: expected a rosbag2 folder with metadata.yaml, found none")
-    try:
-        information = read_yaml(path, MAX_QOS_MARKS)["rosbag2_bagfile_information"]
-        names = [PurePath(name).name for name in information["relative_file_paths"]]
-        mode = information.get("compression_mode", "")
-        whole_files = isinstance(mode, str) and mode.lower() == "file"
-    except (OSError, InputError) as error:
-        raise SourceError(f"{path}: {error}") from error
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise SourceError(
-            f"{path}: expected rosbag2_bagfile_information with relative_file_paths: {error!r}"
-        ) from error
-    if whole_files:
-        raise SourceError(f"{folder}: compressed as whole files; 'ros2 bag convert' it first")
-    if not names or any(PurePath(name).suffix not in STORAGES for name in names):
-        raise SourceError(f"{path}: expected {' or '.join(STORAGES)} files, got {names}")
-    return [folder / name for name in names]
+    return isinstance(reader, Reader)

@@ -1,4 +1,4 @@
-"""Recorded ROS 2 bags (MCAP and sqlite3) as a source of Frames, without a ROS installation."""
+"""Recorded bags of ROS 2 (MCAP, sqlite3) and ROS 1 as a source of Frames, without ROS."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ from om3d_core.formats.cloud_fields import unpack_cloud
 from om3d_core.formats.registration import register
 from om3d_core.settings import Settings, setting
 from om3d_core.sources.bag.excerpt import Excerpt
+from om3d_core.sources.bag.files import STORAGES, is_bag
 from om3d_core.sources.bag.images import color_of, depth_of, depth_size_of
 from om3d_core.sources.bag.plan import UNREADABLE, Plan, collect, plan_frames
-from om3d_core.sources.bag.poses import PoseRecorder, stamp_of
-from om3d_core.sources.bag.reader import STORAGES, BagReader
+from om3d_core.sources.bag.poses import CameraPoses, PoseRecorder, stamp_of
+from om3d_core.sources.bag.reader import BagReader
 from om3d_core.sources.bag.topics import (
     ODOMETRY,
     POSE_WITH_COVARIANCE,
     TF,
     TopicNames,
     choose_topics,
+    rivals,
 )
 from om3d_core.sources.base import SkipCount
 from om3d_core.streams.assembler import Posed
@@ -69,7 +71,7 @@ class _Recording:
 
 
 class RosbagSource:
-    """A rosbag2 folder, or a single .mcap or .db3 file.
+    """A rosbag2 folder, or a single .mcap, .db3 or ROS 1 .bag file.
 
     Frames are stamped by their color image, with the pose at that moment, and have the size of
     the depth images, to which color is resized, without the distortion of the lens. Depth of a
@@ -78,14 +80,12 @@ class RosbagSource:
     lacks a topic, then naming the topics that there are.
     """
 
-    layout = f"a rosbag2 folder, or a {' or '.join(STORAGES)} file"
+    layout = f"a rosbag2 folder, or a {', '.join(STORAGES[:-1])} or ROS 1 {STORAGES[-1]} file"
 
     @staticmethod
     def recognizes(path: Path) -> bool:
-        """Whether there is a folder with a bag's metadata, or a file with a bag's suffix."""
-        if path.is_dir():
-            return (path / "metadata.yaml").exists()
-        return path.suffix in STORAGES and path.exists()
+        """Whether there is a folder of a bag's files, or a file with a bag's suffix."""
+        return is_bag(path)
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class RosbagSource:
                 recording = self._record(reader, recorder)
                 by_topic = bool(self._settings.pose_topic) and pose.source == "auto"
                 source = "pose" if by_topic else pose.source
-                poses = recorder.lookup(source, recording.camera_frame)
+                poses = self._poses(reader, recorder, source, recording.camera_frame)
             except SourceError as error:
                 raise type(error)(f"{self._path}: {error}") from error
         if not recording.calibrations:
@@ -191,6 +191,20 @@ class RosbagSource:
         except InputError as error:
             raise SourceError(f"{self._path}: {self._topics.cloud}: {error}") from error
 
+    def _poses(
+        self, reader: BagReader, recorder: PoseRecorder, source: str, camera_frame: str
+    ) -> CameraPoses:
+        try:
+            return recorder.lookup(source, camera_frame)
+        except SourceError as error:
+            several = [] if self._topics.pose else rivals(reader.topics)
+            if not several:
+                raise
+            raise type(error)(
+                f"{error}; several topics tell poses: set --bag.pose_topic to one of"
+                f" {', '.join(several)}"
+            ) from error
+
     def _choose(self, reader: BagReader) -> TopicNames:
         chosen = self._settings
         given = TopicNames(
@@ -252,14 +266,14 @@ class RosbagSource:
             return None
         lacking = []
         if not recording.depth_calibrations:
-            lacking.append("its camera_info (bag.depth_info_topic)")
+            lacking.append("its camera_info (--bag.depth_info_topic)")
         if not self._recorder.tree.connected(*frames):
             lacking.append("tf between the two")
         if lacking:
             raise RegistrationError(
                 f"{self._path}: depth on {self._topics.depth} is in the frame {frames[1]!r}, color"
                 f" in {frames[0]!r}: expected depth registered to color, or"
-                f" {' and '.join(lacking)}; set depth.camera to color if it is registered"
+                f" {' and '.join(lacking)}; set --depth.camera to color if it is registered"
             )
         return recording.depth_calibrations.most_common(1)[0][0]
 

@@ -65,6 +65,16 @@ def choose_topics(topics: Sequence[Topic], given: TopicNames, needs_pose: str = 
     return TopicNames(color, depth, info, pose, cloud, depth_info)
 
 
+def rivals(topics: Sequence[Topic]) -> list[str]:
+    """The topics of poses that hold messages, where none is preferred to the others."""
+    filled = [topic for topic in topics if topic.messages]
+    for kind in POSES.values():
+        alike = [topic.name for topic in filled if topic.msgtype == kind]
+        if alike:
+            return alike if len(alike) > 1 else []
+    return []
+
+
 def listed(topics: Sequence[Topic]) -> str:
     """The topics as one line for an error message."""
     return ", ".join(f"{t.name} ({t.msgtype}, {t.messages})" for t in topics) or "none"
@@ -84,19 +94,21 @@ def _choose(
     if name:
         if not any(topic.name == name and topic.msgtype in types for topic in filled):
             raise SourceError(
-                f"{kind}_topic {name!r}: expected one of {wanted} with messages; the topics are "
-                f"{listed(topics)}"
+                f"--bag.{kind}_topic {name!r}: expected one of {wanted} with messages; the topics"
+                f" are {listed(topics)}"
             )
         return name
     candidates = [topic for topic in filled if topic.msgtype in types and rank(topic)[0]]
     if not candidates:
         if required:
-            raise SourceError(f"no {kind} topic ({wanted}); the topics are {listed(topics)}")
+            raise SourceError(
+                f"no {kind} topic ({wanted}; --bag.{kind}_topic); the topics are {listed(topics)}"
+            )
         return ""
     best = max(rank(topic) for topic in candidates)
     tied = [topic.name for topic in candidates if rank(topic) == best]
     if len(tied) > 1 and required:
-        raise SourceError(f"set {kind}_topic to one of {', '.join(tied)}")
+        raise SourceError(f"set --bag.{kind}_topic to one of {', '.join(tied)}")
     return tied[0] if len(tied) == 1 else ""
 
 

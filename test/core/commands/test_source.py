@@ -51,7 +51,7 @@ def test_flags_of_the_streams_reach_a_bag(bag):
     assert not list(opened(bag, *flags[:2]))
     with pytest.raises(SourceError, match="no pose topic"):
         opened(bag, *flags, "--pose.source", "odometry")
-    with pytest.raises(SourceError, match="set map_frame"):
+    with pytest.raises(SourceError, match="set --map_frame"):
         opened(bag)
 
 
