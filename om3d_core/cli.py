@@ -36,6 +36,9 @@ GROUPS = {
         "eval-queries": (
             "om3d_core.commands.eval_queries", "score a map's answers to known queries"
         ),
+        "eval-names": (
+            "om3d_core.commands.eval_names", "score the names of a map's instances"
+        ),
         "paper-tables": (
             "om3d_core.commands.paper_tables", "make the OpenMask3D++ paper's tables"
         ),

@@ -20,6 +20,7 @@ from om3d_core.commands.console import (
     settings_from,
 )
 from om3d_core.data.scene_store import load_scene
+from om3d_core.data.text import MAX_NAME
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.formats.picture_files import read_image
 from om3d_core.query.answer import Answer
@@ -72,11 +73,13 @@ def _print_table(answer: Answer) -> None:
     verdict = "found" if answer.present else "not in the map"
     title = plain(f"{answer.query}: {verdict}")
     table = Table(title=title, box=SIMPLE_HEAD, collapse_padding=True)
-    for column in ("rank", "id", "similarity", "score", "probability", "center (m)", "size (m)"):
+    for column in ("rank", "id", "name"):
+        table.add_column(column, justify="left" if column == "name" else "right")
+    for column in ("similarity", "probability", "center (m)", "size (m)"):
         table.add_column(column, justify="right")
     for m in answer.matches:
         table.add_row(
-            str(m.rank), str(m.instance_id), f"{m.similarity:.3f}", f"{m.score:+.2f}",
+            str(m.rank), str(m.instance_id), plain(m.label[:MAX_NAME]), f"{m.similarity:.3f}",
             f"{m.probability:.2f}", _vector(m.box.center), _vector(m.box.size),
         )
     Console().print(table)

@@ -77,7 +77,7 @@ def scene_of(
         manifest.revision, cloud, masks, ids, np.array(manifest.up, np.float64), views,
         features, thumbnails, manifest.labels, manifest.next_id, manifest.map_id,
         manifest.camera_frames, manifest.cloud_given, manifest.made_by, manifest.made_from,
-        manifest.frame,
+        manifest.frame, np.array(manifest.label_probabilities, np.float32),
     )
 
 

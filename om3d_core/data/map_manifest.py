@@ -1,8 +1,9 @@
 """``map.json``: what a saved map holds beside its arrays, and in which folder these are.
 
-Version 5 tells the map's frame. Version 4 tells what keyframes the map holds, and what its Scene
-was made with and of. Version 3 tells the map's id and the cameras' frames. Version 2 has a SHA-256
-sum of itself. In version 1 there is none, and the pictures are files.
+Version 6 tells how likely the labels are. Version 5 tells the map's frame. Version 4 tells what
+keyframes the map holds, and what its Scene was made with and of. Version 3 tells the map's id and
+the cameras' frames. Version 2 has a SHA-256 sum of itself. In version 1 there is none, and the
+pictures are files.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from om3d_core.data.tables import MAX_STAMP_NS
 from om3d_core.errors import InputError, MapFormatError, expect
 from om3d_core.files import read_regular
 
-FORMAT, VERSION, VERSIONS = "om3d-map", 5, (1, 2, 3, 4, 5)
+FORMAT, VERSION, VERSIONS = "om3d-map", 6, (1, 2, 3, 4, 5, 6)
 MANIFEST = "map.json"
 MAX_MANIFEST_BYTES = 4_000_000
 MAX_CONTENT_BYTES = 4_000_000_000
@@ -37,6 +38,7 @@ SINCE_VERSION: dict[int, dict[str, Any]] = {
     4: {"n_keyframes": 0, "keyframe_cameras": [], "cloud_given": False, "made_by": "",
         "made_from": ""},
     5: {"frame": ""},
+    6: {"label_probabilities": []},
 }
 """The fields that came with a version, and what they are in older ones."""
 
@@ -47,8 +49,9 @@ class Manifest:
 
     content: name of the folder with the files. thumbnails: the bytes of each picture of each
     instance, in version 1 the number of pictures of each instance. map_id, camera_frames,
-    cloud_given, made_by, made_from and frame: as in :class:`Scene`; the file lists the stamps of
-    each camera's frame. keyframe_cameras: the names that the keyframes' ``cameras`` number.
+    cloud_given, made_by, made_from, frame and label_probabilities: as in :class:`Scene`; the file
+    lists the stamps of each camera's frame. keyframe_cameras: the names that the keyframes'
+    ``cameras`` number.
     """
 
     version: int
@@ -69,6 +72,7 @@ class Manifest:
     made_by: str = ""
     made_from: str = ""
     frame: str = ""
+    label_probabilities: tuple[float, ...] = ()
 
     def to_json(self) -> bytes:
         """The content of ``map.json``. Raises :class:`InputError` if it is too large to load."""
@@ -82,7 +86,7 @@ class Manifest:
             "map_id": self.map_id, "camera_frames": _stamps_by_name(self.camera_frames),
             "n_keyframes": self.n_keyframes, "keyframe_cameras": list(self.keyframe_cameras),
             "cloud_given": self.cloud_given, "made_by": self.made_by, "made_from": self.made_from,
-            "frame": self.frame,
+            "frame": self.frame, "label_probabilities": list(self.label_probabilities),
         }
         content = json.dumps(values | {"sha256": _sum(values)}, indent=1).encode()
         expect(len(content) <= MAX_MANIFEST_BYTES, f"at most {MAX_MANIFEST_BYTES} bytes of "
@@ -125,6 +129,7 @@ class Manifest:
             tuple(_text(v, "keyframe_cameras") for v in _field(values, "keyframe_cameras", list)),
             _field(values, "cloud_given", bool), _field(values, "made_by", str),
             _field(values, "made_from", str), _text(values["frame"], "frame"),
+            _numbers(values["label_probabilities"], "label_probabilities"),
         )
         expect(len(manifest.thumbnails) == len(manifest.labels),
                f"thumbnails of {len(manifest.labels)} instances", len(manifest.thumbnails))
@@ -218,6 +223,12 @@ def _files(values: dict[str, Any]) -> dict[str, FileSum]:
 def _up(value: Any) -> tuple[float, ...]:
     fits = type(value) is list and len(value) == 3 and all(type(v) is float for v in value)
     expect(fits, "up, three decimal numbers", reprlib.repr(value))
+    return tuple(value)
+
+
+def _numbers(value: Any, name: str) -> tuple[float, ...]:
+    fits = type(value) is list and all(type(v) is float for v in value)
+    expect(fits, f"{name}, decimal numbers", reprlib.repr(value))
     return tuple(value)
 
 

@@ -30,7 +30,8 @@ class Scene:
     ids: (N,) int64, from 1, stable across revisions.
     up: (3,) float64 unit vector against gravity, in the map frame. features: one table a space.
     thumbnails: for each instance one JPEG file content a view, in the order of ``views``.
-    labels: a name for each instance, empty where it has none.
+    labels: a name for each instance, empty where it has none. label_probabilities: (N,) float32,
+    how likely it is right: 0 without a name, 1 for one that was given and is not to be changed.
     next_id: the id of the next new instance, above every id that was ever given.
     map_id: which map the revision counts, 32 hexadecimal digits; empty where it is not known.
     camera_frames: name of the camera's coordinate frame by stamp of the view, where it is known.
@@ -56,6 +57,9 @@ class Scene:
     made_by: str = ""
     made_from: str = ""
     frame: str = ""
+    label_probabilities: npt.NDArray[np.float32] = field(
+        default_factory=lambda: np.zeros(0, np.float32)
+    )
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -72,6 +76,7 @@ class Scene:
                    f"{name}, 64 hexadecimal digits or none", repr(digest[:80]))
         expect(self.masks.n_points == len(self.cloud), f"masks over {len(self.cloud)} points",
                self.masks.n_points)
+        self._check_labels()
         expect(len(np.unique(self.ids)) == n, "unique ids", "duplicates")
         expect(self.up.shape == (3,) and abs(math.hypot(*self.up.tolist()) - 1) < 1e-6,
                "a unit up vector (3,)", self.up)
@@ -84,6 +89,17 @@ class Scene:
                f"features of {k} views", [table.valid.shape for table in self.features])
         expect(max(map(len, self.thumbnails), default=0) <= k, f"at most {k} thumbnails",
                "more")
+
+    def _check_labels(self) -> None:
+        """Names of unknown probability were given."""
+        named = np.array([bool(label) for label in self.labels], bool)
+        if not len(self.label_probabilities):
+            object.__setattr__(self, "label_probabilities", named.astype(np.float32))
+        p = self.label_probabilities
+        expect(p.shape == named.shape and p.dtype == np.float32,
+               f"label_probabilities of shape {named.shape} and dtype float32", (p.shape, p.dtype))
+        expect(bool(((p >= 0) & (p <= 1) & (named | (p == 0))).all()),
+               "label_probabilities in 0..1, 0 where there is no label", "others")
 
     @classmethod
     def empty(cls, revision: int = 0, map_id: str = "") -> Scene:

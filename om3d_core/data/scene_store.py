@@ -175,6 +175,7 @@ def _write_content(scene: Scene, keyframes: Sequence[Keyframe], content: Path) -
             tuple(table.space for table in scene.features), scene.map_id,
             dict(scene.camera_frames), len(keyframes), kept.cameras, scene.cloud_given,
             scene.made_by, scene.made_from, scene.frame,
+            tuple(scene.label_probabilities.tolist()),
         ).to_json()
         Manifest.from_json(manifest)
     except InputError as error:

@@ -16,13 +16,14 @@ from om3d_core.data.keyframe import Keyframe
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.poses import Transform
 from om3d_core.data.scene import Scene
-from om3d_core.data.tables import ViewTable
+from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import EmptyMapError, reason_of
 from om3d_core.mapping.base_layer import BaseLayer
 from om3d_core.mapping.embedder import Embedder
 from om3d_core.mapping.frame_quality import quality_level
 from om3d_core.mapping.gravity import up_from
+from om3d_core.mapping.names import Namer, Names
 from om3d_core.mapping.set_aside import Faulty, SetAside, blaming
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.state import MapperCounts, MapState
@@ -71,7 +72,8 @@ class Mapper:
         self._settings = settings
         self._proposer = proposer
         self._embedder = Embedder(encoders, settings.crops, settings.visibility, segmenter)
-        self._recipe = _recipe(settings, self._embedder)
+        self._namer = Namer(encoders, settings.names)
+        self._recipe = _recipe(settings, self._embedder, self._namer)
         self._state = MapState.of(settings)
         self._revision = 0
 
@@ -219,6 +221,7 @@ class Mapper:
         if state.base is not None:
             rows = state.base.rows_of(surface.cloud, surface.masks, self._settings.tracking)
             views, encoded = state.base.complete(views, encoded, rows, state.frames.stamps)
+        names = self._names(ids, surface, encoded.tables)
         scene = Scene(
             revision=self._revision + 1,
             cloud=surface.cloud,
@@ -228,7 +231,8 @@ class Mapper:
             views=views,
             features=encoded.tables,
             thumbnails=encoded.thumbnails,
-            labels=self._labels(ids),
+            labels=names.labels,
+            label_probabilities=names.probabilities,
             next_id=next_id,
             map_id=state.map_id,
             camera_frames=self._camera_frames(views),
@@ -316,15 +320,16 @@ class Mapper:
         }
         return {stamp: name for stamp, name in named.items() if name}
 
-    def _labels(self, ids: npt.NDArray[np.int64]) -> tuple[str, ...]:
-        """Names stay with their ids."""
+    def _names(
+        self, ids: npt.NDArray[np.int64], surface: _Surface, tables: Sequence[FeatureTable]
+    ) -> Names:
+        names = self._namer.name(surface.cloud, surface.masks, surface.up, tables)
         old = self._state.scene
-        names = dict(zip(old.ids.tolist(), old.labels, strict=True)) if old is not None else {}
-        return tuple(names.get(int(i), "") for i in ids)
+        return names if old is None else names.with_given(ids, old)
 
 
-def _recipe(settings: MapSettings, embedder: Embedder) -> str:
+def _recipe(settings: MapSettings, embedder: Embedder, namer: Namer) -> str:
     """A digest of everything but the inputs that a Scene depends on."""
     used = {k: v for k, v in values_of(settings).items() if not k.startswith(STORAGE)}
-    parts = sorted(used.items()), [space.name for space in embedder.spaces]
+    parts = sorted(used.items()), [space.name for space in embedder.spaces], namer.digest
     return hashlib.sha256(repr(parts).encode()).hexdigest()

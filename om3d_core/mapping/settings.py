@@ -13,6 +13,7 @@ from om3d_core.mapping.pose_cells import KeyframeSettings
 from om3d_core.mapping.tracking import TrackingSettings
 from om3d_core.mapping.views import ViewSettings
 from om3d_core.mapping.visibility import VisibilitySettings
+from om3d_core.mapping.vocabulary import NameSettings
 from om3d_core.proposals.settings import ProposalSettings, ProposerSettings
 from om3d_core.segmenters.settings import RefinementSettings, SegmenterSettings
 from om3d_core.settings import Settings, setting
@@ -57,4 +58,5 @@ class MapSettings:
     segmenters: SegmenterSettings = field(default_factory=SegmenterSettings)
     features: FeatureSettings = field(default_factory=FeatureSettings)
     encoders: EncoderSettings = field(default_factory=EncoderSettings)
+    names: NameSettings = field(default_factory=NameSettings)
     save: SaveSettings = field(default_factory=SaveSettings)

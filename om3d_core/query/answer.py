@@ -25,8 +25,8 @@ class Match:
 
     index: its row in the scene. rank: from 1, by probability. similarity: cosine in -1..1. score:
     similarity in standard deviations above the mean of all ranked instances. probability:
-    calibrated, 0..1; present: whether it reaches the threshold. centroid: (3,) meters.
-    view_similarities: best view first.
+    calibrated, 0..1; present: whether it reaches the threshold. label_probability: of the
+    label, not of the match. centroid: (3,) meters. view_similarities: best view first.
     """
 
     instance_id: int
@@ -41,6 +41,7 @@ class Match:
     n_points: int
     label: str
     view_similarities: tuple[ViewSimilarity, ...]
+    label_probability: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: lengths in meters, in the map frame; ``index`` is left out."""
@@ -48,6 +49,7 @@ class Match:
             "id": self.instance_id,
             "rank": self.rank,
             "label": self.label,
+            "label_probability": self.label_probability,
             "similarity": self.similarity,
             "score": self.score,
             "probability": self.probability,

@@ -242,6 +242,7 @@ class SceneQuery:
             centroid=centroid,
             n_points=len(scene.masks[row]),
             label=scene.labels[row],
+            label_probability=float(scene.label_probabilities[row]),
             view_similarities=tuple(views),
         )
 

@@ -90,6 +90,7 @@ def _instance(scene: Scene, i: int, box: Box) -> Instance:
     return Instance(
         id=int(scene.ids[i]),
         label=scene.labels[i],
+        label_probability=float(scene.label_probabilities[i]),
         structure=bool(scene.masks.structure[i]),
         state=Instance.CONFIRMED if n_views else Instance.TENTATIVE,
         first_seen=to_time(first_ns),

@@ -38,6 +38,7 @@ class InstanceParts:
     """One instance. points: its ascending indices (m,) int32 in the cloud; views: best first."""
 
     label: str
+    label_probability: float
     structure: bool
     score: float
     box: Box
@@ -70,8 +71,8 @@ class MapParts:
         masks, ids = scene.masks, scene.ids.tolist()
         return cls(scene.map_id, scene.revision, scene.up, point_words(scene.cloud), {
             ids[i]: InstanceParts(
-                scene.labels[i], bool(masks.structure[i]), float(masks.scores[i]), scene.boxes[i],
-                masks[i], views_of(scene, i),
+                scene.labels[i], float(scene.label_probabilities[i]), bool(masks.structure[i]),
+                float(masks.scores[i]), scene.boxes[i], masks[i], views_of(scene, i),
             )
             for i in np.argsort(scene.ids).tolist()
         })  # fmt: skip
@@ -120,6 +121,7 @@ class MapParts:
             features=_tables(held, k),
             thumbnails=tuple(tuple(v.jpeg for v in instance.views) for instance in held),
             labels=tuple(instance.label for instance in held),
+            label_probabilities=np.array([i.label_probability for i in held], np.float32),
             map_id=self.map_id,
             camera_frames={
                 view.stamp_ns: view.camera

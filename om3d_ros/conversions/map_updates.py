@@ -145,8 +145,8 @@ def _change(
     flipped = np.setxor1d(carried, new.points, assume_unique=True)
     if (
         old is not None and not len(flipped)
-        and (old.label, old.structure, old.score, old.views)
-        == (new.label, new.structure, new.score, new.views)
+        and (old.label, old.label_probability, old.structure, old.score, old.views)
+        == (new.label, new.label_probability, new.structure, new.score, new.views)
         and box_pose(old.box) == box_pose(new.box) and np.array_equal(old.box.size, new.box.size)
     ):  # fmt: skip
         return None
@@ -156,6 +156,7 @@ def _change(
     return InstanceChange(
         id=name,
         label=new.label,
+        label_probability=new.label_probability,
         structure=new.structure,
         score=new.score,
         box_pose=box_pose(new.box),
@@ -227,7 +228,9 @@ def _changed(change: InstanceChange, old: InstanceParts | None, n_points: int) -
     points = np.setxor1d(carried, flipped.astype(np.int32), assume_unique=True)
     views = _views(change, old.views if old is not None else ())
     box = to_box(change.box_pose, change.box_size)
-    return InstanceParts(change.label, change.structure, change.score, box, points, views)
+    return InstanceParts(
+        change.label, change.label_probability, change.structure, change.score, box, points, views
+    )
 
 
 def _views(change: InstanceChange, old: tuple[View, ...]) -> tuple[View, ...]:

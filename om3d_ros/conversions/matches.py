@@ -78,6 +78,7 @@ def from_match(match: Match, scene: Scene, thumbnails: int) -> MatchMsg:
     return MatchMsg(
         id=match.instance_id,
         label=match.label,
+        label_probability=match.label_probability,
         rank=match.rank,
         similarity=match.similarity,
         score=match.score,
@@ -113,6 +114,7 @@ def to_match(message: MatchMsg, scene: Scene) -> Match:
         centroid=to_xyz(message.centroid),
         n_points=message.n_points,
         label=message.label,
+        label_probability=message.label_probability,
         view_similarities=tuple(
             ViewSimilarity(stamp_ns(picture.header.stamp), float(similarity))
             for picture, similarity in views

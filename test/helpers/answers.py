@@ -15,6 +15,7 @@ def make_match(scene, row, rank=1, present=True, views=None, **fields):
         "present": present, "box": fit_box(scene.cloud.points[members], scene.up),
         "centroid": scene.cloud.points[members].mean(axis=0).astype(float),
         "n_points": len(members), "label": scene.labels[row],
+        "label_probability": float(scene.label_probabilities[row]),
         "view_similarities": tuple(ViewSimilarity(*view) for view in (views or {}).items()),
     }
     return Match(**{**values, **fields})

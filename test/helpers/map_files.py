@@ -16,6 +16,7 @@ SINCE_VERSION_4 = [
     "n_keyframes", "keyframe_cameras", "cloud_given", "made_by", "made_from"
 ]
 SINCE_VERSION_5 = ["frame"]
+SINCE_VERSION_6 = ["label_probabilities"]
 
 
 def arrays_path(folder):
@@ -84,7 +85,7 @@ def to_version_1(folder, scene):
     (path.parent / "thumbnails").mkdir()
     for name, blob in blobs.items():
         (path.parent / name).write_bytes(blob)
-    for name in SINCE_VERSION_3 + SINCE_VERSION_4 + SINCE_VERSION_5:
+    for name in SINCE_VERSION_3 + SINCE_VERSION_4 + SINCE_VERSION_5 + SINCE_VERSION_6:
         del values[name]
     for space in values["spaces"]:
         del space["encoder"], space["preprocessing"]
@@ -99,7 +100,7 @@ def to_version_2(folder):
     """Turn a map into what version 2 wrote: no id of the map, no frames of cameras."""
     manifest = folder / "map.json"
     values = json.loads(manifest.read_text())
-    for name in SINCE_VERSION_3 + SINCE_VERSION_4 + SINCE_VERSION_5:
+    for name in SINCE_VERSION_3 + SINCE_VERSION_4 + SINCE_VERSION_5 + SINCE_VERSION_6:
         del values[name]
     manifest.write_text(json.dumps(sign(values | {"version": 2})))
 
@@ -108,7 +109,7 @@ def to_version_3(folder):
     """Turn a map into what version 3 wrote: no keyframes."""
     manifest = folder / "map.json"
     values = json.loads(manifest.read_text())
-    for name in SINCE_VERSION_4 + SINCE_VERSION_5:
+    for name in SINCE_VERSION_4 + SINCE_VERSION_5 + SINCE_VERSION_6:
         del values[name]
     manifest.write_text(json.dumps(sign(values | {"version": 3})))
 
@@ -117,9 +118,18 @@ def to_version_4(folder):
     """Turn a map into what version 4 wrote: its frame is not told."""
     manifest = folder / "map.json"
     values = json.loads(manifest.read_text())
-    for name in SINCE_VERSION_5:
+    for name in SINCE_VERSION_5 + SINCE_VERSION_6:
         del values[name]
     manifest.write_text(json.dumps(sign(values | {"version": 4})))
+
+
+def to_version_5(folder):
+    """Turn a map into what version 5 wrote: it does not tell how likely the labels are."""
+    manifest = folder / "map.json"
+    values = json.loads(manifest.read_text())
+    for name in SINCE_VERSION_6:
+        del values[name]
+    manifest.write_text(json.dumps(sign(values | {"version": 5})))
 
 
 @contextmanager

@@ -39,6 +39,7 @@ def make_scene(seed=0, n=4, k=3, points=500):
         tuple(("a", "", "chair", "")[i % 4] for i in range(n)), n + 16,
         rng.bytes(16).hex(), cameras, bool(seed % 2), rng.bytes(32).hex(), rng.bytes(32).hex(),
         ("", "map", "odom")[seed % 3],
+        np.array([(0.25, 0, 1, 0)[i % 4] for i in range(n)], np.float32),
     )
 
 
@@ -47,7 +48,10 @@ def as_read_of(version, scene):
     told = {"map_id": "", "camera_frames": {}} if version < 3 else {}
     if version < 4:
         told |= {"cloud_given": False, "made_by": "", "made_from": ""}
-    return replace(scene, **told, frame="")
+    if version < 5:
+        told |= {"frame": ""}
+    given = np.array([bool(label) for label in scene.labels], np.float32)
+    return replace(scene, **told, label_probabilities=given)
 
 
 def assert_equal(a, b):
@@ -60,6 +64,7 @@ def assert_equal(a, b):
         lambda s: s.masks.structure, lambda s: s.ids, lambda s: s.up, lambda s: s.views.stamps,
         lambda s: s.views.pixels, lambda s: s.views.boxes, lambda s: s.features[0].vectors,
         lambda s: s.features[0].valid, lambda s: s.features[0].lengths,
+        lambda s: s.label_probabilities,
     ):
         assert get(a).dtype == get(b).dtype and np.array_equal(get(a), get(b))
     assert a.features[0].space == b.features[0].space

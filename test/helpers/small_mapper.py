@@ -24,7 +24,8 @@ def assert_same_content(a, b):
         lambda s: s.cloud.points, lambda s: s.cloud.colors, lambda s: s.masks.indices,
         lambda s: s.masks.indptr, lambda s: s.views.stamps, lambda s: s.views.pixels,
         lambda s: s.views.boxes, lambda s: s.features[0].vectors, lambda s: s.features[0].valid,
-        lambda s: s.features[0].lengths,
+        lambda s: s.features[0].lengths, lambda s: s.label_probabilities,
     ):
         assert np.array_equal(get(a), get(b))
     assert a.thumbnails == b.thumbnails
+    assert a.labels == b.labels

@@ -15,7 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.map_files import arrays_path, bounded, forge, forge_bytes, to_version_1, to_version_2
+from helpers.map_files import (
+    arrays_path,
+    bounded,
+    forge,
+    forge_bytes,
+    to_version_1,
+    to_version_2,
+    to_version_5,
+)
 from helpers.scenes import as_read_of, assert_equal, make_scene
 
 from om3d_core.data import scene_store
@@ -52,6 +60,14 @@ def test_a_map_of_version_2_is_loaded_without_an_id_or_frames_of_cameras(tmp_pat
     save_scene(make_scene(), tmp_path)
     to_version_2(tmp_path)
     assert_equal(load_scene(tmp_path), as_read_of(2, make_scene()))
+
+
+def test_the_labels_of_a_map_of_version_5_were_given(tmp_path):
+    save_scene(make_scene(), tmp_path)
+    to_version_5(tmp_path)
+    loaded = load_scene(tmp_path)
+    assert_equal(loaded, as_read_of(5, make_scene()))
+    assert loaded.label_probabilities.tolist() == [float(bool(label)) for label in loaded.labels]
 
 
 VERSION_1 = {
@@ -108,7 +124,8 @@ def test_a_scene_that_could_not_be_loaded_is_not_saved(tmp_path):
     save_scene(make_scene(), tmp_path)
     before = names(tmp_path)
     with pytest.raises(MapFormatError, match="the map cannot be saved: expected labels"):
-        save_scene(replace(make_scene(1), labels=("\ud800", "", "", "")), tmp_path)
+        odd = {"labels": ("\ud800", "", "", ""), "label_probabilities": np.zeros(0, np.float32)}
+        save_scene(replace(make_scene(1), **odd), tmp_path)
     assert names(tmp_path) == before
     assert_equal(load_scene(tmp_path), make_scene())
 

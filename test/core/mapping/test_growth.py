@@ -20,6 +20,7 @@ def with_masks(scene, members, ids):
     return replace(
         make_scene(n=n, points=len(scene.cloud)), cloud=scene.cloud, masks=masks,
         ids=np.array(ids, np.int64), labels=("",) * n,
+        label_probabilities=np.zeros(0, np.float32),
     )
 
 

@@ -382,6 +382,7 @@ def empty_scene():
     return replace(
         make_scene(), cloud=Cloud.empty(), masks=InstanceMasks.empty(0), ids=np.zeros(0, np.int64),
         views=ViewTable.empty(0, 2), thumbnails=(), labels=(),
+        label_probabilities=np.zeros(0, np.float32),
     )
 
 

@@ -40,6 +40,7 @@ def matches(draw, rank=1):
         present=draw(st.booleans()),
         box=Box(draw(vectors), np.abs(draw(vectors)), draw(rotations).as_matrix()),
         centroid=draw(vectors), n_points=len(SCENE.masks[row]), label=SCENE.labels[row],
+        label_probability=draw(shares),
         view_similarities=tuple(ViewSimilarity(stamp, draw(cosines)) for stamp in seen),
     )
 
