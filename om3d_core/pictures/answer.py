@@ -18,7 +18,7 @@ from om3d_core.pictures.overlay import BoxMark, draw_boxes
 from om3d_core.pictures.shading import background, render
 from om3d_core.pictures.strip import ViewPicture, draw_strip
 from om3d_core.pictures.text import Color, draw_chip, font, shorten
-from om3d_core.query.answer import Answer, Match
+from om3d_core.query.answer import Answer, Match, told
 
 SIZE = (1280, 800)
 MIN_SIZE = (320, 240)
@@ -178,9 +178,9 @@ def _views(scene: Scene, match: Match) -> list[ViewPicture]:
 
 def _answer_header(answer: Answer, width: int) -> npt.NDArray[np.uint8]:
     if not answer.matches or not answer.present:
-        return _header(answer.query, "not in the map", palette.ABSENT, width)
+        return _header(answer.query, told(answer), palette.ABSENT, width)
     chance = round(100 * float(answer.matches[0].probability))
-    return _header(answer.query, f"found, {chance} %", palette.FOUND, width)
+    return _header(answer.query, f"{told(answer)}, {chance} %", palette.FOUND, width)
 
 
 def _header(title: str, verdict: str, color: Color, width: int) -> npt.NDArray[np.uint8]:

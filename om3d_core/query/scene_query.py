@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.data.boxes import Box, fit_box
+from om3d_core.data.boxes import Box
 from om3d_core.data.feature_space import space_for
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import FeatureTable
@@ -21,15 +22,25 @@ from om3d_core.query.aggregation import (
     Floats,
     cosines,
     pooled_features,
-    similarities,
     without_outliers,
 )
-from om3d_core.query.answer import Answer, Match, ViewSimilarity
-from om3d_core.query.calibration import Calibration, calibration_of
+from om3d_core.query.answer import NOT_UNDERSTOOD, Answer, Match, ViewSimilarity
+from om3d_core.query.beliefs import Beliefs, distinct, known_boxes
+from om3d_core.query.colors import ColorMemory
+from om3d_core.query.found import Found, Searched, combined
+from om3d_core.query.known_words import known_words
+from om3d_core.query.question import ONE, Phrase, Question
+from om3d_core.query.relations import Places, Viewpoint
+from om3d_core.query.verdict import composed_probability, conclude, explained
+from om3d_core.query.weighing import DOUBT, corrected, is_noun, understood, weigh
 from om3d_core.settings import Settings, setting
 
 REMEMBERED_TEXTS = 1024
 AS_FOR_TEXT = "same"
+CONSIDERED = 32
+"""Instances among which rivals of the first match are sought."""
+ROUGH_POINTS = 20_000
+"""Points of an instance that its box is measured of where it is only compared with others."""
 
 
 @dataclass(frozen=True)
@@ -60,37 +71,13 @@ class QuerySettings(Settings):
         OUTLIER_SHARE, "share of an instance's views that must be alike", low=0.0, high=1.0
     )
     include_structure: bool = setting(False, "rank floor, walls and ceiling too")
+    language: bool = setting(
+        True, "understand colors, sizes, relations, exclusions and numbers in a question; else"
+        " its text goes to the encoder as it is",
+    )
     present_threshold: float = setting(
         0.5, "probability from which a match is said to be present", low=0.0, high=1.0
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Ranking:
-    """The rows of the best instances with their similarities and scores, and the mean of all."""
-
-    rows: npt.NDArray[np.int64]
-    similarity: npt.NDArray[np.float64]
-    score: npt.NDArray[np.float64]
-    mean: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Searched:
-    """The views of one space that take part in an answer, and how they are combined.
-
-    pooled: (N, D) unit features, or None where similarities are combined.
-    """
-
-    table: FeatureTable
-    aggregation: str
-    pooled: Floats | None
-
-    def similarities(self, vector: Floats) -> npt.NDArray[np.float64]:
-        """(N,) similarity of each instance with a unit query (D,)."""
-        if self.pooled is not None:
-            return cosines(self.pooled, vector).astype(np.float64)
-        return similarities(self.table, vector, self.aggregation).astype(np.float64)
 
 
 class TextMemory:
@@ -116,11 +103,16 @@ class SceneQuery:
     """Answers questions about one scene.
 
     encoder: that which filled the scene's features, or a :class:`TextMemory` of it to keep its
-    text vectors from one scene to the next. Features of two spaces are never compared.
+    text vectors from one scene to the next. Features of two spaces are never compared. boxes: of
+    the instances, by id, where they are known; others are measured when they are needed.
     """
 
     def __init__(
-        self, scene: Scene, encoder: Encoder | TextMemory, settings: QuerySettings | None = None
+        self,
+        scene: Scene,
+        encoder: Encoder | TextMemory,
+        settings: QuerySettings | None = None,
+        boxes: Mapping[int, Box] | None = None,
     ):
         self._scene = scene
         self._mask_scores = scene.masks.scores.astype(np.float64)
@@ -135,10 +127,19 @@ class SceneQuery:
         self._by_image = (
             self._by_text if for_image == for_text else self._searched(*for_image)
         )
-        self._places: dict[int, tuple[Box, npt.NDArray[np.float64]]] = {}
+        self._box_of = known_boxes(scene, boxes)
+        self._rough_box_of = known_boxes(scene, boxes, ROUGH_POINTS)
+        self._colors = ColorMemory(scene)
+        self._centroids: dict[int, npt.NDArray[np.float64]] = {}
 
-    def text(self, text: str, top_k: int | None = None) -> Answer:
+    def text(
+        self, text: str, top_k: int | None = None, viewpoint: Viewpoint | None = None
+    ) -> Answer:
         """The instances that ``text`` describes.
+
+        viewpoint: whose left and right are meant, and to whom a thing is near; by default one
+        stands in the middle of the map. For a plural there are as many matches as match, unless
+        ``top_k`` says how many at most.
 
         Raises :class:`InputError` for a text that says nothing or a ``top_k`` below 1,
         :class:`EmptyMapError` for a scene without instances, and
@@ -146,12 +147,28 @@ class SceneQuery:
         with.
         """
         searched = self._in_space(self._by_text, image=False)
-        vector = self._texts.vector(text, searched.table.space.name)
-        return self._answer("text", text, searched, vector, top_k)
+        limit = self._limit(top_k)
+        question = understood(text, known_words()) if self._settings.language else None
+        if question is None or (is_noun(question)):
+            vector = self._texts.vector(text, searched.table.space.name)
+            found = searched.best(vector, max(limit, CONSIDERED))
+        else:
+            found = self._composed(searched, question, viewpoint)
+        return self._answer("text", text, searched, found, question, top_k, viewpoint)
 
-    def image(self, rgb: npt.NDArray[np.uint8], top_k: int | None = None) -> Answer:
-        """The instances that look like ``rgb`` (H, W, 3) uint8; raises as :meth:`text`."""
+    def image(
+        self,
+        rgb: npt.NDArray[np.uint8],
+        top_k: int | None = None,
+        text: str = "",
+        viewpoint: Viewpoint | None = None,
+    ) -> Answer:
+        """The instances that look like ``rgb`` (H, W, 3) uint8; raises as :meth:`text`.
+
+        text: what they are besides, such as "not on the table"; empty to go by the picture alone.
+        """
         searched = self._in_space(self._by_image, image=True)
+        limit = self._limit(top_k)
         expect(
             isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3
             and rgb.shape[2] == 3 and rgb.size > 0,
@@ -159,19 +176,35 @@ class SceneQuery:
             (getattr(rgb, "shape", type(rgb).__name__), getattr(rgb, "dtype", None)),
         )  # fmt: skip
         vector = self._texts.encoder.encode_images([rgb])[searched.table.space.name][0]
-        return self._answer("image", "image", searched, vector, top_k)
+        question = understood(text, known_words()) if text else None
+        everything = len(self._scene) if question else max(limit, CONSIDERED)
+        found = searched.best(vector, everything)
+        if question is not None:
+            in_text = self._in_space(self._by_text, image=False)
+            found = combined(
+                found, self._composed(in_text, question, viewpoint),
+                any(target.text for target in question.targets),
+            )
+        return self._answer(
+            "image", text or "image", searched, found, question, top_k, viewpoint
+        )
 
-    def _searched(self, aggregation: str, remove_outliers: bool) -> dict[str, _Searched]:
+    def _searched(self, aggregation: str, remove_outliers: bool) -> dict[str, Searched]:
         """What is searched, by the name of the space."""
-        s, searched = self._settings, {}
+        s, searched, masks = self._settings, {}, self._scene.masks
         for table in self._scene.features:
             if remove_outliers:
                 table = without_outliers(table, s.outlier_distance, s.outlier_share)
-            pooled = pooled_features(table, aggregation)
-            searched[table.space.name] = _Searched(table, aggregation, pooled)
+            eligible = table.valid.any(axis=1) & (masks.sizes > 0)
+            if not s.include_structure:
+                eligible &= ~masks.structure
+            searched[table.space.name] = Searched(
+                table, aggregation, pooled_features(table, aggregation), self._scene.ids,
+                eligible, self._mask_scores,
+            )  # fmt: skip
         return searched
 
-    def _in_space(self, searched: dict[str, _Searched], *, image: bool) -> _Searched:
+    def _in_space(self, searched: dict[str, Searched], *, image: bool) -> Searched:
         """The one whose space the encoder puts a question in."""
         if len(self._scene) == 0:
             raise EmptyMapError("expected a map with instances, got one without")
@@ -186,70 +219,105 @@ class SceneQuery:
             f" encoder's spaces ({', '.join(spaces)}), the map holds {stored}"
         )
 
-    def _answer(
-        self, kind: str, query: str, searched: _Searched, vector: Floats, top_k: int | None
-    ) -> Answer:
+    def _limit(self, top_k: int | None) -> int:
         limit = self._settings.top_k if top_k is None else top_k
         expect(type(limit) is int and limit >= 1, "a top_k of at least 1", limit)
-        table = searched.table
-        calibration = calibration_of(table.space.name)
-        ranking = self._rank(searched, vector, limit, calibration)
-        probability = calibration.probability(
-            ranking.similarity, ranking.mean, self._mask_scores[ranking.rows]
-        )
-        matches = tuple(
-            self._match(table, vector, ranking, float(p), i) for i, p in enumerate(probability)
-        )
-        present = bool(matches) and matches[0].present
-        return Answer(kind, query, table.space.name, matches, present, self._scene.revision)
+        return limit
 
-    def _rank(
-        self, searched: _Searched, vector: Floats, limit: int, calibration: Calibration
-    ) -> _Ranking:
-        """The most relevant ``limit`` instances; of equal ones the lower id comes first."""
-        eligible = searched.table.valid.any(axis=1) & (self._scene.masks.sizes > 0)
-        if not self._settings.include_structure:
-            eligible &= ~self._scene.masks.structure
-        rows = np.flatnonzero(eligible)
-        similarity = searched.similarities(vector)[rows]
-        mean = float(similarity.mean()) if len(rows) else 0.0
-        deviation = similarity - mean
-        spread = float(np.sqrt(np.mean(deviation**2))) if len(rows) else 0.0
-        score = deviation / spread if spread > 1e-9 else np.zeros_like(deviation)
-        relevance = calibration.relevance(similarity, self._mask_scores[rows])
-        order = np.lexsort((self._scene.ids[rows], -relevance))[:limit]
-        return _Ranking(rows[order], similarity[order], score[order], mean)
+    def _composed(
+        self, searched: Searched, question: Question, viewpoint: Viewpoint | None
+    ) -> Found:
+        """What a question of several parts may mean."""
 
-    def _match(
-        self, table: FeatureTable, vector: Floats, ranking: _Ranking, probability: float, i: int
-    ) -> Match:
-        scene, row = self._scene, int(ranking.rows[i])
-        box, centroid = self._place(row)
+        def vector_of(phrase: Phrase) -> Floats:
+            # An encoder of pictures and texts sees colors, too.
+            colors = phrase.colors if searched.table.space.image else ()
+            return self._texts.vector(" ".join((*colors, phrase.text)), searched.space)
+
+        beliefs = Beliefs(
+            self._scene, lambda phrase: searched.probabilities(vector_of(phrase)),
+            self._rough_box_of, viewpoint or self._middle(), self._colors,
+        )  # fmt: skip
+        asked = corrected(question, known_words()) if question.unknown else question
+        weighed = weigh(asked, beliefs, self._mask_scores)
+        probability = composed_probability(weighed.probability, asked)
+        if question.unknown:
+            probability = probability * DOUBT
+        noun = next((target for target in asked.targets if target.text), None)
+        vector = vector_of(noun) if noun else None
+        return Found(
+            weighed.rows, *searched.compared(weighed.rows, vector), probability, vector,
+            weighed.checks, tuple(map(str, weighed.unchecked)),
+        )  # fmt: skip
+
+    def _middle(self) -> Viewpoint:
+        points = self._scene.cloud.points
+        some = points[:: max(1, len(points) // 10_000)]
+        return Viewpoint(some.mean(axis=0, dtype=np.float64), name="the middle of the map")
+
+    def _answer(
+        self,
+        kind: str,
+        query: str,
+        searched: Searched,
+        found: Found,
+        question: Question | None,
+        top_k: int | None,
+        viewpoint: Viewpoint | None,
+    ) -> Answer:
+        threshold = self._settings.present_threshold
+        likely = int((found.probability >= threshold).sum())
+        places = Places.of([self._box_of(int(row)) for row in found.rows[:likely]], self._scene.up)
+        kept = np.flatnonzero(distinct(places))
+        one = question is None or question.quantity == ONE
+        if one or not likely:
+            shown = np.arange(min(self._limit(top_k), len(found.rows)))
+        else:
+            shown = kept[: top_k or len(kept)]
+        matches = explained(
+            tuple(self._match(searched.table, found, int(i), n) for n, i in enumerate(shown, 1))
+        )
+        verdict, clarification = conclude(
+            self._scene, self._colors, question, found.rows[kept], found.probability[kept],
+            places[kept], viewpoint or self._middle,
+        )  # fmt: skip
+        unknown = () if question is None else tuple(map(str, question.not_understood))
+        return Answer(
+            kind, query, searched.table.space.name, matches,
+            bool(matches) and matches[0].present, self._scene.revision,
+            NOT_UNDERSTOOD if question is not None and question.unknown else verdict,
+            str(question) if question is not None else query,
+            (*unknown, *found.unchecked), len(kept), clarification,
+        )  # fmt: skip
+
+    def _match(self, table: FeatureTable, found: Found, i: int, rank: int) -> Match:
+        scene, row = self._scene, int(found.rows[i])
+        vector, probability = found.vector, float(found.probability[i])
         views = [
             ViewSimilarity(int(scene.views.stamps[row, view]), float(value))
             for view, value in enumerate(cosines(table.vectors[row], vector))
             if table.valid[row, view]
-        ]
+        ] if vector is not None else []  # fmt: skip
         return Match(
             instance_id=int(scene.ids[row]),
             index=row,
-            rank=i + 1,
-            similarity=float(ranking.similarity[i]),
-            score=float(ranking.score[i]),
+            rank=rank,
+            similarity=float(found.similarity[i]),
+            score=float(found.score[i]),
             probability=probability,
             present=probability >= self._settings.present_threshold,
-            box=box,
-            centroid=centroid,
+            box=self._box_of(row),
+            centroid=self._centroid(row),
             n_points=len(scene.masks[row]),
             label=scene.labels[row],
             label_probability=float(scene.label_probabilities[row]),
             view_similarities=tuple(views),
+            checks=found.checks[i] if found.checks else (),
         )
 
-    def _place(self, row: int) -> tuple[Box, npt.NDArray[np.float64]]:
-        """The box and the mean point of an instance, measured once."""
-        if row not in self._places:
+    def _centroid(self, row: int) -> npt.NDArray[np.float64]:
+        """The mean point of an instance, measured once."""
+        if row not in self._centroids:
             points = self._scene.cloud.points[self._scene.masks[row]]
-            centroid = points.mean(axis=0, dtype=np.float64)
-            self._places[row] = fit_box(points, self._scene.up), centroid
-        return self._places[row]
+            self._centroids[row] = points.mean(axis=0, dtype=np.float64)
+        return self._centroids[row]

@@ -14,7 +14,11 @@ def test_an_answer_is_plain_json():
     content = json.loads(json.dumps(answer.to_json()))
     first, second = content.pop("matches")
     assert content == {
-        "query": "a mug", "kind": "text", "space": "toy@1", "present": True, "revision": 1}
+        "query": "a mug", "kind": "text", "space": "toy@1", "present": True, "revision": 1,
+        "verdict": "unique", "probability": 0.8, "read_as": "", "not_understood": [],
+        "n_matching": 0, "clarification": "",
+    }
+    assert (first["checks"], first["explanation"]) == ([], "")
     assert (first["id"], first["rank"], first["label"], second["id"]) == (7, 1, "chair", 5)
     assert first["box"]["size"] == answer.matches[0].box.size.tolist()
     assert first["views"] == [

@@ -1,0 +1,116 @@
+"""Instances that a question found, and the views that were searched for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.data.tables import FeatureTable
+from om3d_core.query.aggregation import Floats, cosines, similarities
+from om3d_core.query.answer import Check
+from om3d_core.query.calibration import calibration_of
+
+Doubles = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Instances, best first, with what an answer says of each.
+
+    vector: (D,) what their views are compared with, None for nothing. checks: what was weighed for
+    each, empty for a noun alone. unchecked: parts of the question that the map cannot tell.
+    """
+
+    rows: Rows
+    similarity: Doubles
+    score: Doubles
+    probability: Doubles
+    vector: Floats | None
+    checks: tuple[tuple[Check, ...], ...] = ()
+    unchecked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """The views of one space that take part in an answer, and how they are combined.
+
+    pooled: (N, D) unit features, or None where similarities are combined. eligible: (N,) which
+    instances are ranked. mask_scores: (N,) 0..1.
+    """
+
+    table: FeatureTable
+    aggregation: str
+    pooled: Floats | None
+    ids: Rows
+    eligible: npt.NDArray[np.bool_]
+    mask_scores: Doubles
+
+    @property
+    def space(self) -> str:
+        """The name of the space."""
+        return self.table.space.name
+
+    def similarities(self, vector: Floats) -> Doubles:
+        """(N,) similarity of each instance with a unit query (D,)."""
+        if self.pooled is not None:
+            return cosines(self.pooled, vector).astype(np.float64)
+        return similarities(self.table, vector, self.aggregation).astype(np.float64)
+
+    def probabilities(self, vector: Floats) -> Doubles:
+        """(N,) probability that each instance is what a unit query (D,) means, 0 if not ranked."""
+        similarity = self.similarities(vector)
+        mean = float(similarity[self.eligible].mean()) if self.eligible.any() else 0.0
+        probability = calibration_of(self.space).probability(similarity, mean, self.mask_scores)
+        result: Doubles = np.where(self.eligible, probability, 0.0)
+        return result
+
+    def best(self, vector: Floats, limit: int) -> Found:
+        """The most relevant ``limit`` instances; of equal ones the lower id comes first."""
+        calibration = calibration_of(self.space)
+        rows = np.flatnonzero(self.eligible)
+        similarity = self.similarities(vector)[rows]
+        mean, score = _standardized(similarity)
+        relevance = calibration.relevance(similarity, self.mask_scores[rows])
+        order = np.lexsort((self.ids[rows], -relevance))[:limit]
+        rows, similarity = rows[order], similarity[order]
+        probability = calibration.probability(similarity, mean, self.mask_scores[rows])
+        return Found(rows, similarity, score[order], probability, vector)
+
+    def compared(self, rows: Rows, vector: Floats | None) -> tuple[Doubles, Doubles]:
+        """Similarities and scores of some rows, 0 where nothing is compared."""
+        if vector is None:
+            return np.zeros(len(rows)), np.zeros(len(rows))
+        seen = self.table.valid.any(axis=1)
+        similarity = np.where(seen, self.similarities(vector), 0.0)
+        score = np.zeros_like(similarity)
+        score[self.eligible] = _standardized(similarity[self.eligible])[1]
+        return similarity[rows], score[rows]
+
+
+def combined(by_image: Found, by_text: Found, has_noun: bool) -> Found:
+    """What looks like a picture and is what a text says; a noun counts as much as the picture."""
+    place = {row: i for i, row in enumerate(by_image.rows.tolist())}
+    shared = [(i, place[row]) for i, row in enumerate(by_text.rows.tolist()) if row in place]
+    of_text = np.array([i for i, _ in shared], np.int64)
+    of_image = np.array([i for _, i in shared], np.int64)
+    probability = by_image.probability[of_image] * by_text.probability[of_text]
+    if has_noun:
+        probability = np.sqrt(probability)
+    order = np.argsort(-probability, kind="stable")
+    of_text, of_image = of_text[order], of_image[order]
+    return Found(
+        by_image.rows[of_image], by_image.similarity[of_image], by_image.score[of_image],
+        probability[order], by_image.vector, tuple(by_text.checks[i] for i in of_text),
+        by_text.unchecked,
+    )  # fmt: skip
+
+
+def _standardized(similarity: Doubles) -> tuple[float, Doubles]:
+    """The mean, and the standard deviations above it."""
+    mean = float(similarity.mean()) if len(similarity) else 0.0
+    deviation = similarity - mean
+    spread = float(np.sqrt(np.mean(deviation**2))) if len(similarity) else 0.0
+    return mean, deviation / spread if spread > 1e-9 else np.zeros_like(deviation)
