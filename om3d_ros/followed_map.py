@@ -84,7 +84,9 @@ class FollowedMap:
         if settings not in prepared:
             if len(prepared) >= MAX_PREPARED:
                 prepared.clear()
-            prepared[settings] = SceneQuery(current.scene, current.texts, settings)
+            prepared[settings] = SceneQuery(
+                current.scene, current.texts, settings, current.boxes
+            )
         return prepared[settings]
 
     def complaints(self) -> Iterator[tuple[str, str]]:

@@ -15,12 +15,14 @@ from om3d_core.data.boxes import Box
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import InputError, Om3dError
 from om3d_core.query.answer import Answer
+from om3d_core.query.known_words import known_words
 from om3d_core.query.scene_query import AS_FOR_TEXT, QuerySettings, SceneQuery
 from om3d_core.streams.usage import Window
 from om3d_ros.conversions.images import to_rgb
 from om3d_ros.conversions.instances import to_instances, to_views
 from om3d_ros.conversions.markers import answer_markers, instance_markers, of_maps
 from om3d_ros.conversions.matches import from_answer, join
+from om3d_ros.conversions.poses import to_viewpoint
 from om3d_ros.followed_map import FollowedMap, Map
 from om3d_ros.freshness import Freshness
 from om3d_ros.map_choice import in_frame, named, only
@@ -61,6 +63,8 @@ class Answering:
     ):
         self._settings = node
         self._query_settings = query
+        if query.language:
+            known_words()  # read now: the first question need not wait
         self._encoders = QueryEncoders(encoders, node.answer.encoder_wait_s, logger)
         self._logger = logger
         self.maps = {name: FollowedMap(name, mine) for name, mine in freshness.items()}
@@ -97,8 +101,12 @@ class Answering:
 
     def text(self, request: Any, response: Any) -> Any:
         """Answer om3d/QueryText; returns the response."""
-        text = self._checked(request.text)
-        return self._answer(request, response, lambda query: query.text(text))
+        text, limit = self._checked(request.text), int(request.top_k) or None
+
+        def ask(query: SceneQuery, frame_id: str) -> Answer:
+            return query.text(text, limit, to_viewpoint(request.viewpoint, frame_id))
+
+        return self._answer(request, response, ask)
 
     def image(self, request: Any, response: Any) -> Any:
         """Answer om3d/QueryImage; returns the response."""
@@ -107,7 +115,13 @@ class Answering:
                              f"{'both' if request.image.data else 'none'}")
         whole = bool(request.image.data)
         rgb = to_rgb(request.image if whole else request.compressed)
-        return self._answer(request, response, lambda query: query.image(rgb))
+        text = self._checked(request.text) if request.text else ""
+        limit = int(request.top_k) or None
+
+        def ask(query: SceneQuery, frame_id: str) -> Answer:
+            return query.image(rgb, limit, text, to_viewpoint(request.viewpoint, frame_id))
+
+        return self._answer(request, response, ask)
 
     def list(self, request: Any, response: Any) -> Any:
         """Answer om3d/ListInstances; returns the response."""
@@ -148,7 +162,7 @@ class Answering:
         text = self._checked(text)
         asked = in_frame(asked, self._settings.map_frame)
         settings = replace(self._query_settings, top_k=1)
-        found = search(asked, settings, lambda query: query.text(text), self._logger)
+        found = search(asked, settings, lambda query, _: query.text(text), self._logger)
         self._newest = found.parts
         best, others = found.parts[0], [told for told in found.searched if told.error_code]
         if not best.answer.present:
@@ -237,7 +251,7 @@ class Answering:
         return text.strip()
 
     def _answer(
-        self, request: Any, response: Any, ask: Callable[[SceneQuery], Answer]
+        self, request: Any, response: Any, ask: Callable[[SceneQuery, str], Answer]
     ) -> Any:
         start, settings = time.monotonic(), self._settings
         asked = named(self.maps, request.map)

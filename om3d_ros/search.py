@@ -37,10 +37,10 @@ class Search:
 def search(
     maps: Sequence[FollowedMap],
     settings: QuerySettings,
-    ask: Callable[[SceneQuery], Answer],
+    ask: Callable[[SceneQuery, str], Answer],
     logger: Any,
 ) -> Search:
-    """Ask each of ``maps``; one that fails is told as long as another answers.
+    """Ask each of ``maps``, in its frame; one that fails is told as long as another answers.
 
     If none does, raises what the first that has a map raised, or :class:`NoMapError`.
     """
@@ -51,7 +51,7 @@ def search(
         try:
             if current is None:
                 raise NoMapError("expected a map to search, got none yet")
-            answer = ask(followed.query(current, settings))
+            answer = ask(followed.query(current, settings), current.frame_id)
             parts.append(Part(current, told.stale, answer))
         except Exception as error:
             errors.append(error)

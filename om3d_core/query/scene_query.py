@@ -32,7 +32,7 @@ from om3d_core.query.known_words import known_words
 from om3d_core.query.question import ONE, Phrase, Question
 from om3d_core.query.relations import Places, Viewpoint
 from om3d_core.query.verdict import composed_probability, conclude, explained
-from om3d_core.query.weighing import DOUBT, corrected, is_noun, understood, weigh
+from om3d_core.query.weighing import DOUBT, corrected, is_noun, is_picture_of, understood, weigh
 from om3d_core.settings import Settings, setting
 
 REMEMBERED_TEXTS = 1024
@@ -149,7 +149,8 @@ class SceneQuery:
         searched = self._in_space(self._by_text, image=False)
         limit = self._limit(top_k)
         question = understood(text, known_words()) if self._settings.language else None
-        if question is None or (is_noun(question)):
+        seen = is_picture_of if searched.table.space.image else is_noun
+        if question is None or seen(question):
             vector = self._texts.vector(text, searched.table.space.name)
             found = searched.best(vector, max(limit, CONSIDERED))
         else:

@@ -52,6 +52,15 @@ def is_noun(question: Question) -> bool:
             and question.targets[0].text not in STRUCTURE)
 
 
+def is_picture_of(question: Question) -> bool:
+    """Whether an encoder of pictures and texts sees all that is asked for in one picture."""
+    alone = len(question.targets) == 1 and not question.exclusions and not question.unknown
+    target = question.targets[0]
+    unseen = target.relations or target.superlatives or target.without_colors
+    return (alone and not unseen and question.quantity == ONE
+            and target.text not in STRUCTURE)
+
+
 def corrected(question: Question, known: KnownWords) -> Question:
     """The question with the nearest known words in the place of the unknown ones."""
     meant = {u.text: u.nearest for u in question.not_understood if u.nearest}

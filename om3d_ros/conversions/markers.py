@@ -17,7 +17,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from om3d_core.data.boxes import Box
 from om3d_core.data.scene import Scene
 from om3d_core.data.text import name_of, one_line
-from om3d_core.query.answer import Answer, Match
+from om3d_core.query.answer import AMBIGUOUS, NOT_UNDERSTOOD, Answer, Match
 from om3d_ros.conversions.poses import box_pose, point
 from om3d_ros.conversions.stamps import header as make_header
 from om3d_ros.node.settings import MarkerSettings
@@ -72,7 +72,7 @@ def answer_markers(
     for match in answer.matches:
         shown.markers += [
             _box(header, match, settings),
-            _label(header, answer.query, match, settings),
+            _label(header, answer, match, settings),
         ]
         if settings.max_points:
             shown.markers.append(_points(header, match, scene, settings))
@@ -119,12 +119,16 @@ def _box(header: Header, match: Match, settings: MarkerSettings) -> Marker:
     return marker
 
 
-def _label(header: Header, query: str, match: Match, settings: MarkerSettings) -> Marker:
+def _label(header: Header, answer: Answer, match: Match, settings: MarkerSettings) -> Marker:
     marker = _of_match(header, "label", match, Marker.TEXT_VIEW_FACING)
     marker.pose.position = _above(match.box, settings.text_height_m)
     marker.scale.z = settings.text_height_m
     verdict = "" if match.present else " (not present)"
-    asked = one_line(query)
+    if answer.verdict == NOT_UNDERSTOOD:
+        verdict = " (not understood)"
+    elif answer.verdict == AMBIGUOUS and match.present:
+        verdict = f" (one of {answer.n_matching})"
+    asked = one_line(answer.query)
     marker.text = f"{match.rank}: {asked} #{match.instance_id} {match.probability:.0%}{verdict}"
     return marker
 

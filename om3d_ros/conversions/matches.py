@@ -12,14 +12,32 @@ from typing import Any
 
 import numpy as np
 from om3d.msg import Match as MatchMsg
+from om3d.srv import QueryText
 from std_msgs.msg import Header
 
 from om3d_core.data.scene import Scene
 from om3d_core.errors import InputError, expect
-from om3d_core.query.answer import Answer, Match, ViewSimilarity
+from om3d_core.query.answer import (
+    ABSENT,
+    AMBIGUOUS,
+    NOT_UNDERSTOOD,
+    UNIQUE,
+    Answer,
+    Check,
+    Match,
+    ViewSimilarity,
+)
 from om3d_ros.conversions.instances import thumbnail_messages
 from om3d_ros.conversions.poses import box_pose, point, to_box, to_xyz, vector
 from om3d_ros.conversions.stamps import stamp_ns
+
+_VERDICTS = {
+    UNIQUE: QueryText.Response.UNIQUE,
+    AMBIGUOUS: QueryText.Response.AMBIGUOUS,
+    ABSENT: QueryText.Response.ABSENT,
+    NOT_UNDERSTOOD: QueryText.Response.NOT_UNDERSTOOD,
+}
+"""Constants of both services, which have the same."""
 
 
 def from_answer(
@@ -42,6 +60,11 @@ def from_answer(
     response.space = answer.space
     response.map_id = scene.map_id
     response.revision = answer.revision
+    response.verdict = _VERDICTS[answer.verdict]
+    response.question = answer.read_as
+    response.not_understood = list(answer.not_understood)
+    response.n_matching = answer.n_matching
+    response.clarification = answer.clarification
 
 
 def join(response: Any, others: Sequence[Any]) -> None:
@@ -56,6 +79,9 @@ def join(response: Any, others: Sequence[Any]) -> None:
     newest = max((one.header.stamp for one in together), key=stamp_ns)
     response.header = Header(stamp=newest, frame_id=frames.pop() if len(frames) == 1 else "")
     response.map_id, response.revision = "", 0
+    response.n_matching = sum(one.n_matching for one in together)
+    unknown = [part for one in together for part in one.not_understood]
+    response.not_understood = list(dict.fromkeys(unknown))
 
 
 def to_answer(response: Any, scene: Scene, kind: str, query: str) -> Answer:
@@ -67,7 +93,13 @@ def to_answer(response: Any, scene: Scene, kind: str, query: str) -> Answer:
     asked, told = (scene.map_id, scene.revision), (response.map_id, response.revision)
     expect(asked == told, f"an answer about map and revision {asked}", told)
     matches = tuple(to_match(message, scene) for message in response.matches)
-    return Answer(kind, query, response.space, matches, response.present, response.revision)
+    verdicts = {number: verdict for verdict, number in _VERDICTS.items()}
+    expect(response.verdict in verdicts, "a verdict", response.verdict)
+    return Answer(
+        kind, query, response.space, matches, response.present, response.revision,
+        verdicts[response.verdict], response.question, tuple(response.not_understood),
+        response.n_matching, response.clarification,
+    )  # fmt: skip
 
 
 def from_match(match: Match, scene: Scene, thumbnails: int) -> MatchMsg:
@@ -91,6 +123,9 @@ def from_match(match: Match, scene: Scene, thumbnails: int) -> MatchMsg:
         n_points=match.n_points,
         thumbnails=pictures,
         view_similarities=shown,
+        checks=[check.what for check in match.checks],
+        check_fits=[check.fit for check in match.checks],
+        explanation=match.explanation,
     )
 
 
@@ -101,6 +136,8 @@ def to_match(message: MatchMsg, scene: Scene) -> Match:
         raise InputError(f"expected a match of this map, got id {message.id}")
     counts = len(message.thumbnails), len(message.view_similarities)
     expect(counts[0] == counts[1], "a similarity for each thumbnail of a match", counts)
+    weighed = len(message.checks), len(message.check_fits)
+    expect(weighed[0] == weighed[1], "a fit for each check of a match", weighed)
     views = zip(message.thumbnails, message.view_similarities, strict=True)
     return Match(
         instance_id=message.id,
@@ -120,4 +157,6 @@ def to_match(message: MatchMsg, scene: Scene) -> Match:
             for picture, similarity in views
             if not math.isnan(similarity)
         ),
+        checks=tuple(map(Check, message.checks, map(float, message.check_fits))),
+        explanation=message.explanation,
     )

@@ -24,6 +24,7 @@ from tf2_msgs.msg import TFMessage
 from om3d_core.data.boxes import Box
 from om3d_core.data.poses import quaternion_of, transform_from
 from om3d_core.errors import expect
+from om3d_core.query.relations import Viewpoint
 from om3d_ros.conversions.stamps import header
 
 POSE_TOPICS: dict[str, tuple[type[Any], str]] = {
@@ -98,6 +99,22 @@ def to_box(pose: Pose, size: Vector3) -> Box:
     """The box of a pose of its center and axes and its full extent in meters."""
     matrix = to_matrix(pose)
     return Box(matrix[:3, 3], to_xyz(size), matrix[:3, :3])
+
+
+def to_viewpoint(message: PoseStamped, frame_id: str) -> Viewpoint | None:
+    """Where one stands and looks (along x) in the frame ``frame_id``; None for an empty frame.
+
+    An orientation of zeros tells no direction. Raises InputError for a pose in another frame, or
+    one that is not finite and unit.
+    """
+    told, q = message.header.frame_id, message.pose.orientation
+    if not told:
+        return None
+    expect(told == frame_id, f"viewpoint in the frame {frame_id} of the map", repr(told[:80]))
+    if not any((q.x, q.y, q.z, q.w)):
+        return Viewpoint(to_xyz(message.pose.position))
+    map_from_viewer = to_matrix(message.pose)
+    return Viewpoint(map_from_viewer[:3, 3], map_from_viewer[:3, 0])
 
 
 def _pose(position: npt.NDArray[np.float64], quaternion: npt.NDArray[np.float64]) -> Pose:

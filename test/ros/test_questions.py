@@ -11,9 +11,12 @@ import time
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
 from helpers.robot import Robot
 from helpers.worlds import BOXES, tabletop
 from om3d.action import Refresh
+from om3d.msg import Error
+from om3d.srv import QueryText
 from rclpy.action import ActionClient
 from rclpy.qos import qos_profile_services_default
 
@@ -115,6 +118,34 @@ def among_refreshes(robot, domain, folder, depth):
     assert last > first, "no new map of what came meanwhile"
     assert len(answers) == math.prod(CROWD)
     return answers, set(range(first, last + 1))
+
+
+def test_a_sentence_is_read_in_parts_and_its_answer_says_how(robot):
+    told = robot.text("the red box next to the blue one in the kitchen")
+    assert told.question == "red box [near blue anything]"
+    assert list(told.not_understood) == ["in the kitchen"]
+    best = told.matches[0]
+    assert best.id == list(BOXES).index("red") + 1
+    assert best.checks[1] == "red" and best.check_fits[1] > 0.9 and best.explanation
+    unknown = robot.text("the red bxo")
+    assert (unknown.verdict, unknown.present) == (QueryText.Response.NOT_UNDERSTOOD, False)
+    assert list(unknown.not_understood) == ["bxo (box?)"]
+    assert robot.text("how many red things").n_matching == 1
+
+
+def test_a_viewpoint_says_whose_left_is_meant(robot):
+    viewpoint = PoseStamped()
+    viewpoint.header.frame_id = "map"
+    first = {}
+    for side in (-5.0, 5.0):
+        viewpoint.pose.position.y = side
+        answer = robot.text("leftmost thing", viewpoint=viewpoint)
+        first[side] = answer.matches[0].id
+    assert first[-5.0] != first[5.0]
+    viewpoint.header.frame_id = "elsewhere"
+    refused = robot.text("leftmost thing", viewpoint=viewpoint)
+    assert refused.error_code == Error.INVALID_ARGUMENT
+    assert "viewpoint in the frame map" in refused.error_msg
 
 
 def test_none_of_fifty_clients_at_once_is_lost(robot, ros_domain_id, tmp_path):

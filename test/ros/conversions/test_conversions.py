@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PoseStamped, Quaternion
 from helpers.doubles import BoxProposer, ColorEncoder
 from helpers.scenes import make_scene
 from helpers.worlds import tabletop
@@ -265,3 +266,24 @@ def test_clouds_equal_those_of_sensor_msgs_py():
     assert np.array_equal(np.stack([read[n] for n in "xyz"], 1), cloud.points)
     made = point_cloud2.create_cloud_xyz32(HEADER, cloud.points)
     assert np.array_equal(clouds.to_cloud(made).points, cloud.points)
+
+
+def test_a_viewpoint_has_a_place_and_a_direction_if_there_is_an_orientation():
+    message = PoseStamped(header=stamps.header("map", 0))
+    message.pose.position.x = 2.0
+    message.pose.orientation = Quaternion(x=0.0, y=0.0, z=1.0, w=0.0)
+    viewpoint = poses.to_viewpoint(message, "map")
+    assert viewpoint.position.tolist() == [2, 0, 0]
+    np.testing.assert_allclose(viewpoint.forward, [-1, 0, 0], atol=1e-12)
+    message.pose.orientation = Quaternion(x=0.0, y=0.0, z=0.0, w=0.0)
+    assert poses.to_viewpoint(message, "map").forward is None
+    assert poses.to_viewpoint(PoseStamped(), "map") is None
+
+
+def test_a_viewpoint_in_another_frame_or_of_no_numbers_is_refused():
+    message = PoseStamped(header=stamps.header("odom", 0))
+    with pytest.raises(InputError, match="viewpoint in the frame map"):
+        poses.to_viewpoint(message, "map")
+    message.pose.position.y = float("nan")
+    with pytest.raises(InputError, match="finite"):
+        poses.to_viewpoint(message, "odom")

@@ -105,6 +105,16 @@ def test_colors_follow_the_rank_and_fade_for_what_is_absent(draw, matches):
     assert "not present" in draw(absent)[2].text
 
 
+@pytest.mark.parametrize(
+    ("verdict", "said"), [("ambiguous", "(one of 3)"), ("not_understood", "(not understood)")]
+)
+def test_a_label_tells_the_verdict(scene, answer, verdict, said):
+    match = replace(answer.matches[0], present=verdict == "ambiguous")
+    told = replace(answer, verdict=verdict, n_matching=3, matches=(match,))
+    markers = answer_markers("map", told, scene, MarkerSettings()).markers
+    assert markers[2].text.endswith(said)
+
+
 def test_a_question_cannot_steer_the_terminal_that_its_label_is_printed_in(scene, answer):
     asked = replace(answer, query="\x1b[31mred\x1b[0m\x07 \x9b2J mug\nbox")
     markers = answer_markers("map", asked, scene, MarkerSettings()).markers

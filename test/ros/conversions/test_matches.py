@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from om3d_core.data.boxes import Box
 from om3d_core.errors import InputError
-from om3d_core.query.answer import Answer, Match, ViewSimilarity
+from om3d_core.query.answer import VERDICTS, Answer, Check, Match, ViewSimilarity
 from om3d_ros.conversions.matches import from_answer, from_match, to_answer, to_match
 from om3d_ros.conversions.stamps import header, stamp_ns
 
@@ -42,6 +42,8 @@ def matches(draw, rank=1):
         centroid=draw(vectors), n_points=len(SCENE.masks[row]), label=SCENE.labels[row],
         label_probability=draw(shares),
         view_similarities=tuple(ViewSimilarity(stamp, draw(cosines)) for stamp in seen),
+        checks=tuple(draw(st.lists(st.builds(Check, st.text(), shares), max_size=3))),
+        explanation=draw(st.text()),
     )
 
 
@@ -51,12 +53,14 @@ def answers(draw):
     return Answer(
         draw(st.sampled_from(["text", "image"])), draw(st.text()),
         draw(st.text("a-@0", max_size=9)), found, draw(st.booleans()), SCENE.revision,
-    )
+        draw(st.sampled_from(VERDICTS)), draw(st.text()), tuple(draw(st.lists(st.text()))),
+        draw(st.integers(0, 2**32 - 1)), draw(st.text()),
+    )  # fmt: skip
 
 
 def assert_same_match(back, match):
     for name in ("instance_id", "index", "rank", "similarity", "score", "probability", "present",
-                 "n_points", "label", "view_similarities"):
+                 "n_points", "label", "view_similarities", "checks", "explanation"):
         assert getattr(back, name) == getattr(match, name), name
     assert np.array_equal(back.centroid, match.centroid)
     assert np.array_equal(back.box.center, match.box.center)
@@ -82,7 +86,8 @@ def test_an_answer_survives(answer, kind):
     from_answer(answer, SCENE, HEADER, ALL_VIEWS, response)
     assert response.header == HEADER and response.map_id == SCENE.map_id
     back = to_answer(response, SCENE, answer.kind, answer.query)
-    for name in ("kind", "query", "space", "present", "revision"):
+    for name in ("kind", "query", "space", "present", "revision", "verdict", "read_as",
+                 "not_understood", "n_matching", "clarification"):
         assert getattr(back, name) == getattr(answer, name), name
     for mine, theirs in zip(back.matches, answer.matches, strict=True):
         assert_same_match(mine, theirs)
@@ -105,12 +110,14 @@ def response_of(match_fields, **fields):
         ({"map_id": "0" * 32}, "about map and revision"),
         ({"match": {"id": 77}}, "match of this map, got id 77"),
         ({"match": {"view_similarities": [0.5]}}, "similarity for each thumbnail"),
+        ({"match": {"checks": ["red"]}}, "fit for each check"),
+        ({"verdict": 9}, "verdict"),
         ({"quaternion": 0.0}, "quaternion"),
         ({"center": float("nan")}, "finite"),
     ],
 )
 def test_an_answer_that_does_not_fit_is_refused(fields, said):
-    of = {name: fields[name] for name in ("map_id", "revision") if name in fields}
+    of = {name: fields[name] for name in ("map_id", "revision", "verdict") if name in fields}
     response = response_of(fields.get("match", {}), **of)
     message = response.matches[0]
     message.box_pose.orientation.w = fields.get("quaternion", 1.0)
