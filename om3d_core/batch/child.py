@@ -32,8 +32,9 @@ def main(task: dict[str, Any]) -> None:
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed):
-            importlib.import_module(task["module"]).main(task["arguments"])
+            status = importlib.import_module(task["module"]).main(task["arguments"])
         result["summary"] = json.loads(printed.getvalue().strip().rpartition("\n")[2])
+        result["error"] = f"exit status {status}" if status else ""
     except (Om3dError, OSError) as error:
         result["error"] = str(error)
     except Exception as error:

@@ -19,13 +19,15 @@ class SceneJob:
     """A command of om3d for one scene.
 
     module: that of the command. arguments: its command line; it prints a summary as JSON, the
-    last line of its output. folder: gets ``log.txt``, what the command says on stderr.
+    last line of its output. folder: gets ``log.txt``, what the command says on stderr. cwd:
+    where relative paths in ``arguments`` begin.
     """
 
     name: str
     module: str
     arguments: tuple[str, ...]
     folder: Path
+    cwd: Path
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from om3d_core.batch.jobs import DONE, Outcome, SceneJob
 from om3d_core.files import read_json, write_atomically
 
 RESULT = "result.json"
+_EXAMPLE = Outcome("", DONE)
 
 
 def key_of(source: Path, arguments: Sequence[str]) -> str:
@@ -45,9 +46,6 @@ def keep(job: SceneJob, key: str, outcome: Outcome) -> None:
     job.folder.mkdir(parents=True, exist_ok=True)
     content = {"key": key, "outcome": asdict(outcome)}
     write_atomically(job.folder / RESULT, json.dumps(content, indent=1).encode())
-
-
-_EXAMPLE = Outcome("", DONE)
 
 
 def _files(source: Path) -> Iterator[tuple[str, int, int]]:

@@ -77,7 +77,8 @@ class Processes:
             with subprocess.Popen(
                 [sys.executable, "-m", CHILD, task],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-                env={**os.environ, **limits, "TMPDIR": folder}, start_new_session=True,
+                env={**os.environ, **limits, "TMPDIR": folder}, cwd=job.cwd,
+                start_new_session=True,
             ) as process:  # fmt: skip
                 printed = self._wait(process)
             seconds = time.monotonic() - began

@@ -175,7 +175,7 @@ def _job(
         scene, MODULE,
         (args.dataset, str(args.root.absolute()), *chosen, *flags, "--records", "--json",
          f"--out={out.absolute()}"),
-        out.absolute() / "logs" / scene,
+        out.absolute() / "logs" / scene, Path.cwd(),
     )  # fmt: skip
 
 

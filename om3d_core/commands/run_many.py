@@ -51,7 +51,7 @@ def run_many(
     for name, scene in zip(scene_names(scenes), scenes, strict=True):
         folder = args.out / name
         command = (str(scene.absolute()), *flags, "--json", f"--out={(folder / 'map').absolute()}")
-        job = SceneJob(name, MODULE, command, folder.absolute())
+        job = SceneJob(name, MODULE, command, folder.absolute(), Path.cwd())
         keys[name] = key_of(scene, flags)
         outcomes[name] = known(job, keys[name], folder / "map" / MANIFEST)
         jobs.append(job)

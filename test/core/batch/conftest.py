@@ -18,15 +18,17 @@ def job(tmp_path):
     """
 
     def make(name, *told):
-        return SceneJob(name, "helpers.batch_command", (name, *map(str, told)), tmp_path / name)
+        return SceneJob(
+            name, "helpers.batch_command", (name, *map(str, told)), tmp_path / name, tmp_path
+        )
 
     return make
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def importable():
     """Processes find the toy command, too."""
     with pytest.MonkeyPatch.context() as patch:
-        above = os.environ.get("PYTHONPATH")
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "test"), above or ""]))
+        places = [str(ROOT), str(ROOT / "test"), os.environ.get("PYTHONPATH", "")]
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, places)))
         yield

@@ -25,7 +25,7 @@ def test_no_job_stops_the_others(job, tmp_path):
     assert [o.state for o in outcomes] == [DONE, FAILED, FAILED, FAILED, DONE, FAILED]
     assert [o.attempts for o in outcomes] == [1, 1, 1, 1, 2, 2]
     a, b, c, d, e, f = outcomes
-    assert a.summary == {"name": "a", "threads": "3"} and a.error == ""
+    assert a.summary == {"name": "a", "threads": "3", "cwd": str(tmp_path)} and a.error == ""
     assert a.seconds > 0 and a.cpu_s > 0 and 5 < a.peak_mb < 1000
     assert b.error == "b: expected a scene, found none"
     assert c.error == "ZeroDivisionError: a fault of ours"
@@ -34,6 +34,11 @@ def test_no_job_stops_the_others(job, tmp_path):
     assert (jobs[4].folder / "log.txt").read_text() == "e begins\ne begins\n"
     assert sorted(ended) == [(name, name) for name in "abcdef"]
     assert reported[0] == ("scenes", 0, 6) and reported[-1] == ("scenes", 6, 6)
+
+
+def test_a_command_that_says_that_it_failed_has(job):
+    (outcome,) = Processes(1, 1, retries=1).run([job("a", "status")])
+    assert (outcome.state, outcome.error, outcome.attempts) == (FAILED, "exit status 4", 1)
 
 
 def test_a_folder_that_cannot_be_written_fails_its_job_alone(job, tmp_path):

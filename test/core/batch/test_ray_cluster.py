@@ -32,7 +32,7 @@ def test_a_killed_worker_costs_no_scene(address, job, tmp_path):
     outcomes = finish(jobs, RayCluster(settings), lambda *step: None, lambda job, outcome: None)
     assert [o.state for o in outcomes] == [DONE, DONE, FAILED, DONE, DONE]
     assert (tmp_path / "marker").exists() and outcomes[3].attempts == 2
-    assert outcomes[1].summary == {"name": "b", "threads": "1"}
+    assert outcomes[1].summary == {"name": "b", "threads": "1", "cwd": str(tmp_path)}
     assert outcomes[2].error == "c: expected a scene, found none"
     assert not ray.is_initialized()
 

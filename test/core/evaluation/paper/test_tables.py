@@ -21,6 +21,7 @@ from helpers.tiny_models import (  # noqa: F401
 )
 from helpers.worlds import tabletop
 
+from om3d_core.batch.jobs import DONE, FAILED, Outcome
 from om3d_core.commands import paper_tables as command
 from om3d_core.commands.console import progress_report
 from om3d_core.data.feature_space import FeatureSpace
@@ -185,6 +186,35 @@ def test_the_command_prints_both_protocols_beside_the_paper(root, monkeypatch, c
         command.main(["scannet200", str(root)])
 
 
+def test_several_at_a_time_are_asked_of_the_same_command(root, monkeypatch, capsys) -> None:
+    """The command of each scene has all flags; where one fails, the others are in the table."""
+    jobs = []
+
+    class Failing:
+        def run(self, given):
+            jobs.extend(given)
+            yield Outcome(SCENES[1], FAILED, error="no\nmasks")
+            yield Outcome(SCENES[0], DONE)
+
+    monkeypatch.setattr(command, "create_encoders", lambda names, settings: (Colors(),))
+    monkeypatch.setattr(command, "create_runner", lambda settings, n: Failing())
+    arguments = ["scannet200", str(root), "--segmenter.method", "none", "--encoders", "lite",
+                 "--proposals.method", "precomputed", "--views.top_k", "2", "--json",
+                 "--precomputed.path", str(root / "{scene}_masks.npz"), "--crops.levels", "1",
+                 "--scannet200.step", "3", "--workers", "2"]  # fmt: skip
+    assert command.main([*arguments, "--scenes", ",".join(SCENES)]) == 1
+    printed = capsys.readouterr()
+    assert f"om3d: {SCENES[1]} failed: no masks" in printed.err
+    assert json.loads(printed.out)["masks"] == [100.0] * 3
+    assert [path.name for path in (root / "records").iterdir()] == [f"{SCENES[0]}.json"]
+    whole = vars(command._parser().parse_args(arguments))
+    for job, scene in zip(jobs, SCENES, strict=True):
+        asked = vars(command._parser().parse_args(job.arguments))
+        own = {"scenes": scene, "records": True, "out": root / "records"}
+        assert asked == {**{k: v for k, v in whole.items() if k != "workers"}, **own}
+
+
+@pytest.mark.slow
 def test_records_are_made_in_processes_and_a_failure_is_told(root, monkeypatch, capsys) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     (root / f"{SCENES[1]}_masks.npz").unlink()
