@@ -18,13 +18,20 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.errors import InputError, ModelError, expect, reason_of
-from om3d_core.formats.torch_pickle import StoredArray, StoredSparse, StoredView, read_pickle
+from om3d_core.formats.torch_pickle import (
+    MAX_STEPS,
+    StoredArray,
+    StoredSparse,
+    StoredView,
+    read_pickle,
+)
 from om3d_core.formats.zip_files import ZipArchive, open_zip
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_PICKLE_BYTES = 1 << 28
+MAX_DEPTH = 8
 MAX_SHARING = 4
 """Tensors may share what is stored; together they are at most this many times the file."""
 
@@ -62,24 +69,50 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return {name: found[name] for name in views}
 
 
-def read_array(path: Path) -> npt.NDArray[Any] | SparseEntries:
-    """The one array or tensor that a file holds, or the first of a tuple of them.
+def read_saved(path: Path) -> Any:
+    """What a file holds of tables, lists and tuples of arrays, numbers and texts; None stands for
+    every other object, which is never loaded. Tensors are arrays, or :class:`SparseEntries`.
 
-    Raises ModelError for what is not a PyTorch file of version 1.6 or later, or holds another
-    object.
+    Raises ModelError for what is not a PyTorch file of version 1.6 or later.
     """
     with _opened(path) as (content, load):
-        if isinstance(content, tuple) and content:
-            content = content[0]
+        return _Loader(load, MAX_SHARING * path.stat().st_size).loaded(content)
+
+
+class _Loader:
+    """Puts arrays in place of what describes them, as long as there is not far more of them than
+    the file has: parts of a pickle may be named again and again."""
+
+    def __init__(self, load: Callable[[StoredView], Tensor], max_bytes: int):
+        self._load, self._bytes, self._parts = load, max_bytes, MAX_STEPS
+
+    def loaded(self, content: Any, depth: int = 0) -> Any:
+        self._parts -= 1
+        expect(depth <= MAX_DEPTH and self._parts >= 0,
+               f"{MAX_STEPS} parts, {MAX_DEPTH} deep, at most", "more")  # fmt: skip
+        if isinstance(content, dict):
+            return {name: self.loaded(part, depth + 1) for name, part in content.items()}
+        if isinstance(content, (list, tuple)):
+            return type(content)([self.loaded(part, depth + 1) for part in content])
         if isinstance(content, StoredArray):
-            return content.to_array()
+            array = content.to_array()
+            self._take(array.nbytes)
+            return array
         if isinstance(content, StoredView):
-            return _as_array(load(content))
+            content.check()
+            self._take(content.n_bytes)
+            return _as_array(self._load(content))
         if isinstance(content, StoredSparse):
-            indices, values = (_as_array(load(v)) for v in (content.indices, content.values))
+            indices, values = (
+                self.loaded(view, depth + 1) for view in (content.indices, content.values)
+            )
             _check_sparse(content.size, indices, values)
             return SparseEntries(content.size, indices, values)
-        raise InputError("expected one saved array or tensor, got objects, which are never loaded")
+        return content if isinstance(content, (bool, int, float, str)) else None
+
+    def _take(self, n_bytes: int) -> None:
+        self._bytes -= n_bytes
+        expect(self._bytes >= 0, "arrays of about the size of the file", "far more")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from om3d_core.errors import InputError
 
 
 def _masks(path: Path) -> None:
-    from om3d_core.proposals.precomputed import read_masks
+    from om3d_core.proposals.mask_files import read_masks
 
     read_masks(path)
 

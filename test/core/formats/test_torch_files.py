@@ -13,7 +13,7 @@ from helpers import bombs
 from helpers.bounds import assert_refused
 
 from om3d_core.errors import ModelError
-from om3d_core.formats.torch_files import SparseEntries, read_array, read_tensors
+from om3d_core.formats.torch_files import SparseEntries, read_saved, read_tensors
 from om3d_core.formats.torch_pickle import MAX_STEPS
 
 TABLE = b"\x80\x02"
@@ -23,7 +23,7 @@ TABLE = b"\x80\x02"
 def test_numpy_arrays_come_back(tmp_path: Path, kind: str) -> None:
     for array in (np.arange(6).reshape(2, 3).astype(kind), np.zeros((0, 2), kind),
                   np.asfortranarray(np.eye(3).astype(kind))):  # fmt: skip
-        read = read_array(bombs.pt(tmp_path / "a.pt", array))
+        read = read_saved(bombs.pt(tmp_path / "a.pt", array))
         assert isinstance(read, np.ndarray) and read.dtype.isnative
         assert np.array_equal(read, array)
 
@@ -31,10 +31,11 @@ def test_numpy_arrays_come_back(tmp_path: Path, kind: str) -> None:
 def test_tensors_come_back(tmp_path: Path) -> None:
     whole = torch.arange(12.0).view(3, 4)
     for tensor in (whole, whole.T, whole[:, ::2], whole.bool(), whole.long(), whole.bfloat16()):
-        read = read_array(bombs.pt(tmp_path / "a.pt", tensor))
+        read = read_saved(bombs.pt(tmp_path / "a.pt", tensor))
         assert isinstance(read, np.ndarray)
         assert np.array_equal(read, tensor.float().numpy())
-    read = read_array(bombs.pt(tmp_path / "a.pt", (whole.to_sparse(), 7)))
+    read, seven = read_saved(bombs.pt(tmp_path / "a.pt", (whole.to_sparse(), 7)))
+    assert seven == 7
     assert isinstance(read, SparseEntries) and read.shape == (3, 4)
     assert np.array_equal(read.values, np.arange(1.0, 12.0))
 
@@ -90,4 +91,25 @@ def test_each_storage_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_other_types_of_arrays_are_refused(tmp_path: Path) -> None:
     for odd in (np.array([{}], object), np.array(["x"]), np.zeros(2, complex)):
         with pytest.raises(ModelError, match="m.pt: .*(an array of b1|never loaded|bytes)"):
-            read_array(bombs.pt(tmp_path / "m.pt", odd))
+            read_saved(bombs.pt(tmp_path / "m.pt", odd))
+
+
+def test_tables_of_arrays_come_back_without_their_objects(tmp_path: Path) -> None:
+    saved = {"ins": [{"length": 4, "counts": np.array([1, 2])}], "conf": [0.5, torch.tensor(1.0)],
+             "who": torch.device("cpu"), 3: ("a", None, True)}  # fmt: skip
+    read = read_saved(bombs.pt(tmp_path / "a.pt", saved))
+    assert read["ins"][0]["length"] == 4 and read["ins"][0]["counts"].tolist() == [1, 2]
+    assert read["conf"][0] == 0.5 and read["conf"][1].shape == () and read["who"] is None
+    assert read[3] == ("a", None, True)
+
+
+def test_lists_within_lists_are_bounded(tmp_path: Path) -> None:
+    itself: list[object] = []
+    itself.append(itself)
+    many: object = [np.zeros(2)]
+    for _ in range(6):
+        many = [many] * 20
+    large = [np.zeros(4096)] * 1000
+    for bomb in (itself, many, large):
+        with pytest.raises(ModelError, match="at most|far more"):
+            read_saved(bombs.pt(tmp_path / "a.pt", bomb))

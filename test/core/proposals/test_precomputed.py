@@ -3,6 +3,7 @@
 import os
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from om3d_core.data.cloud import Cloud
 from om3d_core.errors import InputError, ModelError
 from om3d_core.progress import Job
-from om3d_core.proposals import precomputed
+from om3d_core.proposals import mask_files
 from om3d_core.proposals.precomputed import PrecomputedProposer, PrecomputedSettings
 
 UP = np.array([0.0, 0.0, 1.0])
@@ -105,7 +106,7 @@ def test_npz_with_objects_is_refused(tmp_path: Path) -> None:
     "arrays",
     [
         {"other": DENSE},
-        {"masks": DENSE[0]},
+        {"masks": np.zeros((5, 2, 2))},
         {"masks": np.full((5, 2), np.nan)},
         {"masks": np.full((5, 2), "x")},
         {"masks": DENSE, "scores": [0.5]},
@@ -141,13 +142,13 @@ def test_missing_or_strange_file(tmp_path: Path) -> None:
         proposer_of("")
     with pytest.raises(ModelError, match="found none"):
         proposer_of(tmp_path / "none.npz")
-    with pytest.raises(ModelError, match=r"\.npz or \.pt"):
-        proposer_of(tmp_path / "masks.txt")
+    with pytest.raises(ModelError, match=r"ends in \.npz, \.pt, \.pth, \.txt"):
+        proposer_of(tmp_path / "masks.csv")
 
 
 def test_too_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez(tmp_path / "m.npz", masks=DENSE)
-    monkeypatch.setattr(precomputed, "MAX_BYTES", 100)
+    monkeypatch.setattr(mask_files, "MAX_BYTES", 100)
     with pytest.raises(ModelError, match="at most 100 bytes"):
         proposer_of(tmp_path / "m.npz")
 
@@ -157,3 +158,14 @@ def test_masks_over_another_cloud(tmp_path: Path) -> None:
     proposer = proposer_of(tmp_path / "m.npz")
     with pytest.raises(InputError, match="7 points"):
         proposer.propose(cloud_of(7), Job(), UP)
+
+
+def test_masks_over_the_segments_of_a_cloud(tmp_path: Path) -> None:
+    np.savez(tmp_path / "m.npz", masks=[[1, 0], [0, 1]], scores=[0.5, 0.25])
+    proposer, plain = proposer_of(tmp_path / "m.npz"), cloud_of(5)
+    cloud = replace(plain, segments=np.array([70, 7, 7, 70, 70]))
+    masks = proposer.propose(cloud, Job(), UP)
+    assert [masks[i].tolist() for i in range(2)] == [[1, 2], [0, 3, 4]]
+    assert masks.scores.tolist() == [0.5, 0.25]
+    with pytest.raises(InputError, match="2 points, or \\(N, P\\) instead|2 points"):
+        proposer.propose(plain, Job(), UP)
