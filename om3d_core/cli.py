@@ -27,6 +27,7 @@ GROUPS = {
     "record, and play through the nodes": {
         "synth": ("om3d_core.commands.synth", "render a labeled synthetic room"),
         "bag": ("om3d_core.commands.bag", "write a recorded scene as a ROS 2 bag"),
+        "convert": ("om3d_core.commands.convert", "write any recording as a folder of images"),
         "replay": ("om3d_ros.commands.replay", "play a bag through the ROS 2 nodes and ask them"),
     },
     "measure": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import textwrap
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -79,6 +80,13 @@ def interruptible() -> Iterator[threading.Event]:
 
 class _ShortUsage(argparse.HelpFormatter):
     """Help whose usage leaves out the settings, of which there can be a hundred."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Each line of a text as a paragraph of its own, so that a list stays one."""
+        return "\n".join(
+            textwrap.fill(line, width, initial_indent=indent, subsequent_indent=f"{indent}  ")
+            for line in text.splitlines()
+        )
 
     def add_usage(
         self, usage: str | None, actions: Iterable[argparse.Action], groups: Iterable[Any],

@@ -142,6 +142,7 @@ def _summarize(args: argparse.Namespace, source: Source, mapper: Mapper, scene: 
         "frames": mapper.counts.frames_offered,
         "keyframes": mapper.n_keyframes,
         "skipped": source.skipped.reasons,
+        "skipped_examples": source.skipped.examples,
         "crops_encoded": mapper.counts.crops_encoded,
     }
     if args.json:
@@ -151,6 +152,7 @@ def _summarize(args: argparse.Namespace, source: Source, mapper: Mapper, scene: 
         f"{summary['map']}: {summary['instances']} objects and {summary['structure']} structure "
         f"masks on {summary['points']} points, from {summary['keyframes']} keyframes of "
         f"{summary['frames']} frames"
-        + (f", {source.skipped.total} skipped {source.skipped.reasons}" if source.skipped.total
-           else "")
+        + (f", {source.skipped.total} skipped" if source.skipped.total else "")
     )
+    for line in source.skipped.lines:
+        print(f"skipped {line}")

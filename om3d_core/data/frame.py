@@ -137,8 +137,13 @@ def check_near(map_from_camera: npt.NDArray[np.float64]) -> None:
     )
 
 
-def check_rigid(transform: npt.NDArray[np.float64]) -> None:
-    """Raise :class:`InputError` unless ``transform`` is a finite (4, 4) rigid transform."""
+def check_rigid(
+    transform: npt.NDArray[np.float64], tolerance: float = ROTATION_TOLERANCE
+) -> None:
+    """Raise :class:`InputError` unless ``transform`` is a finite (4, 4) rigid transform.
+
+    tolerance: how far off the identity its rotation times its transpose may be.
+    """
     expect(transform.shape == (4, 4), "a (4, 4) transform", transform.shape)
     if not np.isfinite(transform).all():
         raise InputError("expected a finite transform, got NaN or infinity")
@@ -147,7 +152,7 @@ def check_rigid(transform: npt.NDArray[np.float64]) -> None:
         residual = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
         determinant = float(np.linalg.det(rotation))
     expect(
-        residual < ROTATION_TOLERANCE and determinant > 0,
+        residual < tolerance and determinant > 0,
         "a right-handed orthonormal rotation",
         f"R Rt off identity by {residual:.3g}, det {determinant:.3g}",
     )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
-from om3d_core.data.frame import check_near, check_rigid
+from om3d_core.data.frame import ROTATION_TOLERANCE, check_near, check_rigid
 from om3d_core.errors import expect
 
 NS_PER_S = 1_000_000_000
@@ -45,12 +45,12 @@ def quaternion_of(transform: Transform) -> npt.NDArray[np.float64]:
     return np.asarray(Rotation.from_matrix(transform[:3, :3]).as_quat(), np.float64)
 
 
-def nearest_rigid(matrix: Transform) -> Transform:
+def nearest_rigid(matrix: Transform, tolerance: float = ROTATION_TOLERANCE) -> Transform:
     """A (4, 4) transform that is rigid but for rounding, made exactly so (SVD projection).
 
-    Raises InputError where the matrix is not close to a rigid transform.
+    Raises InputError where the matrix is not close to a rigid transform, as :func:`check_rigid`.
     """
-    check_rigid(matrix)
+    check_rigid(matrix, tolerance)
     u, _, vt = np.linalg.svd(matrix[:3, :3])
     rigid = matrix.copy()
     rigid[:3, :3] = u @ vt

@@ -28,13 +28,15 @@ MILLI, CENTI = 1000.0, 100.0
 @dataclass(frozen=True)
 class Given:
     """What the frames were read with: units of depth a meter, their setting and what is usual, and
-    the size of the color images, which the intrinsics were taken for; 0 where it is not known."""
+    the size of the color images, which the intrinsics were taken for; 0 where it is not known.
+    axes: of the camera, by which the poses were taken."""
 
     depth_units_per_m: float = 1000.0
     units_setting: str = "depth.units_per_m"
     usual_units_per_m: float = MILLI
     width: int = 0
     height: int = 0
+    axes: str = "optical"
 
     @classmethod
     def of(
@@ -82,7 +84,7 @@ def cures(looks: Sequence[Look], given: Given) -> tuple[list[Cure], list[Cure]]:
     turned = [
         Cure("pose axes", f"the camera's axes are {said}",
              partial(_turned, axes=axes),
-             "turn them to x right, y down, z forward", f"--folder.camera_axes {axes}")
+             "turn them to x right, y down, z forward", _axes_flag(given.axes, axes))
         for axes, said in (
             ("opengl", "those of OpenGL, Blender and ARKit (y up, z backward)"),
             ("ros", "those of a body (x forward, y left, z up)"),
@@ -94,6 +96,13 @@ def cures(looks: Sequence[Look], given: Given) -> tuple[list[Cure], list[Cure]]:
     )
     meant = [inverted, *turned, *(inverted.then(turn) for turn in turned)]
     return meant, [*_depth_cures(given), *_unit_cures(), *_intrinsics_cures(looks, given)]
+
+
+def _axes_flag(given: str, axes: str) -> str:
+    """The flag by which poses that were read with axes are read with others on top of these."""
+    if given == "optical":
+        return f"--folder.camera_axes {axes}"
+    return "--folder.camera_axes optical" if given == axes == "opengl" else ""
 
 
 def _depth_cures(given: Given) -> list[Cure]:

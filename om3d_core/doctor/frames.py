@@ -33,7 +33,7 @@ FAR_MEDIANS = 200.0
 MOST_SKIPPED = 0.8
 EXPECTED = {
     "pose invalid": "a pose is a rigid 4x4 transform within 10 km of the origin",
-    "depth unreadable": "depth is a gray image of 16 bits",
+    "depth unreadable": "depth is of 16 bits or floating point",
     "color unreadable": "color is an image of 8 bits",
     "size differs": "all images of a kind are of one size, that of their camera_info",
 }
@@ -75,7 +75,8 @@ def skipped(count: SkipCount, asked: int) -> Examination:
     if total <= MOST_SKIPPED * asked:
         return Examination(told=(f"{total} frames skipped: {why}",))
     return Examination((Finding(
-        "frames skipped", f"{total} of {max(asked, total)} frames cannot be used", why,
+        "frames skipped", f"{total} of {max(asked, total)} frames cannot be used",
+        "; ".join(count.lines),
         "; ".join(EXPECTED[reason] for reason in reasons if reason in EXPECTED),
     ),))  # fmt: skip
 

@@ -19,12 +19,14 @@ from om3d_core.doctor.frames import LONG, TO_FOLDER, judge, sample, skipped
 from om3d_core.errors import SourceError
 from om3d_core.sources.bag.source import RosbagSettings, RosbagSource
 from om3d_core.sources.base import Picking, Source
-from om3d_core.sources.folder import FolderSettings, FolderSource, PrincipalPointError
+from om3d_core.sources.folder import FolderSettings, FolderSource
+from om3d_core.sources.folder_camera import PrincipalPointError
 from om3d_core.sources.open import open_source
 from om3d_core.sources.settings import SourceSettings
 from om3d_core.streams.settings import RecordedStreamSettings
 
 SAMPLING_M = 0.02
+OWN = "own"
 MEANT = ("pose", "camera_axes", "pose_units_per_m", "depth_along", "intrinsics_scaling")
 
 
@@ -80,8 +82,13 @@ def _examined(
     """What is wrong with a sample of the frames, and with the cloud if they agree."""
     size = source.color_size if isinstance(source, FolderSource) else (0, 0)
     given = Given.of((streams or RecordedStreamSettings()).depth, "", *size)
+    told: tuple[str, ...] = ()
+    if isinstance(source, FolderSource):
+        given = _as_the_layout_says(given, source)
+        told = (f"read as the layout {source.layout_name}",) if source.layout_name != OWN else ()
     looks = [Look.of(frame) for frame in _picked(source)]
-    found = skipped(source.skipped, len(sample(len(source)))) + judge(looks, given, TO_FOLDER)
+    found = Examination(told=told) + skipped(source.skipped, len(sample(len(source))))
+    found += judge(looks, given, TO_FOLDER)
     return found if found.findings else found + examine_cloud(looks, cloud, cloud_units_per_m)
 
 
@@ -99,6 +106,15 @@ def _sampled(
         if one.kind == SPARSE else one
         for one in found.findings
     ))  # fmt: skip
+
+
+def _as_the_layout_says(given: Given, source: FolderSource) -> Given:
+    """What a folder was read with."""
+    meant = source.listing.conventions
+    if not meant.depth_units_per_m:
+        return replace(given, axes=meant.camera_axes)
+    return replace(given, depth_units_per_m=source.depth_units_per_m, axes=meant.camera_axes,
+                   units_setting="folder.depth_units_per_m")  # fmt: skip
 
 
 def _flags_given(settings: SourceSettings) -> Examination:

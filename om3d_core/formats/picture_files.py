@@ -27,14 +27,15 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
         data = read_regular(path, MAX_FILE_BYTES)
         if data.startswith((JPEG_MAGIC, PNG_MAGIC)):
             return np.asarray(decode_file(data, color=True), np.uint8)
-        return _decode(data)
+        return decode_picture(data)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: expected a picture, got {reason_of(error)}") from error
 
 
-def _decode(data: bytes) -> npt.NDArray[np.uint8]:
+def decode_picture(data: bytes) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB of the bytes of a BMP, GIF, TIFF or WebP file. Raises InputError."""
     from PIL import Image
 
     try:

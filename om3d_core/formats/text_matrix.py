@@ -1,7 +1,8 @@
-"""Matrices in text files."""
+"""Matrices and rows of numbers in text files."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -12,22 +13,66 @@ from om3d_core.errors import InputError, reason_of
 from om3d_core.files import read_regular
 
 MAX_TEXT_BYTES = 64 * 1024
+MAX_TABLE_BYTES = 64 * 1024 * 1024
+BETWEEN = re.compile(r"[\s,;\[\](){}]+|\b(?:np\.)?(?:array|matrix)\b|\bdtype=\w+")
+"""What stands between numbers, brackets as NumPy, JSON and MATLAB print them included."""
+SHOWN = 40
 
 
 def read_matrix(path: Path, shapes: Collection[tuple[int, int]]) -> npt.NDArray[np.float64]:
-    """A matrix of one of ``shapes`` from white-space or comma separated text.
+    """A matrix of one of ``shapes`` from text: numbers parted by white space, commas or brackets.
 
     Raises InputError for a file of anything else, and for one that cannot be read.
     """
-    try:
-        content = read_regular(path, MAX_TEXT_BYTES).decode("utf-8", "replace")
-    except (OSError, ValueError) as error:
-        raise InputError(f"expected a matrix of numbers, got {reason_of(error)}") from error
-    words = content.replace(",", " ").split()
+    numbers = read_numbers(path)
     for rows, columns in shapes:
-        if len(words) == rows * columns:
+        if len(numbers) == rows * columns:
+            return numbers.reshape(rows, columns)
+    said = " or ".join(f"{rows}x{columns}" for rows, columns in sorted(shapes))
+    raise InputError(f"expected a matrix of {said}, got {len(numbers)} numbers")
+
+
+def read_numbers(path: Path) -> npt.NDArray[np.float64]:
+    """(N,) all numbers of a small text file. Raises InputError, which shows what is no number."""
+    return numbers_in(_text(path, MAX_TEXT_BYTES))
+
+
+def read_rows(path: Path) -> list[npt.NDArray[np.float64]]:
+    """The numbers of each line of a text file; comments (``#``) and empty lines are left out.
+
+    Raises InputError that names the line.
+    """
+    rows = []
+    for number, line in enumerate(_text(path, MAX_TABLE_BYTES).splitlines(), start=1):
+        content = line.partition("#")[0].strip()
+        if content:
             try:
-                return np.array([float(word) for word in words]).reshape(rows, columns)
-            except ValueError as error:
-                raise InputError(f"expected numbers, got {reason_of(error)}") from error
-    raise InputError(f"expected {sorted(shapes)} numbers, got {len(words)} words")
+                rows.append(numbers_in(content))
+            except InputError as error:
+                raise InputError(f"line {number}: {error}") from error
+    return rows
+
+
+def numbers_in(text: str) -> npt.NDArray[np.float64]:
+    """(N,) the numbers of a text. Raises InputError for anything else in it."""
+    words = BETWEEN.sub(" ", text).split()
+    try:
+        return np.array([float(word) for word in words], np.float64)
+    except ValueError as error:
+        raise InputError(f"expected numbers, got {_first_other(words)!r}") from error
+
+
+def _first_other(words: list[str]) -> str:
+    for word in words:
+        try:
+            float(word)
+        except ValueError:
+            return word[:SHOWN]
+    return ""
+
+
+def _text(path: Path, max_bytes: int) -> str:
+    try:
+        return read_regular(path, max_bytes).decode("utf-8", "replace").lstrip("\ufeff")
+    except (OSError, ValueError) as error:
+        raise InputError(f"expected numbers, got {reason_of(error)}") from error

@@ -25,7 +25,5 @@ def feed(source: Source, mapper: Mapper) -> Iterator[int]:
             source.skipped.add(error.reason)
         yield done
     if not mapper.n_keyframes:
-        raise NothingMappedError(
-            "expected at least one usable frame, all were skipped: "
-            f"{source.skipped.reasons or 'the scene is empty'}"
-        )
+        why = "; ".join(source.skipped.lines) or "the scene is empty"
+        raise NothingMappedError(f"expected at least one usable frame, all were skipped: {why}")

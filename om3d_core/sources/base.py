@@ -14,13 +14,30 @@ from om3d_core.streams.settings import RecordedStreamSettings
 
 @dataclass
 class SkipCount:
-    """Frames that could not be used, counted by reason."""
+    """Frames that could not be used, counted by reason, with what the first of each held."""
 
     reasons: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
 
-    def add(self, reason: str) -> None:
-        """Count one skipped frame."""
+    def add(self, reason: str, example: str = "") -> None:
+        """Count one skipped frame; example: which file it was, what it held and was to hold."""
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
+        if example:
+            self.examples.setdefault(reason, example)
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.reasons.clear()
+        self.examples.clear()
+
+    @property
+    def lines(self) -> list[str]:
+        """Each reason for people: how often, and an example where there is one."""
+        return [
+            f"{count} x {reason}" + (f", such as {self.examples[reason]}"
+                                     if reason in self.examples else "")
+            for reason, count in self.reasons.items()
+        ]  # fmt: skip
 
     @property
     def total(self) -> int:

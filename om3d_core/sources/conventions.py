@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.data.frame import Intrinsics, check_near
+from om3d_core.data.frame import Intrinsics
 from om3d_core.data.poses import Transform, inverse, nearest_rigid
 
 POSES = ("map_from_camera", "camera_from_map")
@@ -17,22 +17,29 @@ AXES = {
 """``own_from_optical``, by what the axes of a camera are: x right, y down, z forward; x right, y
 up, z backward (OpenGL, Blender, ARKit); x forward, y left, z up (a body, REP 103)."""
 DEPTHS = ("axis", "ray")
+TWO_DECIMALS = 0.03
+"""How far a rotation that was written with two decimals may be off."""
 
 
 def optical_pose(
-    stored: Transform, kind: str = POSES[0], axes: str = "optical", units_per_m: float = 1.0
+    stored: Transform,
+    kind: str = POSES[0],
+    axes: str = "optical",
+    units_per_m: float = 1.0,
+    origin_m: npt.NDArray[np.float64] | None = None,
 ) -> Transform:
     """map_from_camera (4, 4) of optical axes, in meters, of a pose as it is stored.
 
-    kind: one of :data:`POSES`. axes: a key of :data:`AXES`. Raises :class:`InputError` for one
-    that is not rigid, or too far off.
+    kind: one of :data:`POSES`. axes: a key of :data:`AXES`. origin_m: (3,) what is taken off the
+    position. Raises :class:`InputError` for one that is not rigid.
     """
-    pose = nearest_rigid(stored)
+    pose = nearest_rigid(stored, TWO_DECIMALS)
     pose[:3, 3] /= units_per_m
     if kind == "camera_from_map":
         pose = inverse(pose)
     pose = np.asarray(pose @ AXES[axes], np.float64)
-    check_near(pose)
+    if origin_m is not None:
+        pose[:3, 3] -= origin_m
     return pose
 
 

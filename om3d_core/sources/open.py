@@ -8,6 +8,7 @@ from pathlib import Path
 from om3d_core.errors import SourceError
 from om3d_core.sources import REGISTRY
 from om3d_core.sources.base import Source, SourceType
+from om3d_core.sources.layouts import REGISTRY as LAYOUTS
 from om3d_core.sources.settings import SourceSettings
 from om3d_core.streams.settings import RecordedStreamSettings
 
@@ -34,12 +35,18 @@ def open_source(
             group = group_type() if settings is None else settings[name]
             return kind(path, group, streams=streams)
     expected = ", or ".join(layouts())
-    raise SourceError(f"{path}: expected {expected}; found {_found(path)}")
+    known = "; ".join(f"{name}: {files}" for name, files in folder_layouts().items())
+    raise SourceError(f"{path}: expected {expected}; found {_found(path)}. Layouts: {known}")
 
 
 def layouts() -> list[str]:
     """What each registered source reads, for people."""
     return [kind.layout for _, kind in _kinds()]
+
+
+def folder_layouts() -> dict[str, str]:
+    """The files of each registered layout of folders, by its name."""
+    return {name: LAYOUTS.implementation(name).files for name in LAYOUTS}
 
 
 def _kinds() -> Iterator[tuple[str, SourceType]]:

@@ -43,7 +43,7 @@ class RgbdFiles:
         return len(self._files)
 
     def __iter__(self) -> Iterator[Frame]:
-        self.skipped.reasons.clear()
+        self.skipped.clear()
         for file in self._files:
             frame = self._read(file)
             if isinstance(frame, str):

@@ -127,14 +127,14 @@ class RosbagSource:
         return self._plan.listed
 
     def __iter__(self) -> Iterator[Frame]:
-        self.skipped.reasons.clear()
+        self.skipped.clear()
         self.skipped.reasons.update(self._plan.lost)
         yield from self._frames(self._plan.frames)
 
     def pick(self, places: Iterable[int]) -> Iterator[Frame]:
         """Only the frames at these places among those of :attr:`plan`, in ascending order; places
         beyond are passed over."""
-        self.skipped.reasons.clear()
+        self.skipped.clear()
         frames = self._plan.frames
         yield from self._frames([frames[place] for place in places if place < len(frames)])
 

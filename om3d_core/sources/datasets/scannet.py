@@ -31,7 +31,8 @@ from om3d_core.settings import Settings, setting
 from om3d_core.sources.datasets.base import DatasetScene, Origin
 from om3d_core.sources.datasets.label_sets import load_label_set
 from om3d_core.sources.datasets.sens import SensFile
-from om3d_core.sources.folder import FOLDERS, INTRINSICS_FILES, FolderSettings, FolderSource
+from om3d_core.sources.folder import FolderSettings, FolderSource
+from om3d_core.sources.layouts.own import FOLDERS, INTRINSICS_FILES
 
 EXPORTED = {**FOLDERS, "intrinsics": ("intrinsic/intrinsic_color.txt", *INTRINSICS_FILES)}
 LABELS_FILE = "scannetv2-labels.combined.tsv"

@@ -73,7 +73,7 @@ class SensFile:
         return len(range(0, len(self._frames), self._step))
 
     def __iter__(self) -> Iterator[Frame]:
-        self.skipped.reasons.clear()
+        self.skipped.clear()
         with self._path.open("rb") as file:
             for number in range(0, len(self._frames), self._step):
                 frame = self._read(file, number)

@@ -129,7 +129,7 @@ def test_poses_of_no_known_fault(spoiled):
 def test_poses_that_no_frame_takes(spoiled):
     found = examine_scene(spoiled(pose=lambda m: m * np.nan))
     assert [f.kind for f in found.findings] == ["frames skipped"]
-    assert "pose invalid: 14" in found.findings[0].evidence
+    assert "14 x pose invalid" in found.findings[0].evidence
 
 
 def test_poses_in_millimeters_beyond_all_limits(spoiled):

@@ -33,14 +33,25 @@ def test_forward_is_what_each_convention_calls_forward():
     assert np.array_equal(AXES["ros"] @ [1, 0, 0, 0], [0, -1, 0, 0])
 
 
-def test_what_is_not_rigid_or_too_far_is_refused():
+def test_what_is_not_rigid_is_refused():
     with pytest.raises(InputError, match="rotation"):
         optical_pose(np.diag([2.0, 1, 1, 1]))
+
+
+def test_units_and_origin_of_positions():
     far = POSE.copy()
     far[0, 3] = 20_000
-    with pytest.raises(InputError, match="10 km"):
-        optical_pose(far)
     assert optical_pose(far, units_per_m=1000.0)[0, 3] == 20
+    near = optical_pose(far, origin_m=np.array([19_990.0, 0, 0]))
+    np.testing.assert_allclose(near[:3, 3], [10, *far[1:3, 3]])
+
+
+def test_two_decimals_of_a_rotation_are_enough():
+    rounded = POSE.copy()
+    rounded[:3, :3] = np.round(POSE[:3, :3], 2)
+    found = optical_pose(rounded)
+    np.testing.assert_allclose(found, POSE, atol=0.01)
+    np.testing.assert_allclose(found[:3, :3] @ found[:3, :3].T, np.eye(3), atol=1e-12)
 
 
 def test_depth_of_a_plane_is_even():

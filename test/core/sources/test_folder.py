@@ -238,7 +238,7 @@ def test_no_scene_at_all(tmp_path: Path) -> None:
     for path, message in (
         (tmp_path / "nothing", "found nothing"),
         (file, "found a file"),
-        (tmp_path / "empty", "no color/N.jpg, no depth/N.png, no pose/N.txt"),
+        (tmp_path / "empty", "no images of color; expected .jpg"),
     ):
         with pytest.raises(SourceError, match=message):
             FolderSource(path)
