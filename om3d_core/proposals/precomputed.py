@@ -32,7 +32,9 @@ class PrecomputedProposer:
     def __init__(self, settings: PrecomputedSettings):
         """Raises :class:`ModelError` for a file that is missing, too large, damaged or strange."""
         if not settings.path:
-            raise ModelError("precomputed.path: expected a mask file (.npz, .pt, .txt, ...), got none")
+            raise ModelError(
+                "precomputed.path: expected a mask file (.npz, .pt, .txt, ...), got none"
+            )
         self._path = user_path(settings.path)
         self._masks = read_masks(self._path)
 

@@ -287,7 +287,7 @@ class SceneQuery:
             kind, query, searched.table.space.name, matches,
             bool(matches) and matches[0].present, self._scene.revision,
             NOT_UNDERSTOOD if question is not None and question.unknown else verdict,
-            str(question) if question is not None else query,
+            str(question) if question is not None else query if kind == "text" else "",
             (*unknown, *found.unchecked), len(kept), clarification,
         )  # fmt: skip
 
