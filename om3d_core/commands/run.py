@@ -25,7 +25,7 @@ from om3d_core.commands.source import add_source_flags, source_from
 from om3d_core.data.scene import Scene
 from om3d_core.data.scene_store import check_writable, load_map, save_scene
 from om3d_core.doctor.scene import depth_in_range
-from om3d_core.errors import NothingMappedError
+from om3d_core.errors import NothingMappedError, SettingsError
 from om3d_core.mapping.build import create_mapper
 from om3d_core.mapping.feed import feed
 from om3d_core.mapping.mapper import Mapper
@@ -42,6 +42,8 @@ def main(argv: Sequence[str]) -> int:
     settings = settings_from(args, MapSettings)
     if args.more:
         return run_many(parser, args, [args.scene, *args.more])
+    if settings_from(args, BatchSettings).ray:
+        raise SettingsError("ray: expected several scenes, got one")
     check_writable(args.out)
     args = agreed(argv, lambda flags: parse_with_preset(_parser(), flags))
     source = source_from(args)

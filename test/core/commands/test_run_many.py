@@ -66,24 +66,26 @@ def test_an_interrupt_ends_all_and_is_no_failure(scenes, tmp_path):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:  # fmt: skip
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not (tmp_path / "a" / "log.txt").exists():
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 130 and out == ""
     assert "0 of 2 scenes are done; the same command goes on with the others" in err
     assert "failed" not in err and "Traceback" not in err
     assert not (tmp_path / "a" / "result.json").exists()
 
 
-def test_what_is_for_one_scene_is_refused_for_several(scenes, tmp_path):
+def test_what_is_for_one_scene_is_refused_for_several_and_the_reverse(scenes, tmp_path):
     for flag in ("--onto", "--stats", "--pictures"):
         with pytest.raises(SettingsError, match=f"{flag}: expected one scene with it, got 2"):
             main([*scenes[:2], "-o", str(tmp_path), flag, str(tmp_path)])
     with pytest.raises(InputError, match="different scenes"):
         main([scenes[0], scenes[0], "-o", str(tmp_path)])
+    with pytest.raises(SettingsError, match="ray: expected several scenes, got one"):
+        main([scenes[0], "-o", str(tmp_path), "--ray", "local"])
     with pytest.raises(SettingsError, match="retries: expected 0 .. 100"):
         main([*scenes[:2], "-o", str(tmp_path), "--retries", "-1"])
     assert list(tmp_path.iterdir()) == []
