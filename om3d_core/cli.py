@@ -40,6 +40,9 @@ GROUPS = {
         "eval-names": (
             "om3d_core.commands.eval_names", "score the names of a map's instances"
         ),
+        "eval-verdicts": (
+            "om3d_core.commands.eval_verdicts", "hold probabilities of answers against the truth"
+        ),
         "paper-tables": (
             "om3d_core.commands.paper_tables", "make the OpenMask3D++ paper's tables"
         ),
