@@ -8,6 +8,7 @@ from pathlib import Path
 
 from om3d_core.commands.console import add_setting_flags, progress_report, settings_from
 from om3d_core.commands.source import add_source_flags, source_from
+from om3d_core.data.text import printable
 from om3d_core.progress import Job
 from om3d_core.sources.folder_writer import FolderWriterSettings, write_folder
 
@@ -25,5 +26,5 @@ def main(argv: Sequence[str]) -> int:
         count = write_folder(source, args.out, settings, Job(report))
     print(f"{args.out}: {count} frames")
     for line in source.skipped.lines:
-        print(f"skipped {line}")
+        print(printable(f"skipped {line}"))
     return 0

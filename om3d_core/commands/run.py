@@ -24,6 +24,7 @@ from om3d_core.commands.run_many import run_many
 from om3d_core.commands.source import add_source_flags, source_from
 from om3d_core.data.scene import Scene
 from om3d_core.data.scene_store import check_writable, load_map, save_scene
+from om3d_core.data.text import printable
 from om3d_core.doctor.scene import depth_in_range
 from om3d_core.errors import NothingMappedError, SettingsError
 from om3d_core.mapping.build import create_mapper
@@ -157,4 +158,4 @@ def _summarize(args: argparse.Namespace, source: Source, mapper: Mapper, scene: 
         + (f", {source.skipped.total} skipped" if source.skipped.total else "")
     )
     for line in source.skipped.lines:
-        print(f"skipped {line}")
+        print(printable(f"skipped {line}"))

@@ -14,7 +14,7 @@ import numpy as np
 from om3d_core.data.frame import Intrinsics
 from om3d_core.data.poses import inverse
 from om3d_core.doctor.agreement import Look
-from om3d_core.sources.conventions import AXES, depth_of_ray
+from om3d_core.sources.conventions import AXES, POSES, depth_of_ray
 from om3d_core.streams.settings import DepthSettings
 
 DEPTH_UNITS_PER_M = {
@@ -29,7 +29,7 @@ MILLI, CENTI = 1000.0, 100.0
 class Given:
     """What the frames were read with: units of depth a meter, their setting and what is usual, and
     the size of the color images, which the intrinsics were taken for; 0 where it is not known.
-    axes: of the camera, by which the poses were taken."""
+    axes, pose: what the poses were taken for."""
 
     depth_units_per_m: float = 1000.0
     units_setting: str = "depth.units_per_m"
@@ -37,6 +37,7 @@ class Given:
     width: int = 0
     height: int = 0
     axes: str = "optical"
+    pose: str = POSES[0]
 
     @classmethod
     def of(
@@ -83,26 +84,22 @@ def cures(looks: Sequence[Look], given: Given) -> tuple[list[Cure], list[Cure]]:
     """What may mend these frames: changes of how poses are meant, and of all else."""
     turned = [
         Cure("pose axes", f"the camera's axes are {said}",
-             partial(_turned, axes=axes),
-             "turn them to x right, y down, z forward", _axes_flag(given.axes, axes))
+             partial(_turned, given=given.axes, axes=axes),
+             "turn them to x right, y down, z forward", f"--folder.camera_axes {axes}")
         for axes, said in (
+            ("optical", "optical (x right, y down, z forward)"),
             ("opengl", "those of OpenGL, Blender and ARKit (y up, z backward)"),
             ("ros", "those of a body (x forward, y left, z up)"),
-        )
+        ) if axes != given.axes
     ]  # fmt: skip
+    other = next(kind for kind in POSES if kind != given.pose)
     inverted = Cure(
-        "pose inverse", "the poses are camera_from_map, the inverse of map_from_camera", _inverted,
-        "invert them", "--folder.pose camera_from_map",
+        "pose inverse",
+        f"the poses are {other}" + (f", the inverse of {POSES[0]}" if other != POSES[0] else ""),
+        partial(_inverted, given=given.axes), "invert them", f"--folder.pose {other}",
     )
     meant = [inverted, *turned, *(inverted.then(turn) for turn in turned)]
     return meant, [*_depth_cures(given), *_unit_cures(), *_intrinsics_cures(looks, given)]
-
-
-def _axes_flag(given: str, axes: str) -> str:
-    """The flag by which poses that were read with axes are read with others on top of these."""
-    if given == "optical":
-        return f"--folder.camera_axes {axes}"
-    return "--folder.camera_axes optical" if given == axes == "opengl" else ""
 
 
 def _depth_cures(given: Given) -> list[Cure]:
@@ -166,12 +163,16 @@ def _deeper(look: Look, factor: float) -> Look:
     return replace(look, depth=look.depth * np.float32(factor))
 
 
-def _turned(look: Look, axes: str) -> Look:
-    return replace(look, map_from_camera=look.map_from_camera @ AXES[axes])
+def _turned(look: Look, given: str, axes: str) -> Look:
+    """Of poses that were read with some axes, as read with others."""
+    turn = inverse(AXES[given]) @ AXES[axes]
+    return replace(look, map_from_camera=look.map_from_camera @ turn)
 
 
-def _inverted(look: Look) -> Look:
-    return replace(look, map_from_camera=inverse(look.map_from_camera))
+def _inverted(look: Look, given: str) -> Look:
+    """Of poses that were read with some axes, as if they were the inverse as they are stored."""
+    stored = look.map_from_camera @ inverse(AXES[given])
+    return replace(look, map_from_camera=inverse(stored) @ AXES[given])
 
 
 def _scaled(look: Look, units_per_m: float) -> Look:

@@ -110,10 +110,11 @@ def _sampled(
 
 def _as_the_layout_says(given: Given, source: FolderSource) -> Given:
     """What a folder was read with."""
-    meant = source.listing.conventions
-    if not meant.depth_units_per_m:
-        return replace(given, axes=meant.camera_axes)
-    return replace(given, depth_units_per_m=source.depth_units_per_m, axes=meant.camera_axes,
+    meant = source.meant
+    given = replace(given, axes=meant.camera_axes, pose=meant.pose)
+    if not source.listing.conventions.depth_units_per_m:
+        return given
+    return replace(given, depth_units_per_m=meant.depth_units_per_m,
                    units_setting="folder.depth_units_per_m")  # fmt: skip
 
 

@@ -24,9 +24,9 @@ from om3d_core.sources.base import SkipCount
 from om3d_core.sources.conventions import depth_of_ray, optical_pose
 from om3d_core.sources.folder_camera import FolderCamera, Size
 from om3d_core.sources.folder_settings import AUTO, FolderSettings
-from om3d_core.sources.layouts.base import FrameFiles, Listing
+from om3d_core.sources.layouts.base import Conventions, FrameFiles, Listing
 from om3d_core.sources.layouts.choice import find_layout, recognizes
-from om3d_core.streams.settings import RecordedStreamSettings
+from om3d_core.streams.settings import DepthSettings, RecordedStreamSettings
 
 __all__ = ["FolderSettings", "FolderSource"]
 
@@ -63,11 +63,12 @@ class FolderSource:
         streams: RecordedStreamSettings | None = None,
     ) -> None:
         self._settings = settings or FolderSettings()
-        self._streams = streams or RecordedStreamSettings()
+        streams = streams or RecordedStreamSettings()
         self.skipped = SkipCount()
         self._path, self.layout_name, layout = find_layout(Path(path), self._settings.layout)
-        self._listing = layout(self._path, self._settings, self._streams)
+        self._listing = layout(self._path, self._settings, streams)
         self._frames = self._listing.frames[:: self._settings.step]
+        self._conventions = _conventions(self._listing, self._settings, streams.depth)
         self._camera = FolderCamera(self._path, self._listing, self._settings)
 
     def __len__(self) -> int:
@@ -102,16 +103,9 @@ class FolderSource:
         return self._listing
 
     @property
-    def depth_units_per_m(self) -> float:
-        """Units per meter of depth images of integers, by the settings and the layout."""
-        told = self._streams.depth.units_per_m
-        if told != RecordedStreamSettings().depth.units_per_m:
-            told_by_layout = 0.0
-        else:
-            told_by_layout = self._listing.conventions.depth_units_per_m
-            camera = self._listing.camera
-            told_by_layout = told_by_layout or (camera.depth_units_per_m if camera else 0.0)
-        return self._settings.depth_units_per_m or told_by_layout or told
+    def meant(self) -> Conventions:
+        """What the numbers of the files are taken for, by the settings and the layout."""
+        return self._conventions
 
     def cloud(self) -> Cloud | None:
         """The scene's reconstruction, or None where there is none. Raises SourceError.
@@ -172,7 +166,7 @@ class FolderSource:
                 intrinsics, rgb = calibration.intrinsics, resize_color(rgb, *found[1])
         except (InputError, SourceError) as error:
             raise _SkippedError("camera invalid", self._said(color, error)) from error
-        if self._meant("depth_along") == "ray":
+        if self._conventions.depth_along == "ray":
             depth_m = depth_of_ray(depth_m, intrinsics)
         return Frame(rgb, depth_m, intrinsics, map_from_camera, files.stamp_ns)
 
@@ -181,7 +175,7 @@ class FolderSource:
         try:
             pose = read_pose(stored) if isinstance(stored, Path) else stored
             optical = optical_pose(
-                pose, self._meant("pose"), self._meant("camera_axes"),
+                pose, self._conventions.pose, self._conventions.camera_axes,
                 self._settings.pose_units_per_m, self._settings.origin_m,
             )  # fmt: skip
         except InputError as error:
@@ -197,20 +191,12 @@ class FolderSource:
     def _depth(self, path: Path) -> npt.NDArray[np.float32]:
         try:
             stored = (self._listing.read_depth or read_depth_file)(path)
-            if stored.dtype == np.uint16:
-                units_per_m = self.depth_units_per_m
-            else:
-                told = self._listing.conventions.float_units_per_m
-                units_per_m = told or self._streams.depth.float_units_per_m
+            meant = self._conventions
+            integers = stored.dtype == np.uint16
+            units_per_m = meant.depth_units_per_m if integers else meant.float_units_per_m
             return clean_depth(stored, units_per_m)
         except InputError as error:
             raise _SkippedError("depth unreadable", self._said(path, error)) from error
-
-    def _meant(self, name: str) -> str:
-        """A convention: that of the settings, else that of the layout."""
-        given: str = getattr(self._settings, name)
-        told: str = getattr(self._listing.conventions, name)
-        return told if given == AUTO else given
 
     def _said(self, path: Path, error: Exception) -> str:
         text = str(error)
@@ -231,3 +217,22 @@ class FolderSource:
         except InputError as error:
             raise SourceError(f"{path}: {error}") from error
         return cloud
+
+
+def _conventions(listing: Listing, given: FolderSettings, depth: DepthSettings) -> Conventions:
+    """The conventions of a layout where the settings do not say otherwise."""
+    said, usual = listing.conventions, DepthSettings()
+    of_file = listing.camera.depth_units_per_m if listing.camera else 0.0
+    told = said.depth_units_per_m or of_file
+    if not told or depth.units_per_m != usual.units_per_m:
+        told = depth.units_per_m
+    told_float = said.float_units_per_m
+    if not told_float or depth.float_units_per_m != usual.float_units_per_m:
+        told_float = depth.float_units_per_m
+    return Conventions(
+        pose=said.pose if given.pose == AUTO else given.pose,
+        camera_axes=said.camera_axes if given.camera_axes == AUTO else given.camera_axes,
+        depth_along=said.depth_along if given.depth_along == AUTO else given.depth_along,
+        depth_units_per_m=given.depth_units_per_m or told,
+        float_units_per_m=told_float,
+    )

@@ -50,6 +50,7 @@ class FolderCamera:
             "color", colors, lambda file: color_file_size(file, self.depth_size)
         )
         """The same of the color images."""
+        self._fitted: Calibration | None = None
         if self._shared is not None:
             try:
                 self._fitted = self.calibration(None, self.color_size, self.depth_size)
@@ -75,10 +76,10 @@ class FolderCamera:
         camera = (own if self._each_its_own else None) or self._shared
         if camera is None:
             raise InputError("expected intrinsics, got none for this frame")
+        if camera is self._shared and self._fitted is not None:
+            return self._fitted
         if self._settings.intrinsics_scaling == "normalized":
             return Calibration(Intrinsics.from_shares(camera.matrix, *depth))
-        if camera is self._shared and hasattr(self, "_fitted"):
-            return self._fitted
         given = self._at_its_size(camera, color, depth)
         if camera.distortion:
             at_color = given.resized(*color) if _size(given) != color else given

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -75,6 +78,35 @@ def test_the_fault_is_named_and_its_flag_mends_it(spoiled, name, capsys):
     assert finding.cure
     assert doctor.main([str(folder), *finding.flag.split()]) == 0
     assert "no fault found" in capsys.readouterr().out
+
+
+def as_nerfstudio(folder, axes):
+    """The same scene as nerfstudio's layout, with a pose for each of its images."""
+    frames = [
+        {"file_path": f"color/{n}.png", "depth_file_path": f"depth/{n}.png",
+         "transform_matrix": (np.loadtxt(folder / f"pose/{n}.txt") @ axes).tolist()}
+        for n in range(14)
+    ]  # fmt: skip
+    k = np.loadtxt(folder / "intrinsics.txt")
+    camera = {"fl_x": k[0, 0], "fl_y": k[1, 1], "cx": k[0, 2], "cy": k[1, 2]}
+    (folder / "transforms.json").write_text(json.dumps({**camera, "frames": frames}))
+    shutil.rmtree(folder / "pose")
+
+
+@pytest.mark.parametrize(("how", "axes", "flag"), [
+    ({}, OPENGL, ""),
+    ({}, np.eye(4), "--folder.camera_axes optical"),
+    ({"pose": lambda m: np.linalg.inv(m @ OPENGL) @ OPENGL}, OPENGL,
+     "--folder.pose camera_from_map"),
+    ({"depth": times(5)}, OPENGL, "--folder.depth_units_per_m 5000"),
+])
+def test_flags_are_told_on_top_of_what_a_layout_says(spoiled, how, axes, flag):
+    folder = spoiled(**how)
+    as_nerfstudio(folder, axes)
+    found = examine_scene(folder)
+    assert "read as the layout nerfstudio" in found.told
+    assert [finding.flag for finding in found.findings] == ([flag] if flag else [])
+    assert doctor.main([str(folder), *flag.split()]) == 0
 
 
 def test_a_healthy_room_has_none(room):
