@@ -36,7 +36,8 @@ def open_source(
             return kind(path, group, streams=streams)
     expected = ", or ".join(layouts())
     known = "; ".join(f"{name}: {files}" for name, files in folder_layouts().items())
-    raise SourceError(f"{path}: expected {expected}; found {_found(path)}. Layouts: {known}")
+    layouts_below = f". Layouts: {known}" if path.is_dir() else ""
+    raise SourceError(f"{path}: expected {expected}; found {_found(path)}{layouts_below}")
 
 
 def layouts() -> list[str]:

@@ -63,13 +63,14 @@ def keyed(
 def stamps_of(keys: Iterable[Key], rate_hz: float) -> dict[Key, int]:
     """A stamp in ns for each key: the time that it tells, else its number by the rate.
 
-    Keys that are no single number are counted from 0.
+    Keys that are no single number, or too large a one, are counted from 0.
     """
     keys = list(keys)
     stamps = {key: _stamp(key) for key in keys}
     if keys and all(stamp is not None for stamp in stamps.values()):
         return {key: stamp for key, stamp in stamps.items() if stamp is not None}
-    single = all(len(key) == 1 and isinstance(key[0], int) for key in keys)
+    most = int(MAX_STAMP_S * rate_hz)
+    single = all(len(key) == 1 and isinstance(key[0], int) and key[0] < most for key in keys)
     numbers = [int(key[0]) if single else i for i, key in enumerate(keys)]
     return {key: round(number * NS_PER_S / rate_hz)
             for key, number in zip(keys, numbers, strict=True)}  # fmt: skip
