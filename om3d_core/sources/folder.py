@@ -141,6 +141,8 @@ class FolderSource:
             return error
 
     def _read(self, files: FrameFiles) -> Frame:
+        if files.fault:
+            raise _SkippedError("camera invalid", files.fault)
         color, depth = files.color, files.depth
         for kind, file in (("color", color), ("depth", depth), ("pose", files.pose)):
             if file is None:

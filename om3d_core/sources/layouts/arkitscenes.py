@@ -46,13 +46,12 @@ class ArkitScenesLayout:
         depth_of = names.nearest(colors, depths, slop_ns)
         camera_of = names.nearest(colors, pincams, slop_ns)
         poses = by_stamp(_trajectory(path / POSES), list(colors), streams)
-        frames = tuple(
-            FrameFiles(color, depth_of.get(stamp), pose, stamp,
-                       _camera(camera_of[stamp]) if stamp in camera_of else None)
-            for (stamp, color), pose in zip(colors.items(), poses, strict=True)
-        )  # fmt: skip
+        frames = []
+        for (stamp, color), pose in zip(colors.items(), poses, strict=True):
+            camera, fault = _camera(camera_of[stamp]) if stamp in camera_of else (None, "")
+            frames.append(FrameFiles(color, depth_of.get(stamp), pose, stamp, camera, fault))
         meant = Conventions(pose="camera_from_map", depth_units_per_m=MILLIMETERS)
-        return Listing(frames, None, meant, camera_file=path / CAMERAS)
+        return Listing(tuple(frames), None, meant, camera_file=path / CAMERAS)
 
 
 def _stamped(folder: Path, suffixes: tuple[str, ...]) -> dict[int, Path]:
@@ -81,11 +80,12 @@ def _trajectory(path: Path) -> PoseTable:
         raise SourceError(f"{path}: {error}") from error
 
 
-def _camera(path: Path) -> Camera:
+def _camera(path: Path) -> tuple[Camera | None, str]:
+    """The camera of a frame, or why there is none."""
     try:
         numbers = read_numbers(path)
         expect(len(numbers) == 6, "width height fx fy cx cy", f"{len(numbers)} numbers")
         width, height, *four = numbers.tolist()
-        return Camera.of(*four, width=int(width), height=int(height))
-    except InputError as error:
-        raise SourceError(f"{path}: {error}") from error
+        return Camera.of(*four, width=int(width), height=int(height)), ""
+    except (ValueError, OverflowError) as error:
+        return None, f"{path}: {error}"

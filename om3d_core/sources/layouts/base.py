@@ -23,7 +23,7 @@ class FrameFiles:
     """The files of one frame; None for one that is missing.
 
     pose: a file, or the pose (4, 4) as it is stored. camera: one of its own, None for the
-    recording's.
+    recording's. fault: why the frame cannot be used, where that is known before it is read.
     """
 
     color: Path | None
@@ -31,6 +31,7 @@ class FrameFiles:
     pose: Path | Transform | None
     stamp_ns: int
     camera: Camera | None = None
+    fault: str = ""
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class OwnLayout:
         cameras = _cameras(path, settings)
         frames = tuple(
             FrameFiles(colors.get(key), depths.get(key), poses.get(key), stamps[key],
-                       cameras.get(key))
+                       *cameras.get(key, (None, "")))
             for key in keys
         )  # fmt: skip
         if cameras:
@@ -167,16 +167,16 @@ def rate_hz(path: Path, settings: FolderSettings) -> float:
     return float(rate)
 
 
-def _cameras(path: Path, settings: FolderSettings) -> dict[Key, Camera]:
-    """The camera of each frame, where they have their own in a folder."""
+def _cameras(path: Path, settings: FolderSettings) -> dict[Key, tuple[Camera | None, str]]:
+    """The camera of each frame or why there is none, where they have their own in a folder."""
     if settings.intrinsics:
         return {}
-    cameras = {}
+    cameras: dict[Key, tuple[Camera | None, str]] = {}
     for key, file in keyed(path / INTRINSICS_FOLDER, (".txt", ".json")).items():
         try:
-            cameras[key] = read_camera(file)
+            cameras[key] = read_camera(file), ""
         except InputError as error:
-            raise SourceError(f"{file}: {error}") from error
+            cameras[key] = None, f"{file}: {error}"
     return cameras
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from om3d_core.data.poses import Transform
-from om3d_core.errors import InputError, SourceError
+from om3d_core.errors import SourceError
 from om3d_core.files import read_json
 from om3d_core.formats import color_files, depth_files
 from om3d_core.formats.camera_files import Camera
@@ -53,27 +53,25 @@ class PolycamLayout:
             )
         keys = sorted({*colors, *files})
         stamps = stamps_of(keys, settings.rate_hz)
-        told = {key: _camera(file) for key, file in files.items()}
         frames = []
         for key in keys:
-            camera, pose = told.get(key, (None, None))
+            camera, pose, fault = _camera(files[key]) if key in files else (None, None, "")
             frames.append(
-                FrameFiles(colors.get(key), depths.get(key), pose, stamps[key], camera)
+                FrameFiles(colors.get(key), depths.get(key), pose, stamps[key], camera, fault)
             )
         meant = Conventions(camera_axes="opengl", depth_units_per_m=MILLIMETERS)
         return Listing(tuple(frames), None, meant, camera_file=folder / cameras)
 
 
-def _camera(path: Path) -> tuple[Camera, Transform]:
-    """The camera and its pose, camera to world."""
+def _camera(path: Path) -> tuple[Camera | None, Transform | None, str]:
+    """The camera and its pose, camera to world; or why there are none."""
     try:
         content = read_json(path, MAX_TEXT_BYTES)
         fx, fy, cx, cy = (float(content[name]) for name in ("fx", "fy", "cx", "cy"))
         size = int(content["width"]), int(content["height"])
         rows = [[float(content[f"t_{row}{column}"]) for column in range(4)] for row in range(3)]
         pose = np.array([*rows, [0.0, 0.0, 0.0, 1.0]])
-        return Camera.of(fx, fy, cx, cy, width=size[0], height=size[1]), pose
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, InputError) as error:
-        raise SourceError(
-            f"{path}: expected fx, fy, cx, cy, width, height and t_00 .. t_23, got {error!r}"
-        ) from error
+        return Camera.of(fx, fy, cx, cy, width=size[0], height=size[1]), pose, ""
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        expected = "fx, fy, cx, cy, width, height and t_00 .. t_23"
+        return None, None, f"{path}: expected {expected}, got {error!r:.200}"

@@ -62,6 +62,24 @@ def test_a_damaged_file_of_poses_or_cameras_is_named(name, tmp_path):
     assert_frames(open_source(path), 1e-4)
 
 
+@pytest.mark.parametrize(("name", "files"), [
+    ("polycam", "keyframes/corrected_cameras"),
+    ("arkitscenes", "41069021_frames/lowres_wide_intrinsics"), ("own", "intrinsics"),
+])
+def test_a_damaged_camera_of_a_frame_costs_that_frame(name, files, tmp_path):
+    path = WRITERS[name](tmp_path / "scan")
+    if name == "own":
+        (path / files).mkdir()
+        for n in range(N):
+            (path / files / f"{n}.txt").write_text((path / "intrinsics.txt").read_text())
+    first = min((path / files).iterdir())
+    first.write_text("{")
+    source = open_source(path)
+    assert len(list(source)) == N - 1
+    assert source.skipped.reasons == {"camera invalid": 1}
+    assert str(first) in source.skipped.examples["camera invalid"]
+
+
 def test_two_layouts_in_one_folder_are_asked_about(tmp_path):
     path = WRITERS["nerfstudio"](WRITERS["open3d"](tmp_path / "scan"))
     with pytest.raises(SourceError, match="open3d, nerfstudio; .* --folder.layout nerfstudio"):
