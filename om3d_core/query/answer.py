@@ -95,10 +95,10 @@ class Answer:
     kind: ``text`` or ``image``. query: the text, or ``image``. space: name of the feature space.
     present: verdict on the first match, false without one. revision: that of the scene.
     verdict: one of :data:`VERDICTS`, by default what ``present`` says. read_as: the question as it
-    was understood, empty for a picture alone. not_understood: parts of it that were not, each with the nearest known word
-    where there is one. n_matching: how many instances are judged to be what was asked for, those
-    beyond the matches too; of several in one place one counts. clarification: the question that
-    tells rivals apart, empty without any.
+    was understood, empty for a picture alone. not_understood: parts of it that were not, each with
+    the nearest known word where there is one. n_matching: how many instances are judged to be what
+    was asked for, those beyond the matches too; of several in one place one counts. clarification:
+    the question that tells rivals apart, empty without any.
     """
 
     kind: str

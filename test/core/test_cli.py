@@ -234,7 +234,9 @@ def test_help_groups_the_commands_by_what_one_wants_to_do():
         "try it:": ["demo"],
         "make a map and ask it:": ["doctor", "run", "query", "embed", "export"],
         "record, and play through the nodes:": ["synth", "bag", "convert", "replay"],
-        "measure:": ["eval-masks", "eval-queries", "eval-names", "eval-verdicts", "paper-tables", "bench"],
+        "measure:": [
+            "eval-masks", "eval-queries", "eval-names", "eval-verdicts", "paper-tables", "bench",
+        ],
         "get and train networks:": ["models", "train-proposals"],
     }
     assert max(map(len, result.stdout.splitlines())) < 80
