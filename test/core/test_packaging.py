@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import runpy
 import subprocess
@@ -133,9 +134,13 @@ def test_manifest_names_every_ros_package_that_the_nodes_import() -> None:
 
 def test_every_library_that_the_core_imports_is_a_requirement() -> None:
     libraries = {
-        name
+        name.split(".")[0]
         for path in (ROOT / "om3d_core").rglob("*.py")
-        for name in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [alias.name for alias in node.names] if isinstance(node, ast.Import)
+            else [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        )
     } - set(sys.stdlib_module_names)
     distributions = packages_distributions()
     required = {
