@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.cloud import MAX_POINTS
+from om3d_core.data.masks import MAX_MEMBERS
 from om3d_core.errors import InputError, expect
 
 Ints = npt.NDArray[np.int64]
@@ -31,7 +32,8 @@ def members_of(runs: Mapping[Any, Any]) -> tuple[Ints, int]:
     else:
         size = runs.get("size")
         if not isinstance(size, (list, tuple)) or not 1 <= len(size) <= 2:
-            raise InputError(f"expected runs with length, or with size, got {sorted(runs)}")
+            names = sorted(map(str, runs))[:8]
+            raise InputError(f"expected runs with length, or with size, got {names}")
         n_points = 1
         for side in size:
             n_points *= _number(side, "size")
@@ -48,6 +50,7 @@ def members_of(runs: Mapping[Any, Any]) -> tuple[Ints, int]:
         f"ascending runs within {n_points} points", "others",
     )  # fmt: skip
     total = int(lengths.sum())
+    expect(total <= MAX_MEMBERS, f"at most {MAX_MEMBERS} points in a mask", total)
     before = np.cumsum(lengths) - lengths
     return np.repeat(starts - before, lengths) + np.arange(total), n_points
 

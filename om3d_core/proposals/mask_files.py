@@ -25,7 +25,8 @@ from om3d_core.proposals.mask_values import (
 )
 
 MAX_BYTES = 2 * 1024**3
-MAX_LIST_BYTES = 4 * 1024**2
+MAX_LIST_BYTES, MAX_TEXT_BYTES = 4 * 1024**2, 4 * MAX_POINTS
+BLANKS = np.frombuffer(b" \r\n\t", np.uint8)
 DENSE_NAMES = ("masks", "pred_masks", "arr_0", "ins", "labels", "group", "instance_ids")
 ROW_NAMES = ("indptr", "indices", "n_points")
 SCORE_NAMES = ("scores", "pred_scores", "conf", "confidence")
@@ -133,12 +134,14 @@ def _is_scores(values: object, masks: Any) -> bool:
     return isinstance(values, np.ndarray) and len(shape) == 2 and values.shape == (shape[1],)
 
 
-def _of_rows(arrays: Mapping[Any, Any]) -> InstanceMasks:
-    for name in ROW_NAMES:
-        expect(np.issubdtype(np.asarray(arrays[name]).dtype, np.integer), f"integer {name}",
-               np.asarray(arrays[name]).dtype)  # fmt: skip
+def _of_rows(table: Mapping[Any, Any]) -> InstanceMasks:
+    arrays = {name: table[name] for name in ROW_NAMES}
+    arrays["n_points"] = np.asarray(arrays["n_points"])
+    for name, array in arrays.items():
+        expect(isinstance(array, np.ndarray) and array.dtype.kind in "iu", f"integer {name}",
+               getattr(array, "dtype", type(array).__name__))  # fmt: skip
     indptr, indices = arrays["indptr"].astype(np.int64), arrays["indices"]
-    count = np.asarray(arrays["n_points"])
+    count = arrays["n_points"]
     expect(count.size == 1, "one number n_points", count.shape)
     expect(indptr.ndim == 1 and len(indptr) > 0 and indices.ndim == 1,
            "indptr (N + 1,) and indices (nnz,)", (indptr.shape, indices.shape))
@@ -165,7 +168,7 @@ def _read_text(path: Path) -> InstanceMasks:
     expect(bool(words), "a label or a mask a line", "an empty file")
     if not _is_number(words[0]):
         return _read_benchmark(path)
-    labels = np.loadtxt(path, np.float64, ndmin=2)
+    labels = np.loadtxt(path, np.float64, ndmin=2, max_rows=MAX_POINTS)
     expect(labels.shape[1] in {1, 5}, "a label a line, or x y z objectness label",
            f"{labels.shape[1]} numbers")  # fmt: skip
     return masks_of(labels[:, -1], "labels", None)
@@ -197,8 +200,13 @@ def _members_of_file(path: Path) -> tuple[Array, int]:
         runs = read_json(path)
         expect(isinstance(runs, dict), f"run lengths in {path.name}", type(runs).__name__)
         return members_of(runs)
-    words = read_regular(path, 16 * MAX_POINTS).split()
-    values = np.array(words, np.float64)
+    raw = np.frombuffer(read_regular(path, MAX_TEXT_BYTES), np.uint8)
+    digit = (raw >= ord("0")) & (raw <= ord("9"))
+    if bool((digit | np.isin(raw, BLANKS)).all()) and not bool((digit[1:] & digit[:-1]).any()):
+        values = raw[digit] - ord("0")
+    else:
+        values = np.loadtxt(path, np.float64, ndmin=1, max_rows=MAX_POINTS)
+        expect(values.ndim == 1, f"a number a line in {path.name}", values.shape)
     return np.flatnonzero(values), len(values)
 
 

@@ -95,13 +95,13 @@ def over_points(masks: InstanceMasks, superpoints: Array) -> InstanceMasks:
            (low, high))  # fmt: skip
     order = np.argsort(superpoints, kind="stable")
     counts = np.bincount(superpoints.astype(np.int64), minlength=masks.n_points)
-    ends = np.cumsum(counts)
-    members = sum(int(counts[masks[i]].sum()) for i in range(len(masks)))
-    expect(members <= MAX_MEMBERS, f"at most {MAX_MEMBERS} points in masks", members)
-    rows = []
-    for i in range(len(masks)):
-        parts = [order[ends[s] - counts[s] : ends[s]] for s in masks[i]]
-        rows.append(np.concatenate(parts) if parts else np.zeros(0, np.int64))
+    starts, rows, total = np.cumsum(counts) - counts, [], 0
+    for mask in (masks[i] for i in range(len(masks))):
+        sizes = counts[mask]
+        total += int(sizes.sum())
+        expect(total <= MAX_MEMBERS, f"at most {MAX_MEMBERS} points in masks", total)
+        first = np.repeat(starts[mask] - (np.cumsum(sizes) - sizes), sizes)
+        rows.append(order[first + np.arange(len(first))])
     return InstanceMasks.from_lists(rows, len(superpoints), masks.scores, masks.structure)
 
 

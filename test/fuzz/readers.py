@@ -32,12 +32,12 @@ def _weights(path: Path) -> None:
 
 def _cloud(path: Path) -> None:
     """A cloud on its way into a map: read, judged, segmented."""
-    from om3d_core.formats.ply import read_ply
+    from om3d_core.formats.cloud_files import read_cloud
     from om3d_core.mapping.gravity import decide_up
     from om3d_core.progress import Job
     from om3d_core.proposals.geometric import GeometricProposer
 
-    cloud = read_ply(path)
+    cloud = read_cloud(path)
     with suppress(InputError):
         cloud.check_density()
         GeometricProposer().propose(cloud, Job(), decide_up(cloud))

@@ -137,6 +137,7 @@ def coco_text(counts):
         {"length": 5, "counts": "a b"},
         {"length": 5, "counts": [1, -1]},
         {"length": 10**12, "counts": [1, 10**12]},
+        {"length": 40_000_000, "counts": [1, 40_000_000]},
         {"length": "5", "counts": [1, 1]},
         {"size": [5, 1], "counts": [1, 1]},
         {"size": [5, 1], "counts": [7, -2]},
@@ -183,6 +184,27 @@ def test_text_of_mask3d(tmp_path):
 def test_text_that_lies_is_refused(tmp_path, lines, said):
     with pytest.raises(ModelError, match=rf"scene\.txt: .*{said}"):
         benchmark(tmp_path, lines)
+
+
+def test_text_of_other_numbers_than_digits_is_read_as_numbers(tmp_path):
+    (tmp_path / "pred_mask").mkdir()
+    (tmp_path / "pred_mask/a.txt").write_text("0.0\n1.0\n10\n-0\n1e0\n")
+    (tmp_path / "scene.txt").write_text("pred_mask/a.txt 1 0.5\n")
+    assert read_masks(tmp_path / "scene.txt").indices.tolist() == [1, 2, 4]
+    (tmp_path / "pred_mask/a.txt").write_text("0 1\n1 0\n")
+    assert read_masks(tmp_path / "scene.txt").n_points == 4
+    (tmp_path / "pred_mask/a.txt").write_text("0 1.5\n1 0\n")
+    with pytest.raises(ModelError, match="a number a line"):
+        read_masks(tmp_path / "scene.txt")
+
+
+@pytest.mark.parametrize(
+    "table", [{"indptr": [0, 1], "indices": None, "n_points": 5}, {"masks": [1, 2]}, {1: "a"},
+              {"masks": torch.ones(2, 2), "conf": ["a"]}, {"ins": [{1: 2, "a": 3}]}]
+)  # fmt: skip
+def test_tables_of_other_things_are_refused(tmp_path, table):
+    with pytest.raises(ModelError, match=r"m\.pth: expected"):
+        saved(tmp_path, table)
 
 
 def test_masks_of_superpoints(tmp_path):
