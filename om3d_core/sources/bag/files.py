@@ -33,7 +33,10 @@ def is_bag(path: Path) -> bool:
         return path.exists() and bool(_storage(path))
     if (path / METADATA).exists():
         return True
-    entries = list(path.iterdir())
+    try:
+        entries = list(path.iterdir())
+    except OSError:
+        return False
     loose = any(_storage(entry) not in {"", ROS1_STORAGE} for entry in entries)
     return loose and not any(entry.is_dir() for entry in entries)
 
