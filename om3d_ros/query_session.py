@@ -170,6 +170,8 @@ class Answering:
                 f", the best match is instance {match.instance_id} with probability"
                 f" {match.probability:.2f} (present_threshold)" for match in best.answer.matches
             )
+            missed = ", ".join(best.answer.not_understood)
+            near += f"; not understood: {missed}" if missed else ""
             silent = "".join(f"; {told.name}: {told.error_msg}" for told in others)
             raise NotFoundError(f"expected {text!r} in the map, got none{near}{silent}")
         match = best.answer.matches[0]

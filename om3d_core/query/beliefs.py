@@ -34,8 +34,8 @@ from om3d_core.query.structure import structure_belief
 Doubles = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
-CANDIDATES = 200
-"""Instances that attributes and relations are weighed for, the likeliest by noun."""
+CANDIDATES, MANY = 64, 1000
+"""Instances that parts are weighed for, the likeliest by noun; MANY for a plural or any thing."""
 ANCHORS = 24
 LIKELY = 0.3
 """Part of the largest probability from which a thing takes part in a comparison."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,7 +11,7 @@ from om3d_core.data.scene import Scene
 
 Doubles = npt.NDArray[np.float64]
 
-MAX_POINTS = 500
+MAX_POINTS = 200
 """Points of an instance that are looked at, spread evenly over it."""
 ENOUGH = 0.4
 """Share of its points from which a thing has a color."""
@@ -47,38 +49,46 @@ class ColorMemory:
 
     def of(self, rows: npt.NDArray[np.int64], color: str) -> Doubles:
         """(M,) how far the instances of rows have a color: "red", "dark blue", "dark", "light"."""
-        return np.array([self._has(int(row), color) for row in rows])
+        shares = np.array(self._look_at(rows.tolist())).reshape(-1, len(SHADES), len(NAMES))
+        for word in color.split():
+            if word in SHADES:
+                shares = shares[:, [SHADES.index(word)]]
+            else:
+                shares = shares[:, :, [NAMES.index(word)]]
+        fits: Doubles = np.minimum(shares.sum(axis=(1, 2)) / ENOUGH, 1)
+        return fits
 
     def shares(self, row: int) -> Doubles:
         """(13,) shares of its points that have each color of :data:`NAMES`, summing to 1."""
-        result: Doubles = self._shares(row).sum(axis=0)
+        result: Doubles = self._look_at([row])[0].sum(axis=0)
         return result
 
-    def _has(self, row: int, color: str) -> float:
-        shares = self._shares(row)
-        for word in color.split():
-            index = SHADES.index(word) if word in SHADES else None
-            shares = shares[:, [NAMES.index(word)]] if index is None else shares[[index]]
-        return min(float(shares.sum()) / ENOUGH, 1.0)
+    def _look_at(self, rows: list[int]) -> list[Doubles]:
+        fresh = [row for row in dict.fromkeys(rows) if row not in self._known]
+        some = [self._some(row) for row in fresh]
+        if fresh:
+            shares = color_shares(self._scene.cloud.colors[np.concatenate(some)],
+                                  [len(points) for points in some])  # fmt: skip
+            self._known.update(zip(fresh, shares, strict=True))
+        return [self._known[row] for row in rows]
 
-    def _shares(self, row: int) -> Doubles:
-        if row not in self._known:
-            members = self._scene.masks[row]
-            some = members[:: max(1, -(-len(members) // MAX_POINTS))]
-            self._known[row] = color_shares(self._scene.cloud.colors[some])
-        return self._known[row]
+    def _some(self, row: int) -> npt.NDArray[np.int32]:
+        members = self._scene.masks[row]
+        return members[:: max(1, -(-len(members) // MAX_POINTS))]
 
 
-def color_shares(rgb: npt.NDArray[np.uint8]) -> Doubles:
-    """(3, 13) shares of points (n, 3) that have each shade and color, summing to 1.
+def color_shares(rgb: npt.NDArray[np.uint8], lengths: Sequence[int]) -> Doubles:
+    """(M, 3, 13) shares of the points of things that have each shade and color, summing to 1.
 
-    A point between two colors counts for both.
+    rgb: (n, 3) points, one thing after the other. lengths: number of points of each, at least 1. A
+    point between two colors counts for both.
     """
     lab = to_lab(rgb)
-    belongs = _belonging(lab)
-    shade = np.digitize(lab[:, 0], (DARK, LIGHT))
-    shares: Doubles = np.stack([belongs[shade == i].sum(axis=0) for i in range(3)])
-    return shares / max(len(lab), 1)
+    parts = np.zeros((len(lab), len(SHADES), len(NAMES)))
+    parts[np.arange(len(lab)), np.digitize(lab[:, 0], (DARK, LIGHT))] = _belonging(lab)
+    starts = np.cumsum([0, *lengths])[:-1]
+    shares: Doubles = np.add.reduceat(parts, starts, axis=0) / np.array(lengths)[:, None, None]
+    return shares
 
 
 def to_lab(rgb: npt.NDArray[np.uint8]) -> Doubles:

@@ -59,9 +59,8 @@ class Searched:
             return cosines(self.pooled, vector).astype(np.float64)
         return similarities(self.table, vector, self.aggregation).astype(np.float64)
 
-    def probabilities(self, vector: Floats) -> Doubles:
-        """(N,) probability that each instance is what a unit query (D,) means, 0 if not ranked."""
-        similarity = self.similarities(vector)
+    def probabilities(self, similarity: Doubles) -> Doubles:
+        """(N,) probability of instances of these similarities (N,), 0 where one is not ranked."""
         mean = float(similarity[self.eligible].mean()) if self.eligible.any() else 0.0
         probability = calibration_of(self.space).probability(similarity, mean, self.mask_scores)
         result: Doubles = np.where(self.eligible, probability, 0.0)
@@ -79,12 +78,9 @@ class Searched:
         probability = calibration.probability(similarity, mean, self.mask_scores[rows])
         return Found(rows, similarity, score[order], probability, vector)
 
-    def compared(self, rows: Rows, vector: Floats | None) -> tuple[Doubles, Doubles]:
-        """Similarities and scores of some rows, 0 where nothing is compared."""
-        if vector is None:
-            return np.zeros(len(rows)), np.zeros(len(rows))
-        seen = self.table.valid.any(axis=1)
-        similarity = np.where(seen, self.similarities(vector), 0.0)
+    def compared(self, rows: Rows, similarity: Doubles) -> tuple[Doubles, Doubles]:
+        """Similarities and scores of some rows, given those of all (N,); 0 for what is unseen."""
+        similarity = np.where(self.table.valid.any(axis=1), similarity, 0.0)
         score = np.zeros_like(similarity)
         score[self.eligible] = _standardized(similarity[self.eligible])[1]
         return similarity[rows], score[rows]

@@ -67,6 +67,7 @@ class _Parser(Cursor):
         self._ignored: list[Unknown] = []
         self._exclusions: list[Phrase] = []
         self._n_relations = 0
+        self._depth = 0
 
     def question(self, sentence: str, quantity: str) -> Question:
         targets = [draft := self._noun_phrase()]
@@ -133,7 +134,7 @@ class _Parser(Cursor):
         own, taken = self.longest(words.OWN_SIDES)
         if own:
             self.at += taken
-            self._add(draft, Relation(own, (), self.said(start), negated))
+            draft.relations.append(Relation(own, (), self.said(start), negated))
             return True
         side, side_taken = self.longest(words.SIDES)
         kind, taken = self.longest(words.RELATIONS)
@@ -147,13 +148,15 @@ class _Parser(Cursor):
         if not kind:
             return False
         self.at += taken
+        self._n_relations += 1
+        too_many = self._n_relations > MAX_RELATIONS
         anchors = self._anchors(kind)
         said = self.said(start)
         no_thing = any(set(a.text.split()) & (words.ROOMS | {"it", "them"}) for a in anchors)
-        if no_thing or self._n_relations >= MAX_RELATIONS:
+        if no_thing or too_many:
             self._ignored.append(Unknown(said))
         elif anchors or self.tokens_said(start) & words.SELF:
-            self._add(draft, Relation(kind, tuple(anchors), said, negated))
+            draft.relations.append(Relation(kind, tuple(anchors), said, negated))
         else:
             self._ignored.append(Unknown(said))
         return True
@@ -165,7 +168,7 @@ class _Parser(Cursor):
         """"The nearest chair to the table": what the distance is taken to comes behind."""
         start, kind = self.at, draft.superlatives.pop()
         self.at += 1
-        self._add(draft, Relation(kind, tuple(self._anchors(kind)), self.said(start)))
+        draft.relations.append(Relation(kind, tuple(self._anchors(kind)), self.said(start)))
 
     def _anchors(self, kind: str) -> list[Phrase]:
         """The noun phrases behind a relation; none where they are the viewpoint, or missing."""
@@ -189,7 +192,12 @@ class _Parser(Cursor):
     def _nested(self, anchor: _Draft) -> bool:
         """Whether a relation of the anchor itself was read: "on the table near the door"."""
         self.skip_fillers_before_relation()
-        return not self.ended and self._relation(anchor, negated=False)
+        if self.ended or self._depth >= MAX_RELATIONS:
+            return False
+        self._depth += 1
+        found = self._relation(anchor, negated=False)
+        self._depth -= 1
+        return found
 
     def _noun_phrase(self, stop_at_and: bool = False) -> _Draft:
         draft = _Draft()
@@ -312,12 +320,8 @@ class _Parser(Cursor):
             plural or everything, unknown if fatal else (),
         )  # fmt: skip
 
-    def _add(self, draft: _Draft, relation: Relation) -> None:
-        self._n_relations += 1
-        draft.relations.append(relation)
-
     def _ignore(self) -> None:
-        """Keep a word that fits nowhere, in one piece with those before it."""
+        """Keep a word that fits nowhere."""
         self._ignored.append(Unknown(word := self.take(), self._suggested(word)))
 
     def _suggested(self, word: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from om3d_core.query.aggregation import (
     without_outliers,
 )
 from om3d_core.query.answer import NOT_UNDERSTOOD, Answer, Match, ViewSimilarity
-from om3d_core.query.beliefs import Beliefs, distinct, known_boxes
+from om3d_core.query.beliefs import MANY, Beliefs, distinct, known_boxes
 from om3d_core.query.colors import ColorMemory
 from om3d_core.query.found import Found, Searched, combined
 from om3d_core.query.known_words import known_words
@@ -229,26 +229,35 @@ class SceneQuery:
         self, searched: Searched, question: Question, viewpoint: Viewpoint | None
     ) -> Found:
         """What a question of several parts may mean."""
+        known: dict[str, npt.NDArray[np.float64]] = {}
 
-        def vector_of(phrase: Phrase) -> Floats:
+        def encoded(phrase: Phrase) -> str:
             # An encoder of pictures and texts sees colors, too.
             colors = phrase.colors if searched.table.space.image else ()
-            return self._texts.vector(" ".join((*colors, phrase.text)), searched.space)
+            return " ".join((*colors, phrase.text))
+
+        def similarity_of(phrase: Phrase) -> npt.NDArray[np.float64]:
+            text = encoded(phrase)
+            if text not in known:
+                vector = self._texts.vector(text, searched.space)
+                known[text] = searched.similarities(vector)
+            return known[text]
 
         beliefs = Beliefs(
-            self._scene, lambda phrase: searched.probabilities(vector_of(phrase)),
+            self._scene, lambda phrase: searched.probabilities(similarity_of(phrase)),
             self._rough_box_of, viewpoint or self._middle(), self._colors,
         )  # fmt: skip
         asked = corrected(question, known_words()) if question.unknown else question
         weighed = weigh(asked, beliefs, self._mask_scores)
         probability = composed_probability(weighed.probability, asked)
-        if question.unknown:
-            probability = probability * DOUBT
-        noun = next((target for target in asked.targets if target.text), None)
-        vector = vector_of(noun) if noun else None
+        rows, vector = weighed.rows, None
+        compared = np.zeros(len(rows)), np.zeros(len(rows))
+        if noun := next((target for target in asked.targets if target.text), None):
+            vector = self._texts.vector(encoded(noun), searched.space)
+            compared = searched.compared(rows, similarity_of(noun))
         return Found(
-            weighed.rows, *searched.compared(weighed.rows, vector), probability, vector,
-            weighed.checks, tuple(map(str, weighed.unchecked)),
+            rows, *compared, probability, vector, weighed.checks,
+            tuple(map(str, weighed.unchecked)),
         )  # fmt: skip
 
     def _middle(self) -> Viewpoint:
@@ -267,7 +276,10 @@ class SceneQuery:
         viewpoint: Viewpoint | None,
     ) -> Answer:
         threshold = self._settings.present_threshold
-        likely = int((found.probability >= threshold).sum())
+        doubtful = question is not None and bool(question.unknown)
+        if doubtful:
+            found = replace(found, probability=found.probability * DOUBT)
+        likely = 0 if doubtful else min(int((found.probability >= threshold).sum()), MANY)
         places = Places.of([self._box_of(int(row)) for row in found.rows[:likely]], self._scene.up)
         kept = np.flatnonzero(distinct(places))
         one = question is None or question.quantity == ONE
@@ -275,9 +287,10 @@ class SceneQuery:
             shown = np.arange(min(self._limit(top_k), len(found.rows)))
         else:
             shown = kept[: top_k or len(kept)]
-        matches = explained(
-            tuple(self._match(searched.table, found, int(i), n) for n, i in enumerate(shown, 1))
-        )
+        matches = explained(tuple(
+            self._match(searched.table, found, int(i), rank, doubtful)
+            for rank, i in enumerate(shown, 1)
+        ))  # fmt: skip
         verdict, clarification = conclude(
             self._scene, self._colors, question, found.rows[kept], found.probability[kept],
             places[kept], viewpoint or self._middle,
@@ -286,12 +299,14 @@ class SceneQuery:
         return Answer(
             kind, query, searched.table.space.name, matches,
             bool(matches) and matches[0].present, self._scene.revision,
-            NOT_UNDERSTOOD if question is not None and question.unknown else verdict,
+            NOT_UNDERSTOOD if doubtful else verdict,
             str(question) if question is not None else query if kind == "text" else "",
             (*unknown, *found.unchecked), len(kept), clarification,
         )  # fmt: skip
 
-    def _match(self, table: FeatureTable, found: Found, i: int, rank: int) -> Match:
+    def _match(
+        self, table: FeatureTable, found: Found, i: int, rank: int, doubtful: bool
+    ) -> Match:
         scene, row = self._scene, int(found.rows[i])
         vector, probability = found.vector, float(found.probability[i])
         views = [
@@ -306,7 +321,7 @@ class SceneQuery:
             similarity=float(found.similarity[i]),
             score=float(found.score[i]),
             probability=probability,
-            present=probability >= self._settings.present_threshold,
+            present=probability >= self._settings.present_threshold and not doubtful,
             box=self._box_of(row),
             centroid=self._centroid(row),
             n_points=len(scene.masks[row]),

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.query.answer import Check
-from om3d_core.query.beliefs import LEAST, Beliefs
+from om3d_core.query.beliefs import CANDIDATES, LEAST, MANY, Beliefs
 from om3d_core.query.known_words import KnownWords
 from om3d_core.query.language import parse
 from om3d_core.query.lexicon import STRUCTURE
@@ -76,7 +76,8 @@ def weigh(question: Question, beliefs: Beliefs, mask_scores: Doubles) -> Weighed
     best: dict[int, tuple[float, tuple[Check, ...]]] = {}
     unchecked: list[Unknown] = []
     for target in question.targets:
-        belief = beliefs.of(target)
+        one_of_few = target.text and question.quantity == ONE
+        belief = beliefs.of(target, CANDIDATES if one_of_few else MANY)
         unchecked += belief.unchecked
         sure = np.ones(len(belief.rows)) if target.text else mask_scores[belief.rows]
         values = (belief.probability * sure).tolist()
@@ -88,7 +89,7 @@ def weigh(question: Question, beliefs: Beliefs, mask_scores: Doubles) -> Weighed
     checks = [list(best[row][1]) for row in rows.tolist()]
     nouns = {target.text for target in question.targets}
     for excluded in question.exclusions:
-        belief = beliefs.of(excluded)
+        belief = beliefs.of(excluded, MANY)
         unchecked += belief.unchecked
         found = dict(zip(belief.rows.tolist(), belief.probability.tolist(), strict=True))
         match = np.array([found.get(row, 0.0) for row in rows.tolist()])

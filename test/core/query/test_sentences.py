@@ -146,6 +146,15 @@ def test_unknown_words_are_below_every_real_match(ask, text):
     assert answer.probability < 0.5 < ask("microwave").probability
 
 
+def test_what_is_not_understood_is_never_present(room):
+    query = SceneQuery(room, NounEncoder(), QuerySettings(present_threshold=0.0))
+    mug = np.full((4, 4, 3), NOUNS.index("mug"), np.uint8)
+    for answer in (query.text("microwve"), query.image(mug, text="the mgu")):
+        assert (answer.verdict, answer.present, answer.n_matching) == ("not_understood", False, 0)
+        assert not any(match.present for match in answer.matches)
+        assert answer.probability <= 0.4
+
+
 def test_the_nearest_word_is_told_and_searched(ask):
     answer = ask("microwve")
     assert answer.not_understood == ("microwve (microwave?)",)
