@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Container, Mapping
+from typing import TypeVar
 
 from om3d_core.errors import expect
 
 MAX_CHARACTERS = 1000
+T = TypeVar("T")
 
 _LEAD_INS = re.compile(
     r"""^(?:
@@ -26,6 +29,10 @@ _LEAD_INS = re.compile(
 _TAILS = re.compile(
     r"[\s,]*\b(?:please|thanks|thank you|in (?:the|this|my) (?:room|scene|map|picture|image)|"
     r"here|there|is|are|located|be)$"
+)
+
+_PREPOSITION = re.compile(
+    r"\s*\b(?:with|without|on|in|at|for|to|from|near|next|under|by|behind|that|which)\b"
 )
 
 
@@ -48,3 +55,24 @@ def clean_prompt(text: str) -> str:
         if shorter == phrase or not shorter:
             return phrase
         phrase = shorter
+
+
+def thing_in(phrase: str, known: Container[str]) -> str | None:
+    """Which of the ``known`` things, named in the singular, a cleaned phrase asks for, or None.
+
+    What goes before a preposition counts: "cabinet with drawers" is a cabinet. The longest known
+    ending of it wins, so that a "box of popcorn" is popcorn; else its last known word.
+    """
+    before: str = _PREPOSITION.split(phrase, maxsplit=1)[0]
+    words = before.split() or phrase.split()
+    endings = [" ".join(words[start:]) for start in range(len(words))]
+    for name in (*endings, *reversed(words)):
+        for singular in (name, name.removesuffix("s"), name.removesuffix("es")):
+            if singular in known:
+                return singular
+    return None
+
+
+def by_name(groups: Mapping[str, T]) -> dict[str, T]:
+    """A table whose keys list several names, parted by commas, as one of a row a name."""
+    return {name: value for names, value in groups.items() for name in names.split(", ")}

@@ -13,6 +13,8 @@ from om3d_core.settings import Settings, setting
 
 Image = npt.NDArray[np.uint8]
 FAR_GRAY = 128
+MIN_TILT_COS = 0.35
+"""Least part of up in the plane of an image that has an upright: not one straight up or down."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,10 @@ class CropSettings(Settings):
     snap: float = setting(
         0.0625, "step of the grid to which a box is widened before it is cut, as a part of its "
         "sides, so that one that changes a little shows the same; 0 keeps it", low=0.0, high=0.5,
+    )
+    upright: bool = setting(
+        True, "turn crops by quarter turns so that up is up in them, where a camera is held"
+        " sideways or upside down"
     )
     fade: float = setting(
         0.0, "how far the background is faded to gray: 0 keeps it, 1 removes it",
@@ -67,6 +73,19 @@ def multi_level_boxes(
     low = np.maximum(box[:2] - step * level, 0)
     high = np.minimum(box[2:] + step * level, [width, height])
     return np.concatenate([low, high], axis=1).astype(np.int32)
+
+
+def quarter_turns(
+    camera_from_map: npt.NDArray[np.float64], up: npt.NDArray[np.float64]
+) -> int:
+    """How many quarter turns (0..3, counterclockwise) make the image of a camera upright.
+
+    camera_from_map: (3, 3) rotation. up: unit (3,) in the map frame.
+    """
+    right, down = (camera_from_map @ up)[:2]
+    if np.hypot(right, down) < MIN_TILT_COS:
+        return 0
+    return int(np.round(np.arctan2(right, -down) / (np.pi / 2))) % 4
 
 
 def cut(image: Image, boxes: npt.NDArray[np.int32]) -> list[Image]:

@@ -24,6 +24,7 @@ from om3d_core.mapping.crops import (
     fade_background,
     fade_outside,
     multi_level_boxes,
+    quarter_turns,
     snap_box,
 )
 from om3d_core.mapping.keyframes import KeyframeStore
@@ -55,15 +56,16 @@ class _Pending:
 
 @dataclass(frozen=True, eq=False)
 class _Sight:
-    """An instance in a frame: its box, and the flat indices of the pixels that show it, where
-    something is made of them."""
+    """An instance in a frame: its box, the quarter turns that make it upright, and the flat
+    indices of the pixels that show it, where something is made of them."""
 
     box: npt.NDArray[np.int32]
+    turns: int
     pixels: npt.NDArray[np.int32] | None = None
 
     def key(self, stamp: int, images_sum: int) -> Key:
-        """What the crops depend on: neither the pose nor the instance."""
-        key: Key = (stamp, images_sum, *map(int, self.box))
+        """What the crops depend on: not the instance, and the pose by whole quarter turns only."""
+        key: Key = (stamp, images_sum, *map(int, self.box), self.turns)
         if self.pixels is None:
             return key
         return (*key, hashlib.sha256(self.pixels.tobytes()).hexdigest())
@@ -94,16 +96,20 @@ class Embedder:
 
     def encode(
         self, views: ViewTable, frames: KeyframeStore, cloud: Cloud, masks: InstanceMasks,
-        memory: ViewMemory, job: Job,
+        up: npt.NDArray[np.float64], memory: ViewMemory, job: Job,
     ) -> Encoded:
         """Features and thumbnails of all valid ``views``; those in ``memory`` are not made again.
+
+        up: unit (3,) in the map frame.
 
         The job may cancel between batches; what was encoded until then is remembered.
         """
         cells: list[tuple[int, int, Key]] = []
         batch: dict[Key, _Pending] = {}
         n_encoded, total = 0, int(views.valid.sum())
-        for instance, rank, key, pending in self._walk(views, frames, cloud, masks, memory):
+        for instance, rank, key, pending in self._walk(
+            views, frames, cloud, masks, up, memory
+        ):
             cells.append((instance, rank, key))
             if pending is not None and key not in memory and key not in batch:
                 batch[key] = pending
@@ -124,7 +130,8 @@ class Embedder:
             return
         held = np.isin(scene.views.stamps, frames.stamps) & scene.views.valid
         views = replace(scene.views, stamps=np.where(held, scene.views.stamps, -1))
-        for i, rank, key, _ in self._walk(views, frames, scene.cloud, scene.masks, None):
+        walk = self._walk(views, frames, scene.cloud, scene.masks, scene.up, None)
+        for i, rank, key, _ in walk:
             rows = {
                 space.name: (tables[space].vectors[i, rank], tables[space].lengths[i, rank])
                 for space in self.spaces
@@ -133,7 +140,7 @@ class Embedder:
 
     def _walk(
         self, views: ViewTable, frames: KeyframeStore, cloud: Cloud, masks: InstanceMasks,
-        memory: ViewMemory | None,
+        up: npt.NDArray[np.float64], memory: ViewMemory | None,
     ) -> Iterator[tuple[int, int, Key, _Pending | None]]:
         """Every valid view, grouped by frame, with what must be encoded if it is not in memory.
 
@@ -144,12 +151,13 @@ class Embedder:
         for stamp in np.unique(stamps):
             rows = np.flatnonzero(stamps == stamp)
             boxes = [snap_box(views.boxes[instances[i], ranks[i]], self._crops) for i in rows]
+            turns = self._turns(frames.pose(int(stamp)), up)
             if self._crops.fade > 0 or self._segmenter is not None:
                 owner = self._visible(frames[int(stamp)], cloud)
                 seen = (np.unique(owner[masks[int(i)]]) for i in instances[rows])
-                sights = [_Sight(b, s[s >= 0]) for b, s in zip(boxes, seen, strict=True)]
+                sights = [_Sight(b, turns, s[s >= 0]) for b, s in zip(boxes, seen, strict=True)]
             else:
-                sights = [_Sight(box) for box in boxes]
+                sights = [_Sight(box, turns) for box in boxes]
             images_sum = frames.images_sum(int(stamp))
             keys = [sight.key(int(stamp), images_sum) for sight in sights]
             new = {
@@ -159,6 +167,11 @@ class Embedder:
             pending = self._prepare(frames[int(stamp)], new) if new else {}
             for i, key in zip(rows, keys, strict=True):
                 yield int(instances[i]), int(ranks[i]), key, pending.get(key)
+
+    def _turns(
+        self, map_from_camera: npt.NDArray[np.float64], up: npt.NDArray[np.float64]
+    ) -> int:
+        return quarter_turns(map_from_camera[:3, :3].T, up) if self._crops.upright else 0
 
     def _visible(self, frame: Frame, cloud: Cloud) -> npt.NDArray[np.int32]:
         return visible_pixels(
@@ -175,7 +188,8 @@ class Embedder:
             crops = cut(self._faded(frame.rgb, sight, mask),
                         multi_level_boxes(box, *size, self._crops))
             context = cut(frame.rgb, multi_level_boxes(sight.box, *size, THUMBNAIL_MARGIN)[-1:])[0]
-            result[key] = _Pending(crops, _thumbnail(context))
+            turned = [np.rot90(crop, sight.turns) for crop in crops]
+            result[key] = _Pending(turned, _thumbnail(context))
         return result
 
     def _grow(

@@ -33,7 +33,9 @@ def encode_again(
         raise InputError(
             "expected a map that was saved with its keyframes (save.keyframes), got one without"
         )
-    encoded = embedder.encode(views, store, scene.cloud, scene.masks, ViewMemory(), job)
+    encoded = embedder.encode(
+        views, store, scene.cloud, scene.masks, scene.up, ViewMemory(), job
+    )
     stamps = set(views.stamps[views.valid].tolist())
     return replace(
         scene,

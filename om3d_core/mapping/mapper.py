@@ -216,7 +216,7 @@ class Mapper:
         ids, next_id = self._ids(surface)
         views = self._views(surface, job)
         encoded = self._embedder.encode(
-            views, state.frames, surface.cloud, surface.masks, state.memory, job
+            views, state.frames, surface.cloud, surface.masks, surface.up, state.memory, job
         )
         if state.base is not None:
             rows = state.base.rows_of(surface.cloud, surface.masks, self._settings.tracking)

@@ -2,7 +2,8 @@
 
 Cosines of different models and queries are not comparable, so a threshold on them says little. A
 logistic regression weighs how similar the instance is, how much more similar than the map is as a
-whole, and how sure its mask is; it is fitted for each feature space on labeled scenes.
+whole, how sure its mask is, and how usual its size; it is fitted for each feature space on labeled
+scenes.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ FLOOR = 1e-3
 
 @dataclass(frozen=True)
 class Calibration:
-    """The logit is ``level * log(s) + contrast * log(s / mean) + mask * log(m) + bias``.
+    """The logit: ``level log(s) + contrast log(s / mean) + mask log(m) + size log(f) + bias``.
 
-    s: similarity. mean: that of all instances that were ranked. m: score of the mask, 0..1. All
-    are taken as at least 0.001. provenance: the data that the numbers were fitted on.
+    s: similarity. mean: that of all instances that were ranked. m: score of the mask, 0..1. f: how
+    well the size fits, 0..1. All are taken as at least 0.001. provenance: the data that the
+    numbers were fitted on.
     """
 
     level: float
@@ -35,27 +37,37 @@ class Calibration:
     bias: float
     provenance: str
     mask: float = 0.0
+    size: float = 0.0
 
     def __post_init__(self) -> None:
-        numbers = (self.level, self.contrast, self.bias, self.mask)
+        numbers = (self.level, self.contrast, self.bias, self.mask, self.size)
         expect(bool(np.isfinite(numbers).all()), "finite numbers", numbers)
 
-    def relevance(self, similarity: Doubles, mask_scores: Doubles) -> Doubles:
-        """(M,) similarities scaled by the scores of the masks: the order of the probabilities.
+    def relevance(
+        self, similarity: Doubles, mask_scores: Doubles, size_fit: Doubles | float = 1.0
+    ) -> Doubles:
+        """(M,) similarities scaled by masks and sizes: the order of the probabilities.
 
         Fragments and mergers of objects look like much and are seldom meant; without a weight for
-        the mask the relevance is the similarity itself.
+        the mask and the size the relevance is the similarity itself.
         """
-        exponent = self.mask / (self.level + self.contrast) if self.mask else 0.0
-        result: Doubles = similarity * np.maximum(mask_scores, FLOOR) ** exponent
+        total = self.level + self.contrast
+        result = similarity
+        for weight, values in ((self.mask, mask_scores), (self.size, size_fit)):
+            if weight:
+                result = result * np.maximum(values, FLOOR) ** (weight / total)
         return result
 
-    def probability(self, similarity: Doubles, mean: float, mask_scores: Doubles) -> Doubles:
-        """(M,) probabilities in 0..1 for similarities and mask scores (M,)."""
+    def probability(
+        self, similarity: Doubles, mean: float, mask_scores: Doubles,
+        size_fit: Doubles | float = 1.0,
+    ) -> Doubles:
+        """(M,) probabilities in 0..1 for similarities, mask scores and fits of sizes (M,)."""
         level = np.log(np.maximum(similarity, FLOOR))
         contrast = level - np.log(max(mean, FLOOR))
-        mask = np.log(np.maximum(mask_scores, FLOOR))
-        logit = self.level * level + self.contrast * contrast + self.mask * mask + self.bias
+        others = self.mask * np.log(np.maximum(mask_scores, FLOOR))
+        others = others + self.size * np.log(np.maximum(size_fit, FLOOR))
+        logit = self.level * level + self.contrast * contrast + others + self.bias
         result: Doubles = 0.5 * (1.0 + np.tanh(0.5 * logit))
         return result
 

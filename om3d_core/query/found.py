@@ -62,20 +62,28 @@ class Searched:
     def probabilities(self, similarity: Doubles) -> Doubles:
         """(N,) probability of instances of these similarities (N,), 0 where one is not ranked."""
         mean = float(similarity[self.eligible].mean()) if self.eligible.any() else 0.0
-        probability = calibration_of(self.space).probability(similarity, mean, self.mask_scores)
+        probability = calibration_of(self.space).probability(
+            similarity, mean, self.mask_scores, size_fit
+        )
         result: Doubles = np.where(self.eligible, probability, 0.0)
         return result
 
-    def best(self, vector: Floats, limit: int) -> Found:
-        """The most relevant ``limit`` instances; of equal ones the lower id comes first."""
+    def best(self, vector: Floats, limit: int, size_fit: Doubles | None = None) -> Found:
+        """The most relevant ``limit`` instances; of equal ones the lower id comes first.
+
+        size_fit: (N,) how well the size of each fits, 0..1; None where sizes do not count.
+        """
         calibration = calibration_of(self.space)
         rows = np.flatnonzero(self.eligible)
         similarity = self.similarities(vector)[rows]
         mean, score = _standardized(similarity)
-        relevance = calibration.relevance(similarity, self.mask_scores[rows])
+        fit = np.ones(len(rows)) if size_fit is None else size_fit[rows]
+        relevance = calibration.relevance(similarity, self.mask_scores[rows], fit)
         order = np.lexsort((self.ids[rows], -relevance))[:limit]
         rows, similarity = rows[order], similarity[order]
-        probability = calibration.probability(similarity, mean, self.mask_scores[rows])
+        probability = calibration.probability(
+            similarity, mean, self.mask_scores[rows], fit[order]
+        )
         return Found(rows, similarity, score[order], probability, vector)
 
     def compared(self, rows: Rows, similarity: Doubles) -> tuple[Doubles, Doubles]:

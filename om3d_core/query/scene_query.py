@@ -31,6 +31,7 @@ from om3d_core.query.found import Found, Searched, combined
 from om3d_core.query.known_words import known_words
 from om3d_core.query.question import ONE, Phrase, Question
 from om3d_core.query.relations import Places, Viewpoint
+from om3d_core.query.usual_size import UsualSizes
 from om3d_core.query.verdict import composed_probability, conclude, explained
 from om3d_core.query.weighing import DOUBT, corrected, is_noun, is_picture_of, understood, weigh
 from om3d_core.settings import Settings, setting
@@ -69,6 +70,10 @@ class QuerySettings(Settings):
     )
     outlier_share: float = setting(
         OUTLIER_SHARE, "share of an instance's views that must be alike", low=0.0, high=1.0
+    )
+    usual_sizes: bool = setting(
+        True, "weigh instances by how usual their size is for the thing asked for by text, where"
+        " its size is known (om3d_core/query/usual_sizes.toml)"
     )
     include_structure: bool = setting(False, "rank floor, walls and ceiling too")
     language: bool = setting(
@@ -128,6 +133,7 @@ class SceneQuery:
             self._by_text if for_image == for_text else self._searched(*for_image)
         )
         self._box_of = known_boxes(scene, boxes)
+        self._sizes = UsualSizes(scene, used=s.usual_sizes)
         self._rough_box_of = known_boxes(scene, boxes, ROUGH_POINTS)
         self._colors = ColorMemory(scene)
         self._centroids: dict[int, npt.NDArray[np.float64]] = {}
@@ -152,7 +158,8 @@ class SceneQuery:
         seen = is_picture_of if searched.table.space.image else is_noun
         if question is None or seen(question):
             vector = self._texts.vector(text, searched.table.space.name)
-            found = searched.best(vector, max(limit, CONSIDERED))
+            fit = self._sizes.fit(text, searched.space)
+            found = searched.best(vector, max(limit, CONSIDERED), fit)
         else:
             found = self._composed(searched, question, viewpoint)
         return self._answer("text", text, searched, found, question, top_k, viewpoint)

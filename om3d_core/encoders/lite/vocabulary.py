@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import re
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,7 @@ from om3d_core.encoders.lite.runtime import (
     SentenceNetwork,
     package_file,
 )
+from om3d_core.encoders.phrases import by_name, thing_in
 from om3d_core.models.cache import cached, file_key
 
 N_CLASSES = 1000
@@ -28,6 +31,7 @@ NAME_FILES = (
 VOCABULARY_VERSION = "2"
 TEMPERATURE = 0.05
 DESCRIPTION_WEIGHT = 0.8
+LOOKS_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,19 @@ def class_words() -> list[ClassWords]:
     return result
 
 
+def look_alikes() -> dict[str, tuple[int, ...]]:
+    """The classes that things without one of their own look like, by the name of the thing.
+
+    The table is ``look_alikes.toml``, in which a class goes by any of its names.
+    """
+    words = list(enumerate(class_words()))
+    classes = {name: i for i, word in words for name in word.names}
+    classes |= {word.names[0]: i for i, word in words}
+    text = files("om3d_core.encoders.lite").joinpath("look_alikes.toml").read_text("utf-8")
+    groups = by_name(tomllib.loads(text)["look_alikes"])
+    return {thing: tuple(classes[name] for name in names) for thing, names in groups.items()}
+
+
 class Vocabulary:
     """Class names and descriptions in the centered sentence space.
 
@@ -65,6 +82,7 @@ class Vocabulary:
         stored = cached("imagenet-words", key, lambda: _embed(sentences))
         names, descriptions = np.load(io.BytesIO(stored), allow_pickle=False)
         self._sentences = sentences
+        self._look_alikes = look_alikes()
         self._mean: Floats = names.mean(axis=0)
         self._classes = _unit(
             _unit(names - self._mean)
@@ -72,13 +90,28 @@ class Vocabulary:
         )
 
     def posterior(self, texts: Sequence[str]) -> Floats:
-        """(B, 1000) probability that a text means each class: a softmax over the cosines."""
+        """(B, 1000) probability that a text means each class: a softmax over the cosines.
+
+        Half of it is that of the classes which the thing looks like, where they are known.
+        """
         vectors = _unit(self._sentences.run(texts) - self._mean)
-        rows = []
-        for vector in vectors:
-            weight = np.exp((self._classes @ vector - 1.0) / TEMPERATURE)
-            rows.append(weight / weight.sum())
+        rows = [self._one(text, vector) for text, vector in zip(texts, vectors, strict=True)]
         return np.array(rows, np.float32).reshape(-1, N_CLASSES)
+
+    def _one(self, text: str, vector: Floats) -> Floats:
+        meant = self._near(vector)
+        thing = thing_in(text, self._look_alikes)
+        if thing is None:
+            return meant
+        looks = [self._near(self._classes[i]) for i in self._look_alikes[thing]]
+        mixed: Floats = (1 - LOOKS_WEIGHT) * meant + LOOKS_WEIGHT * np.mean(looks, axis=0)
+        return mixed
+
+    def _near(self, vector: Floats) -> Floats:
+        """(1000,) softmax over the cosines with a unit vector (384,)."""
+        weight = np.exp((self._classes @ vector - 1.0) / TEMPERATURE)
+        posterior: Floats = weight / weight.sum()
+        return posterior
 
 
 def _embed(sentences: SentenceNetwork) -> bytes:

@@ -9,8 +9,8 @@ from helpers.drawings import clock, keyboard, traffic_light
 from om3d_core.encoders.base import create_encoder
 from om3d_core.encoders.lite import export, runtime
 from om3d_core.encoders.lite.runtime import ImageNetwork, SentenceNetwork, letterbox, package_file
-from om3d_core.encoders.lite.vocabulary import class_words
-from om3d_core.encoders.phrases import MAX_CHARACTERS, clean_prompt
+from om3d_core.encoders.lite.vocabulary import class_words, look_alikes
+from om3d_core.encoders.phrases import MAX_CHARACTERS, by_name, clean_prompt, thing_in
 from om3d_core.errors import InputError, ModelError
 
 pytestmark = pytest.mark.xdist_group("lite")
@@ -126,6 +126,28 @@ def test_class_words():
     words = class_words()
     assert len(words) == 1000 and all(w.names and w.description for w in words)
     assert words[504].names[0] == "coffee mug"
+
+
+def test_things_without_a_class_are_meant_by_what_they_look_like(encoder):
+    """Every name in the table is that of a class, or reading it fails."""
+    kettle = look_alikes()["kettle"]
+    assert [class_words()[i].names[0] for i in kettle] == ["teapot", "coffeepot", "whiskey jug"]
+    rows = encoder.encode_texts(["an electric kettle", "a bicycle"])[TEXT] ** 2
+    assert rows[0, list(kettle)].sum() > 0.4 > 40 * rows[1, list(kettle)].sum()
+
+
+@pytest.mark.parametrize(
+    ("phrase", "thing"),
+    [
+        ("stool", "stool"), ("two wooden stools", "stool"), ("box of popcorn", "popcorn"),
+        ("box of nails", "box"), ("cabinet with shelves", "cabinet"), ("coffee table", "table"),
+        ("ball on the table", None), ("something to sit on", None), ("glasses", "glass"),
+        ("on", None), ("popcorn machine", "popcorn"),
+    ],
+)  # fmt: skip
+def test_the_thing_in_a_phrase(phrase, thing):
+    known = by_name({"stool, box, popcorn": 1, "cabinet, shelf, table, glass": 2})
+    assert thing_in(phrase, known) == thing
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from om3d_core.errors import InputError
 from om3d_core.mapping.crops import (
@@ -14,6 +15,7 @@ from om3d_core.mapping.crops import (
     fade_background,
     fade_outside,
     multi_level_boxes,
+    quarter_turns,
     snap_box,
 )
 
@@ -86,3 +88,25 @@ def test_a_snapped_box_holds_the_box_and_is_little_larger(x, y, w, h, snap):
     room = np.maximum((box[2:] - box[:2]) * snap, 1.0)
     assert (box[:2] - snapped[:2] < room).all() and (snapped[2:] - box[2:] < room).all()
     assert np.array_equal(snap_box(box, CropSettings(snap=0.0)), box)
+
+
+@given(st.floats(-40, 40), st.floats(-60, 60), st.floats(-180, 180))
+def test_turns_make_a_rolled_image_upright(roll_deg, pitch_deg, yaw_deg):
+    level = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], float)  # looks along x, z is up
+    aim = Rotation.from_euler("zy", [yaw_deg, pitch_deg], degrees=True).as_matrix() @ level
+    for rolled in range(4):
+        roll = Rotation.from_euler("z", 90 * rolled + roll_deg, degrees=True).as_matrix()
+        map_from_camera = aim @ roll
+        found = quarter_turns(map_from_camera.T, np.array([0.0, 0, 1]))
+        column, row = (map_from_camera.T @ [0, 0, 1])[:2]
+        canvas = np.zeros((101, 101), np.uint8)
+        canvas[int(50 + 40 * row), int(50 + 40 * column)] = 1
+        ((y, x),) = np.argwhere(np.rot90(canvas, found))
+        assert y < 50 and abs(x - 50) <= abs(y - 50) + 1
+
+
+def test_a_camera_that_looks_down_has_no_upright():
+    down = Rotation.from_euler("x", 180, degrees=True).as_matrix()
+    for roll_deg in range(0, 360, 30):
+        roll = Rotation.from_euler("z", roll_deg, degrees=True).as_matrix()
+        assert quarter_turns((down @ roll).T, np.array([0.0, 0, 1])) == 0

@@ -29,6 +29,9 @@ CAMERA = Intrinsics(60.0, 60.0, 31.5, 23.5, WIDTH, HEIGHT)
 ONE = CropSettings(levels=1, snap=0.0)
 
 
+UP = np.array([0.0, -1.0, 0.0])
+
+
 def make_frames():
     """Frames of random colors a meter before a wall, each from a pose of its own."""
     store = KeyframeStore(KeyframeSettings(step_m=0.0))
@@ -64,7 +67,7 @@ def embedder(encoder, crops=ONE, segmenter=None):
 
 def encode(engine, table, job=None, frames=FRAMES, masks=MASKS):
     made, memory = engine
-    return made.encode(table, frames, CLOUD, masks, memory, job or Job())
+    return made.encode(table, frames, CLOUD, masks, UP, memory, job or Job())
 
 
 boxes = st.builds(
@@ -112,6 +115,28 @@ def test_what_was_encoded_is_not_encoded_again(first, second):
     assert encode(engine, views(*second)).n_encoded == encoder.n_crops == 0
     forgetful = engine[0], ViewMemory()
     assert encode(forgetful, views(*first)).n_encoded == encoder.n_crops == len(seen[0])
+
+
+def test_crops_of_a_camera_on_its_side_are_turned_upright():
+    """Up to the right in the image: a quarter turn counterclockwise."""
+
+    class Seen(ColorEncoder):
+        def encode_images(self, crops):
+            self.crops = crops
+            return super().encode_images(crops)
+
+    box, sideways = (3, 5, 20, 30), np.array([1.0, 0.0, 0.0])
+    for upright in (True, False):
+        encoder = Seen()
+        made, memory = embedder(encoder, CropSettings(levels=1, snap=0.0, upright=upright))
+        made.encode(views([(0, box)], [], []), FRAMES, CLOUD, MASKS, sideways, memory, Job())
+        plain = FRAMES[0].rgb[5:30, 3:20]
+        assert np.array_equal(encoder.crops[0], np.rot90(plain) if upright else plain)
+        assert made.encode(
+            views([(0, box)], [], []), FRAMES, CLOUD, MASKS, sideways, memory, Job()
+        ).n_encoded == 0
+        turned = made.encode(views([(0, box)], [], []), FRAMES, CLOUD, MASKS, UP, memory, Job())
+        assert turned.n_encoded == int(upright)
 
 
 def test_batches_are_bounded_and_their_borders_do_not_show():

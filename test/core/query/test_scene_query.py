@@ -318,6 +318,16 @@ def test_a_sure_mask_goes_before_a_doubtful_one_of_the_same_likeness():
     assert sure > doubtful
 
 
+def test_a_usual_size_goes_before_an_unusual_one_of_the_same_likeness():
+    calibration = calibration_of("lite-text@1")
+    same, masks, fit = np.full(2, 0.3), np.ones(2), np.array([0.25, 1.0])
+    for answer in (
+        calibration.relevance(same, masks, fit), calibration.probability(same, 0.1, masks, fit)
+    ):
+        assert answer[0] < answer[1]
+    assert (calibration_of("nobody@1").relevance(same, masks, fit) == same).all()
+
+
 def test_calibrations_are_finite():
     with pytest.raises(InputError, match="finite"):
         Calibration(1.0, float("nan"), 0.0, "nowhere")

@@ -1,0 +1,96 @@
+"""How well the size of an instance fits the thing that is asked for.
+
+An encoder sees crops, in which a table and a box on it are equally large; the map knows meters.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache, cached_property
+from importlib.resources import files
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.data.boxes import level_frame
+from om3d_core.data.scene import Scene
+from om3d_core.encoders.phrases import by_name, clean_prompt, thing_in
+from om3d_core.query.calibration import calibration_of
+
+Doubles = npt.NDArray[np.float64]
+DIRECTIONS = 12
+POINTS_MEASURED = 1000
+
+
+class UsualSizes:
+    """How well the sizes of a scene's instances fit; they are measured for the first question."""
+
+    def __init__(self, scene: Scene, *, used: bool):
+        self._scene = scene
+        self._used = used
+
+    def fit(self, text: str, space: str) -> Doubles:
+        """(N,) as :func:`size_fit`; 1 where the calibration of the space has no use for sizes."""
+        if not (self._used and text and calibration_of(space).size):
+            return np.ones(len(self._scene))
+        return size_fit(text, self._longest_m)
+
+    @cached_property
+    def _longest_m(self) -> Doubles:
+        return longest_sides_m(self._scene)
+
+
+def size_fit(text: str, longest_m: Doubles) -> Doubles:
+    """(N,) in 0..1, 1 where the longest side (N,) [m] is usual for what ``text`` asks for.
+
+    Something twice as large as is usual gets a quarter, as it is another thing; something half as
+    large gets a half, as it may be a part of the thing. 1 for things of which no size is known.
+    """
+    table = _usual_sizes_m()
+    thing = thing_in(clean_prompt(text), table)
+    if thing is None:
+        return np.ones(len(longest_m))
+    low, high = table[thing]
+    size = np.maximum(longest_m, 1e-6)
+    result: Doubles = np.minimum(high / size, 1.0) ** 2 * np.minimum(size / low, 1.0)
+    return result
+
+
+def longest_sides_m(scene: Scene) -> Doubles:
+    """(N,) meters, the longest side of each instance's upright box.
+
+    The yaw of the box is that of the shortest such side, in steps of a quarter turn's sixth. It is
+    measured on a thousand or two points of an instance that has more.
+    """
+    masks = scene.masks
+    if not len(masks):
+        return np.zeros(0)
+    steps = np.maximum(masks.sizes // POINTS_MEASURED, 1)
+    chosen = [masks[i][::step] for i, step in enumerate(steps)]
+    points = scene.cloud.points[np.concatenate(chosen)].astype(np.float64)
+    starts = np.cumsum([0, *map(len, chosen[:-1])])
+    spans = np.stack([_spans(points @ axis, starts) for axis in _axes(scene.up)])
+    level = spans[:-1].reshape(2, DIRECTIONS // 2, -1).max(axis=0).min(axis=0)
+    result: Doubles = np.maximum(level, spans[-1])
+    return result
+
+
+def _spans(along: Doubles, starts: npt.NDArray[np.int64]) -> Doubles:
+    """The extent of each run of values that begins at ``starts``."""
+    spans: Doubles = np.maximum.reduceat(along, starts) - np.minimum.reduceat(along, starts)
+    return spans
+
+
+def _axes(up: Doubles) -> Doubles:
+    """(D + 1, 3) level directions over half a turn, those of its quarters side by side, and up."""
+    frame = level_frame(up)
+    angles = np.arange(DIRECTIONS) * (np.pi / DIRECTIONS)
+    level = np.cos(angles)[:, None] * frame[:, 0] + np.sin(angles)[:, None] * frame[:, 1]
+    return np.concatenate([level, up[None]])
+
+
+@cache
+def _usual_sizes_m() -> dict[str, tuple[float, float]]:
+    text = files("om3d_core.query").joinpath("usual_sizes.toml").read_text("utf-8")
+    groups = by_name(tomllib.loads(text)["longest_side_m"])
+    return {thing: (low, high) for thing, (low, high) in groups.items()}
