@@ -61,15 +61,17 @@ def thing_in(phrase: str, known: Container[str]) -> str | None:
     """Which of the ``known`` things, named in the singular, a cleaned phrase asks for, or None.
 
     What goes before a preposition counts: "cabinet with drawers" is a cabinet. The longest known
-    ending of it wins, so that a "box of popcorn" is popcorn; else its last known word.
+    ending of it wins, so that a "box of popcorn" is popcorn; else of what goes before "of": a
+    "glass of water" is a glass.
     """
-    before: str = _PREPOSITION.split(phrase, maxsplit=1)[0]
-    words = before.split() or phrase.split()
-    endings = [" ".join(words[start:]) for start in range(len(words))]
-    for name in (*endings, *reversed(words)):
-        for singular in (name, name.removesuffix("s"), name.removesuffix("es")):
-            if singular in known:
-                return singular
+    before: str = _PREPOSITION.split(phrase, maxsplit=1)[0] or phrase
+    for part in (before, before.partition(" of ")[0]):
+        words = part.split()
+        for start in range(len(words)):
+            name = " ".join(words[start:])
+            for singular in (name, name.removesuffix("s"), name.removesuffix("es")):
+                if singular in known:
+                    return singular
     return None
 
 

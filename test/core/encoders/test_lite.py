@@ -142,7 +142,8 @@ def test_things_without_a_class_are_meant_by_what_they_look_like(encoder):
         ("stool", "stool"), ("two wooden stools", "stool"), ("box of popcorn", "popcorn"),
         ("box of nails", "box"), ("cabinet with shelves", "cabinet"), ("coffee table", "table"),
         ("ball on the table", None), ("something to sit on", None), ("glasses", "glass"),
-        ("on", None), ("popcorn machine", "popcorn"),
+        ("on", None), ("popcorn machine", None), ("glass of water", "glass"),
+        ("glass of popcorn", "popcorn"),
     ],
 )  # fmt: skip
 def test_the_thing_in_a_phrase(phrase, thing):
