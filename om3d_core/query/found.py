@@ -59,8 +59,11 @@ class Searched:
             return cosines(self.pooled, vector).astype(np.float64)
         return similarities(self.table, vector, self.aggregation).astype(np.float64)
 
-    def probabilities(self, similarity: Doubles) -> Doubles:
-        """(N,) probability of instances of these similarities (N,), 0 where one is not ranked."""
+    def probabilities(self, similarity: Doubles, size_fit: Doubles) -> Doubles:
+        """(N,) probability of instances of these similarities (N,), 0 where one is not ranked.
+
+        size_fit: (N,) how well the size of each fits, 0..1.
+        """
         mean = float(similarity[self.eligible].mean()) if self.eligible.any() else 0.0
         probability = calibration_of(self.space).probability(
             similarity, mean, self.mask_scores, size_fit

@@ -250,8 +250,12 @@ class SceneQuery:
                 known[text] = searched.similarities(vector)
             return known[text]
 
+        def probabilities_of(phrase: Phrase) -> npt.NDArray[np.float64]:
+            fit = self._sizes.fit(phrase.text, searched.space)
+            return searched.probabilities(similarity_of(phrase), fit)
+
         beliefs = Beliefs(
-            self._scene, lambda phrase: searched.probabilities(similarity_of(phrase)),
+            self._scene, probabilities_of,
             self._rough_box_of, viewpoint or self._middle(), self._colors,
         )  # fmt: skip
         asked = corrected(question, known_words()) if question.unknown else question
