@@ -96,7 +96,7 @@ def _print_table(answer: Answer) -> None:
         )
     console = Console()
     console.print(table)
-    if answer.read_as and answer.read_as != answer.query:
+    if explained or answer.not_understood:
         console.print(plain(f"read as: {answer.read_as}"))
     if answer.not_understood:
         console.print(plain(f"not understood: {', '.join(answer.not_understood)}"))
