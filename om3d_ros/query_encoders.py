@@ -15,7 +15,7 @@ import numpy.typing as npt
 from om3d_core.data.feature_space import FeatureSpace, space_for
 from om3d_core.encoders.base import Encoder, encoder_of_space, filling
 from om3d_core.encoders.settings import EncoderSettings
-from om3d_core.query.scene_query import TextMemory
+from om3d_core.query.text_memory import TextMemory
 from om3d_ros.node.worker import BusyError, Worker
 
 Key = tuple[str, str, str]

@@ -127,5 +127,5 @@ def _head(scene: Scene, n: int) -> Scene:
     return replace(
         scene, masks=scene.masks.select(np.arange(n)), ids=scene.ids[:n], views=views,
         features=(part,), thumbnails=scene.thumbnails[:n], labels=scene.labels[:n],
-        label_probabilities=scene.label_probabilities[:n],
+        label_probabilities=scene.label_probabilities[:n], words=scene.words[:n],
     )  # fmt: skip

@@ -13,6 +13,7 @@ from om3d_core.data.cloud import Cloud
 from om3d_core.data.map_files import check_sum, exactly, open_sized
 from om3d_core.data.map_manifest import Manifest
 from om3d_core.data.map_tensors import Arrays, Layout, array_of, read_header, side
+from om3d_core.data.map_words import words_from_columns
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import FeatureTable, ViewTable
@@ -78,6 +79,7 @@ def scene_of(
         features, thumbnails, manifest.labels, manifest.next_id, manifest.map_id,
         manifest.camera_frames, manifest.cloud_given, manifest.made_by, manifest.made_from,
         manifest.frame, np.array(manifest.label_probabilities, np.float32),
+        words_from_columns(manifest, views.stamps.shape[1]),
     )
 
 

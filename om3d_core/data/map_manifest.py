@@ -1,9 +1,9 @@
 """``map.json``: what a saved map holds beside its arrays, and in which folder these are.
 
-Version 6 tells how likely the labels are. Version 5 tells the map's frame. Version 4 tells what
-keyframes the map holds, and what its Scene was made with and of. Version 3 tells the map's id and
-the cameras' frames. Version 2 has a SHA-256 sum of itself. In version 1 there is none, and the
-pictures are files.
+Version 7 has the words that were read. Version 6 tells how likely the labels are. Version 5 tells
+the map's frame. Version 4 tells what keyframes the map holds, and what its Scene was made with and
+of. Version 3 tells the map's id and the cameras' frames. Version 2 has a SHA-256 sum of itself. In
+version 1 there is none, and the pictures are files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from om3d_core.data.tables import MAX_STAMP_NS
 from om3d_core.errors import InputError, MapFormatError, expect
 from om3d_core.files import read_regular
 
-FORMAT, VERSION, VERSIONS = "om3d-map", 6, (1, 2, 3, 4, 5, 6)
+FORMAT, VERSION, VERSIONS = "om3d-map", 7, (1, 2, 3, 4, 5, 6, 7)
 MANIFEST = "map.json"
 MAX_MANIFEST_BYTES = 4_000_000
 MAX_CONTENT_BYTES = 4_000_000_000
@@ -39,6 +39,7 @@ SINCE_VERSION: dict[int, dict[str, Any]] = {
         "made_from": ""},
     5: {"frame": ""},
     6: {"label_probabilities": []},
+    7: {"words": [], "word_confidences": [], "word_places": []},
 }
 """The fields that came with a version, and what they are in older ones."""
 
@@ -51,7 +52,8 @@ class Manifest:
     instance, in version 1 the number of pictures of each instance. map_id, camera_frames,
     cloud_given, made_by, made_from, frame and label_probabilities: as in :class:`Scene`; the file
     lists the stamps of each camera's frame. keyframe_cameras: the names that the keyframes'
-    ``cameras`` number.
+    ``cameras`` number. words, word_confidences, word_places: of all words in the order of
+    instances and views; the place is that of the view in the table of all, a row an instance.
     """
 
     version: int
@@ -73,6 +75,9 @@ class Manifest:
     made_from: str = ""
     frame: str = ""
     label_probabilities: tuple[float, ...] = ()
+    words: tuple[str, ...] = ()
+    word_confidences: tuple[float, ...] = ()
+    word_places: tuple[int, ...] = ()
 
     def to_json(self) -> bytes:
         """The content of ``map.json``. Raises :class:`InputError` if it is too large to load."""
@@ -87,6 +92,8 @@ class Manifest:
             "n_keyframes": self.n_keyframes, "keyframe_cameras": list(self.keyframe_cameras),
             "cloud_given": self.cloud_given, "made_by": self.made_by, "made_from": self.made_from,
             "frame": self.frame, "label_probabilities": list(self.label_probabilities),
+            "words": list(self.words), "word_confidences": list(self.word_confidences),
+            "word_places": list(self.word_places),
         }
         content = json.dumps(values | {"sha256": _sum(values)}, indent=1).encode()
         expect(len(content) <= MAX_MANIFEST_BYTES, f"at most {MAX_MANIFEST_BYTES} bytes of "
@@ -130,6 +137,9 @@ class Manifest:
             _field(values, "cloud_given", bool), _field(values, "made_by", str),
             _field(values, "made_from", str), _text(values["frame"], "frame"),
             _numbers(values["label_probabilities"], "label_probabilities"),
+            tuple(_text(value, "words") for value in _field(values, "words", list)),
+            _numbers(values["word_confidences"], "word_confidences"),
+            tuple(_count(v, "word_places") for v in _field(values, "word_places", list)),
         )
         expect(len(manifest.thumbnails) == len(manifest.labels),
                f"thumbnails of {len(manifest.labels)} instances", len(manifest.thumbnails))

@@ -15,11 +15,15 @@ from om3d_core.data.boxes import Box, fit_box
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.tables import FeatureTable, ViewTable
+from om3d_core.data.words import MAX_WORDS, Words
 from om3d_core.errors import expect
 
 MAX_ID = 2**32 - 1
 MAP_ID = re.compile(r"(?:[0-9a-f]{32})?")
 DIGEST = re.compile(r"(?:[0-9a-f]{64})?")
+
+WordsOfViews = tuple[tuple[Words, ...], ...]
+"""For each instance those of its views, none for one that was not read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +36,7 @@ class Scene:
     thumbnails: for each instance one JPEG file content a view, in the order of ``views``.
     labels: a name for each instance, empty where it has none. label_probabilities: (N,) float32,
     how likely it is right: 0 without a name, 1 for one that was given and is not to be changed.
+    words: what was read on each view of each instance; may be given for the first views only.
     next_id: the id of the next new instance, above every id that was ever given.
     map_id: which map the revision counts, 32 hexadecimal digits; empty where it is not known.
     camera_frames: name of the camera's coordinate frame by stamp of the view, where it is known.
@@ -60,6 +65,7 @@ class Scene:
     label_probabilities: npt.NDArray[np.float32] = field(
         default_factory=lambda: np.zeros(0, np.float32)
     )
+    words: WordsOfViews = ()
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -89,6 +95,13 @@ class Scene:
                f"features of {k} views", [table.valid.shape for table in self.features])
         expect(max(map(len, self.thumbnails), default=0) <= k, f"at most {k} thumbnails",
                "more")
+        words = self.words if any(map(any, self.words)) else ((),) * n
+        expect(len(words) == n and max(map(len, words), default=0) <= k,
+               f"words of {n} instances and at most {k} views", len(words))
+        words = tuple(views + ((),) * (k - len(views)) for views in words)
+        object.__setattr__(self, "words", words)
+        most = max((len(view) for views in words for view in views), default=0)
+        expect(most <= MAX_WORDS, f"at most {MAX_WORDS} words a view", most)
 
     def _check_labels(self) -> None:
         """Names of unknown probability were given."""

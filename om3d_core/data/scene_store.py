@@ -34,6 +34,7 @@ from om3d_core.data.map_manifest import (
     read_manifest,
 )
 from om3d_core.data.map_thumbnails import THUMBNAIL_NAME, THUMBNAILS, thumbnails_of
+from om3d_core.data.map_words import words_to_columns
 from om3d_core.data.scene import Scene
 from om3d_core.errors import InputError, MapFormatError, expect
 from om3d_core.files import (
@@ -175,7 +176,7 @@ def _write_content(scene: Scene, keyframes: Sequence[Keyframe], content: Path) -
             tuple(table.space for table in scene.features), scene.map_id,
             dict(scene.camera_frames), len(keyframes), kept.cameras, scene.cloud_given,
             scene.made_by, scene.made_from, scene.frame,
-            tuple(scene.label_probabilities.tolist()),
+            tuple(scene.label_probabilities.tolist()), *words_to_columns(scene),
         ).to_json()
         Manifest.from_json(manifest)
     except InputError as error:

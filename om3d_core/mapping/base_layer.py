@@ -69,21 +69,27 @@ class BaseLayer:
         k = views.stamps.shape[1]
         usable = old.views.valid & ~np.isin(old.views.stamps, stamps)
         result = _Merged(ViewTable.empty(len(rows), k), encoded.tables)
-        thumbnails = []
+        thumbnails, words = [], []
         for i, row in enumerate(rows.tolist()):
             chosen = [(True, r) for r in _columns(views.valid[i])]
             if row >= 0:
                 chosen += [(False, r) for r in _columns(usable[row])]
-            pictures = []
+            pictures, read = [], []
             for rank, (new, r) in enumerate(chosen[:k]):
                 if new:
                     result.take((i, rank), views, encoded.tables, (i, r))
                     pictures.append(encoded.thumbnails[i][r])
+                    mine = encoded.words[i] if encoded.words else ()
+                    read.append(mine[r] if r < len(mine) else ())
                 else:
                     result.take((i, rank), old.views, inherited, (row, r))
                     pictures.append(old.thumbnails[row][r])
+                    read.append(old.words[row][r])
             thumbnails.append(tuple(pictures))
-        return result.views, Encoded(result.tables(), tuple(thumbnails), encoded.n_encoded)
+            words.append(tuple(read))
+        return result.views, Encoded(
+            result.tables(), tuple(thumbnails), encoded.n_encoded, tuple(words)
+        )
 
 
 def _columns(valid: npt.NDArray[np.bool_]) -> list[int]:

@@ -14,7 +14,7 @@ from om3d_core.data.cloud import Cloud
 from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.frame import Frame
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.data.scene import Scene
+from om3d_core.data.scene import Scene, WordsOfViews
 from om3d_core.data.tables import FeatureTable, ViewTable, unit_and_length
 from om3d_core.encoders.base import Encoder
 from om3d_core.formats.image_files import shrink_color
@@ -41,11 +41,15 @@ THUMBNAIL_MARGIN = CropSettings(levels=2, expansion_ratio=0.3)
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """What :meth:`Embedder.encode` returns; ``n_encoded`` counts the crops that were new."""
+    """What :meth:`Embedder.encode` returns; ``n_encoded`` counts the crops that were new.
+
+    words: what was read on the first views, if they were read.
+    """
 
     tables: tuple[FeatureTable, ...]
     thumbnails: tuple[tuple[bytes, ...], ...]
     n_encoded: int
+    words: WordsOfViews = ()
 
 
 @dataclass(frozen=True, eq=False)

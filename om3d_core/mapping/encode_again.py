@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from om3d_core.data.keyframe import Keyframe
-from om3d_core.data.scene import Scene
+from om3d_core.data.scene import Scene, WordsOfViews
 from om3d_core.data.tables import ViewTable
 from om3d_core.errors import InputError
 from om3d_core.mapping.embedder import Embedder
@@ -43,8 +43,21 @@ def encode_again(
         views=views,
         features=encoded.tables,
         thumbnails=encoded.thumbnails,
+        words=_words(scene, views),
         camera_frames={s: name for s, name in scene.camera_frames.items() if s in stamps},
         made_by="",
+    )
+
+
+def _words(scene: Scene, views: ViewTable) -> WordsOfViews:
+    """What was read on those of the scene's views that are among ``views``."""
+    known = [
+        dict(zip(stamps.tolist(), words, strict=True))
+        for stamps, words in zip(scene.views.stamps, scene.words, strict=True)
+    ]
+    return tuple(
+        tuple(by_stamp[stamp] if stamp >= 0 else () for stamp in stamps.tolist())
+        for by_stamp, stamps in zip(known, views.stamps, strict=True)
     )
 
 

@@ -24,6 +24,7 @@ from om3d_core.mapping.embedder import Embedder
 from om3d_core.mapping.frame_quality import quality_level
 from om3d_core.mapping.gravity import up_from
 from om3d_core.mapping.names import Namer, Names
+from om3d_core.mapping.reading import Reader, Reading
 from om3d_core.mapping.set_aside import Faulty, SetAside, blaming
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.state import MapperCounts, MapState
@@ -68,12 +69,14 @@ class Mapper:
         proposer: Proposer,
         encoders: Sequence[Encoder],
         segmenter: Segmenter | None = None,
+        reader: Reader | None = None,
     ):
         self._settings = settings
         self._proposer = proposer
         self._embedder = Embedder(encoders, settings.crops, settings.visibility, segmenter)
         self._namer = Namer(encoders, settings.names)
-        self._recipe = _recipe(settings, self._embedder, self._namer)
+        self._reading = Reading(reader, settings.text.views, settings.crops)
+        self._recipe = _recipe(settings, self._embedder, self._namer, reader is not None)
         self._state = MapState.of(settings)
         self._revision = 0
 
@@ -183,6 +186,7 @@ class Mapper:
             scene = replace(scene, made_by=self._recipe, made_from=state.inputs())
         elif scene.made_by == self._recipe:
             self._embedder.recall(scene, state.frames, state.memory)
+            self._reading.recall(scene, state.frames, state.words)
         state.scene = scene
         return scene
 
@@ -218,6 +222,8 @@ class Mapper:
         encoded = self._embedder.encode(
             views, state.frames, surface.cloud, surface.masks, surface.up, state.memory, job
         )
+        words = self._reading.read(views, state.frames, surface.masks, state.words, job)
+        encoded = replace(encoded, words=words)
         if state.base is not None:
             rows = state.base.rows_of(surface.cloud, surface.masks, self._settings.tracking)
             views, encoded = state.base.complete(views, encoded, rows, state.frames.stamps)
@@ -233,6 +239,7 @@ class Mapper:
             thumbnails=encoded.thumbnails,
             labels=names.labels,
             label_probabilities=names.probabilities,
+            words=encoded.words,
             next_id=next_id,
             map_id=state.map_id,
             camera_frames=self._camera_frames(views),
@@ -328,8 +335,8 @@ class Mapper:
         return names if old is None else names.with_given(ids, old)
 
 
-def _recipe(settings: MapSettings, embedder: Embedder, namer: Namer) -> str:
+def _recipe(settings: MapSettings, embedder: Embedder, namer: Namer, reads: bool) -> str:
     """A digest of everything but the inputs that a Scene depends on."""
     used = {k: v for k, v in values_of(settings).items() if not k.startswith(STORAGE)}
-    parts = sorted(used.items()), [space.name for space in embedder.spaces], namer.digest
+    parts = sorted(used.items()), [space.name for space in embedder.spaces], namer.digest, reads
     return hashlib.sha256(repr(parts).encode()).hexdigest()

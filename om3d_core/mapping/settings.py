@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from om3d_core.encoders import REGISTRY as ENCODERS
 from om3d_core.encoders.settings import EncoderSettings
+from om3d_core.evidence.printed_text import PrintedTextSettings
 from om3d_core.mapping.crops import CropSettings
 from om3d_core.mapping.fusion import FusionSettings
 from om3d_core.mapping.gravity import GravitySettings
@@ -59,4 +60,5 @@ class MapSettings:
     features: FeatureSettings = field(default_factory=FeatureSettings)
     encoders: EncoderSettings = field(default_factory=EncoderSettings)
     names: NameSettings = field(default_factory=NameSettings)
+    text: PrintedTextSettings = field(default_factory=PrintedTextSettings)
     save: SaveSettings = field(default_factory=SaveSettings)

@@ -16,6 +16,7 @@ from om3d_core.data.scene import Scene
 from om3d_core.mapping.base_layer import BaseLayer
 from om3d_core.mapping.fusion import IncrementalFusion
 from om3d_core.mapping.keyframes import KeyframeStore
+from om3d_core.mapping.reading import WordMemory
 from om3d_core.mapping.set_aside import SetAside
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.sightings import Sightings
@@ -59,6 +60,7 @@ class MapState:
     sightings: Sightings
     tiles: TileMemory = field(default_factory=TileMemory)
     memory: ViewMemory = field(default_factory=ViewMemory)
+    words: WordMemory = field(default_factory=WordMemory)
     given: Cloud | None = None
     proven: Cloud | None = None
     base: BaseLayer | None = None

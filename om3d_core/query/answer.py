@@ -45,7 +45,8 @@ class Match:
     calibrated, 0..1; present: whether it reaches the threshold. label_probability: of the
     label, not of the match. centroid: (3,) meters. view_similarities: best view first. checks:
     what was weighed where the question was more than a noun. explanation: why it is the best, or
-    what the best one has over it; empty where there is nothing to say.
+    what the best one has over it; empty where there is nothing to say. words: those printed on the
+    instance that the question names; score, rank and probability count them, similarity does not.
     """
 
     instance_id: int
@@ -63,6 +64,7 @@ class Match:
     label_probability: float = 0.0
     checks: tuple[Check, ...] = ()
     explanation: str = ""
+    words: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: lengths in meters, in the map frame; ``index`` is left out."""
@@ -71,6 +73,7 @@ class Match:
             "rank": self.rank,
             "label": self.label,
             "label_probability": self.label_probability,
+            "words": list(self.words),
             "similarity": self.similarity,
             "score": self.score,
             "probability": self.probability,

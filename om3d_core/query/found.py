@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,8 @@ class Found:
     """Instances, best first, with what an answer says of each.
 
     vector: (D,) what their views are compared with, None for nothing. checks: what was weighed for
-    each, empty for a noun alone. unchecked: parts of the question that the map cannot tell.
+    each, empty for a noun alone. unchecked: parts of the question that the map cannot tell. words:
+    those printed on an instance that the question names, by row.
     """
 
     rows: Rows
@@ -31,6 +33,7 @@ class Found:
     vector: Floats | None
     checks: tuple[tuple[Check, ...], ...] = ()
     unchecked: tuple[str, ...] = ()
+    words: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +74,19 @@ class Searched:
         result: Doubles = np.where(self.eligible, probability, 0.0)
         return result
 
-    def best(self, vector: Floats, limit: int, size_fit: Doubles | None = None) -> Found:
+    def best(
+        self, vector: Floats, limit: int, size_fit: Doubles | None = None,
+        added: Doubles | None = None,
+    ) -> Found:
         """The most relevant ``limit`` instances; of equal ones the lower id comes first.
 
-        size_fit: (N,) how well the size of each fits, 0..1; None where sizes do not count.
+        size_fit: (N,) how well the size of each fits, 0..1; None where sizes do not count. added:
+        (N,) what else than its looks adds to the similarity of each.
         """
         calibration = calibration_of(self.space)
         rows = np.flatnonzero(self.eligible)
-        similarity = self.similarities(vector)[rows]
+        cosine = self.similarities(vector)[rows]
+        similarity = cosine if added is None else cosine + added[rows]
         mean, score = _standardized(similarity)
         fit = np.ones(len(rows)) if size_fit is None else size_fit[rows]
         relevance = calibration.relevance(similarity, self.mask_scores[rows], fit)
@@ -87,7 +95,7 @@ class Searched:
         probability = calibration.probability(
             similarity, mean, self.mask_scores[rows], fit[order]
         )
-        return Found(rows, similarity, score[order], probability, vector)
+        return Found(rows, cosine[order], score[order], probability, vector)
 
     def compared(self, rows: Rows, similarity: Doubles) -> tuple[Doubles, Doubles]:
         """Similarities and scores of some rows, given those of all (N,); 0 for what is unseen."""
@@ -111,7 +119,7 @@ def combined(by_image: Found, by_text: Found, has_noun: bool) -> Found:
     return Found(
         by_image.rows[of_image], by_image.similarity[of_image], by_image.score[of_image],
         probability[order], by_image.vector, tuple(by_text.checks[i] for i in of_text),
-        by_text.unchecked,
+        by_text.unchecked, by_text.words,
     )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -19,7 +18,6 @@ from om3d_core.query.aggregation import (
     AGGREGATIONS,
     OUTLIER_DISTANCE,
     OUTLIER_SHARE,
-    Floats,
     cosines,
     pooled_features,
     without_outliers,
@@ -29,14 +27,15 @@ from om3d_core.query.beliefs import MANY, Beliefs, distinct, known_boxes
 from om3d_core.query.colors import ColorMemory
 from om3d_core.query.found import Found, Searched, combined
 from om3d_core.query.known_words import known_words
+from om3d_core.query.printed_words import PrintedWords
 from om3d_core.query.question import ONE, Phrase, Question
 from om3d_core.query.relations import Places, Viewpoint
+from om3d_core.query.text_memory import TextMemory
 from om3d_core.query.usual_size import UsualSizes
 from om3d_core.query.verdict import composed_probability, conclude, explained
 from om3d_core.query.weighing import DOUBT, corrected, is_noun, is_picture_of, understood, weigh
 from om3d_core.settings import Settings, setting
 
-REMEMBERED_TEXTS = 1024
 AS_FOR_TEXT = "same"
 CONSIDERED = 32
 """Instances among which rivals of the first match are sought."""
@@ -85,25 +84,6 @@ class QuerySettings(Settings):
     )
 
 
-class TextMemory:
-    """Text vectors of one encoder; the least recently used are forgotten."""
-
-    def __init__(self, encoder: Encoder, capacity: int = REMEMBERED_TEXTS):
-        self.encoder = encoder
-        self._capacity = capacity
-        self._known: OrderedDict[str, dict[str, Floats]] = OrderedDict()
-
-    def vector(self, text: str, space: str) -> Floats:
-        """The unit vector (D,) of a text in a space."""
-        if text not in self._known:
-            rows = self.encoder.encode_texts([text])
-            self._known[text] = {name: matrix[0] for name, matrix in rows.items()}
-            if len(self._known) > self._capacity:
-                self._known.popitem(last=False)
-        self._known.move_to_end(text)
-        return self._known[text][space]
-
-
 class SceneQuery:
     """Answers questions about one scene.
 
@@ -121,6 +101,7 @@ class SceneQuery:
     ):
         self._scene = scene
         self._mask_scores = scene.masks.scores.astype(np.float64)
+        self._printed = PrintedWords(scene)
         self._texts = encoder if isinstance(encoder, TextMemory) else TextMemory(encoder)
         self._settings = s = settings or QuerySettings()
         for_text = s.aggregation, s.remove_outliers
@@ -158,8 +139,9 @@ class SceneQuery:
         seen = is_picture_of if searched.table.space.image else is_noun
         if question is None or seen(question):
             vector = self._texts.vector(text, searched.table.space.name)
-            fit = self._sizes.fit(text, searched.space)
-            found = searched.best(vector, max(limit, CONSIDERED), fit)
+            fit, printed = self._sizes.fit(text, searched.space), self._printed.match(text)
+            found = searched.best(vector, max(limit, CONSIDERED), fit, printed.added)
+            found = replace(found, words=printed.words)
         else:
             found = self._composed(searched, question, viewpoint)
         return self._answer("text", text, searched, found, question, top_k, viewpoint)
@@ -252,7 +234,8 @@ class SceneQuery:
 
         def probabilities_of(phrase: Phrase) -> npt.NDArray[np.float64]:
             fit = self._sizes.fit(phrase.text, searched.space)
-            return searched.probabilities(similarity_of(phrase), fit)
+            added = self._printed.match(phrase.text).added
+            return searched.probabilities(similarity_of(phrase) + added, fit)
 
         beliefs = Beliefs(
             self._scene, probabilities_of,
@@ -261,14 +244,15 @@ class SceneQuery:
         asked = corrected(question, known_words()) if question.unknown else question
         weighed = weigh(asked, beliefs, self._mask_scores)
         probability = composed_probability(weighed.probability, asked)
-        rows, vector = weighed.rows, None
+        rows, vector, words = weighed.rows, None, {}
         compared = np.zeros(len(rows)), np.zeros(len(rows))
         if noun := next((target for target in asked.targets if target.text), None):
             vector = self._texts.vector(encoded(noun), searched.space)
             compared = searched.compared(rows, similarity_of(noun))
+            words = self._printed.match(noun.text).words
         return Found(
             rows, *compared, probability, vector, weighed.checks,
-            tuple(map(str, weighed.unchecked)),
+            tuple(map(str, weighed.unchecked)), words,
         )  # fmt: skip
 
     def _middle(self) -> Viewpoint:
@@ -340,6 +324,7 @@ class SceneQuery:
             label_probability=float(scene.label_probabilities[row]),
             view_similarities=tuple(views),
             checks=found.checks[i] if found.checks else (),
+            words=found.words.get(row, ()),
         )
 
     def _centroid(self, row: int) -> npt.NDArray[np.float64]:

@@ -7,6 +7,7 @@ instance 0 for a point of none, so that the scene's masks, overlapping or not, a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,9 @@ def thumbnail_messages(scene: Scene, i: int, limit: int | None = None) -> list[C
 
 def _instance(scene: Scene, i: int, box: Box) -> Instance:
     n_views = len(scene.thumbnails[i])
+    words: dict[str, float] = {}
+    for word in sorted(chain(*scene.words[i]), key=lambda w: (-w.confidence, w.text)):
+        words.setdefault(word.text, word.confidence)
     first_ns, last_ns = scene.views.span_ns[i].tolist() if n_views else (0, 0)
     return Instance(
         id=int(scene.ids[i]),
@@ -101,6 +105,8 @@ def _instance(scene: Scene, i: int, box: Box) -> Instance:
         n_points=len(scene.masks[i]),
         score=float(scene.masks.scores[i]),
         n_views=n_views,
+        words=list(words),
+        word_confidences=list(words.values()),
     )
 
 

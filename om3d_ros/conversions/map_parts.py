@@ -16,6 +16,7 @@ from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import FeatureTable, ViewTable
+from om3d_core.data.words import Words
 from om3d_core.errors import expect
 
 MAX_FEATURE_VALUES = 1 << 28
@@ -31,6 +32,7 @@ class View:
     camera: str
     jpeg: bytes
     rows: Mapping[FeatureSpace, tuple[bytes, float]]
+    words: Words = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +123,7 @@ class MapParts:
             features=_tables(held, k),
             thumbnails=tuple(tuple(v.jpeg for v in instance.views) for instance in held),
             labels=tuple(instance.label for instance in held),
+            words=tuple(tuple(v.words for v in instance.views) for instance in held),
             label_probabilities=np.array([i.label_probability for i in held], np.float32),
             map_id=self.map_id,
             camera_frames={
@@ -146,7 +149,7 @@ def views_of(scene: Scene, i: int) -> tuple[View, ...]:
         View(stamp, scene.camera_frames.get(stamp, ""), jpeg, {
             table.space: (table.vectors[i, j].tobytes(), float(table.lengths[i, j]))
             for table in scene.features if table.valid[i, j]
-        })
+        }, scene.words[i][j])
         for j, (jpeg, stamp) in enumerate(zip(scene.thumbnails[i], stamps, strict=False))
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 from om3d_core.data.cloud import MAX_POINTS
 from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.scene import MAX_ID
+from om3d_core.data.words import Word
 from om3d_core.errors import expect
 from om3d_core.formats.cloud_fields import FLOAT32, Field
 from om3d_ros.conversions.clouds import from_words, words_of
@@ -165,6 +166,9 @@ def _change(
         views=array("i", views),
         features=tables_of(fresh),
         thumbnails=[from_jpeg(v.jpeg, make_header(v.camera, v.stamp_ns)) for _, v in fresh],
+        words=[word.text for _, view in fresh for word in view.words],
+        word_confidences=array("f", [w.confidence for _, view in fresh for w in view.words]),
+        word_views=array("I", [j for j, view in fresh for _ in view.words]),
     )
 
 
@@ -234,7 +238,7 @@ def _changed(change: InstanceChange, old: InstanceParts | None, n_points: int) -
 
 
 def _views(change: InstanceChange, old: tuple[View, ...]) -> tuple[View, ...]:
-    rows = _rows(change)
+    rows, words = _rows(change), _words_of(change)
     pictures = iter(change.thumbnails)
     fresh = sum(place == NOWHERE for place in change.views)
     expect(fresh == len(change.thumbnails),
@@ -250,9 +254,10 @@ def _views(change: InstanceChange, old: tuple[View, ...]) -> tuple[View, ...]:
         picture = next(pictures)
         views.append(View(
             stamp_ns(picture.header.stamp), picture.header.frame_id, bytes(picture.data),
-            rows.pop(j, {}),
+            rows.pop(j, {}), tuple(words.pop(j, ())),
         ))
-    expect(not rows, f"view indices below {len(views)} of instance {change.id}", list(rows)[:8])
+    left = [*rows, *words]
+    expect(not left, f"places of fresh views below {len(views)} of instance {change.id}", left[:8])
     return tuple(views)
 
 
@@ -273,6 +278,19 @@ def _rows(change: InstanceChange) -> dict[int, dict[FeatureSpace, tuple[bytes, f
         for j, unit, length in zip(table.view_indices, data, table.lengths, strict=True):
             rows.setdefault(j, {})[space] = unit.tobytes(), float(length)
     return rows
+
+
+def _words_of(change: InstanceChange) -> dict[int, list[Word]]:
+    """The words on the views, by the place of the view."""
+    counts = len(change.words), len(change.word_confidences), len(change.word_views)
+    expect(len(set(counts)) == 1,
+           f"as many words as confidences and views of instance {change.id}", counts)
+    words: dict[int, list[Word]] = {}
+    for text, confidence, j in zip(
+        change.words, change.word_confidences, change.word_views, strict=True
+    ):
+        words.setdefault(j, []).append(Word(text, float(confidence)))
+    return words
 
 
 def _uint32(values: npt.ArrayLike) -> array[int]:

@@ -126,6 +126,7 @@ def from_match(match: Match, scene: Scene, thumbnails: int) -> MatchMsg:
         checks=[check.what for check in match.checks],
         check_fits=[check.fit for check in match.checks],
         explanation=match.explanation,
+        words=list(match.words),
     )
 
 
@@ -159,4 +160,5 @@ def to_match(message: MatchMsg, scene: Scene) -> Match:
         ),
         checks=tuple(map(Check, message.checks, map(float, message.check_fits))),
         explanation=message.explanation,
+        words=tuple(message.words),
     )

@@ -11,6 +11,7 @@ from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import FeatureTable, ViewTable
+from om3d_core.data.words import Word
 
 
 def make_scene(seed=0, n=4, k=3, points=500):
@@ -40,6 +41,8 @@ def make_scene(seed=0, n=4, k=3, points=500):
         rng.bytes(16).hex(), cameras, bool(seed % 2), rng.bytes(32).hex(), rng.bytes(32).hex(),
         ("", "map", "odom")[seed % 3],
         np.array([(0.25, 0, 1, 0)[i % 4] for i in range(n)], np.float32),
+        tuple(tuple((Word(f"Word{i}", 0.75), Word("Milk", 0.5))[: int(j) + i % 2]
+                    for j in range(min(int(v.sum()), 2))) for i, v in enumerate(valid)),
     )
 
 
@@ -51,12 +54,12 @@ def as_read_of(version, scene):
     if version < 5:
         told |= {"frame": ""}
     given = np.array([bool(label) for label in scene.labels], np.float32)
-    return replace(scene, **told, label_probabilities=given)
+    return replace(scene, **told, label_probabilities=given, words=())
 
 
 def assert_equal(a, b):
     for name in ("revision", "map_id", "labels", "thumbnails", "next_id", "camera_frames",
-                 "cloud_given", "made_by", "made_from", "frame"):
+                 "cloud_given", "made_by", "made_from", "frame", "words"):
         assert getattr(a, name) == getattr(b, name), name
     for get in (
         lambda s: s.cloud.points, lambda s: s.cloud.colors, lambda s: s.cloud.normals,

@@ -1,0 +1,1 @@
+"""What else a view tells of a thing than how it looks."""
