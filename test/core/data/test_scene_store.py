@@ -218,6 +218,15 @@ CHANGES = {
     "at most 3 thumbnails": lambda a, m: m.update(
         thumbnails=[[0] * 4 + m["thumbnails"][0], *m["thumbnails"][1:]]),
     "labels": lambda a, m: m.update(labels=[1, 2, 3, 4]),
+    "label_probabilities, decimal": lambda a, m: m.update(label_probabilities=["1"] * 4),
+    "label_probabilities of shape": lambda a, m: m.update(label_probabilities=[0.5]),
+    "label_probabilities in 0..1": lambda a, m: m.update(label_probabilities=[2.0, 0.0, 0.0, 0.0]),
+    "as many words": lambda a, m: m.update(words=["Milk"]),
+    "word_places that ascend": lambda a, m: m["word_places"].__setitem__(-1, 12),
+    "a word of 1 to 80": lambda a, m: m["words"].__setitem__(0, "a\nb"),
+    "the confidence of a word": lambda a, m: m["word_confidences"].__setitem__(0, 1.5),
+    "at most 32 words": lambda a, m: m.update(
+        words=["Milk"] * 33, word_confidences=[0.5] * 33, word_places=[0] * 33),
     "labels of Unicode": lambda a, m: m.update(labels=["\ud800", "", "", ""]),
     "thumbnails of 3": lambda a, m: m.update(labels=["a", "b", "c"]),
     "revision": lambda a, m: m.update(revision=1.5),

@@ -38,8 +38,8 @@ def assert_same(a, b):
     assert np.array_equal(a.words, b.words) and list(a.instances) == list(b.instances)
     for one, other in zip(a.instances.values(), b.instances.values(), strict=True):
         assert np.array_equal(one.points, other.points) and one.views == other.views
-        assert (one.label, one.structure, one.score) == (
-            other.label, other.structure, other.score)
+        assert (one.label, one.label_probability, one.structure, one.score) == (
+            other.label, other.label_probability, other.structure, other.score)
 
 
 def changed_cloud(scene, rng):
@@ -160,6 +160,17 @@ HARMS = {
     "view": lambda u: u.changed[0].views.__setitem__(0, 3),
     "view below": lambda u: u.changed[0].views.__setitem__(0, -2),
     "thumbnails": lambda u: u.changed[0].thumbnails.pop(),
+    "words without views": lambda u: setattr(u.changed[0], "words", ["a"] * 99),
+    "words of none": lambda u: (
+        setattr(u.changed[0], "words", ["Milk"]),
+        setattr(u.changed[0], "word_confidences", [0.5]),
+        setattr(u.changed[0], "word_views", [77]),
+    ),
+    "words that are none": lambda u: (
+        setattr(u.changed[0], "words", [""]),
+        setattr(u.changed[0], "word_confidences", [0.5]),
+        setattr(u.changed[0], "word_views", [0]),
+    ),
     "features of none": lambda u: u.changed[0].features[0].view_indices.__setitem__(0, 9),
     "dim": lambda u: later(u.changed[0].features[0], dim=2),
     "lengths": lambda u: u.changed[0].features[0].lengths.pop(),
