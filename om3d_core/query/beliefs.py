@@ -18,6 +18,7 @@ from om3d_core.data.text import name_of
 from om3d_core.query import lexicon
 from om3d_core.query.answer import Check
 from om3d_core.query.colors import ColorMemory
+from om3d_core.query.printed_words import PrintedWords
 from om3d_core.query.question import Phrase, Relation, Unknown
 from om3d_core.query.relations import (
     Places,
@@ -42,6 +43,8 @@ LIKELY = 0.3
 SAME = 0.6
 """Part of a box in another from which both are one place."""
 LEAST = 0.02
+UNREAD = 0.2
+"""How far a thing may say what was not read on it."""
 STEEPNESS = 3.0
 
 
@@ -62,7 +65,8 @@ class Beliefs:
     """Weighs phrases on one scene.
 
     of_noun: (N,) probabilities that each instance is what the noun of a phrase names. box_of: the
-    box of the instance of a row. viewpoint: whose left and right are meant. colors: of the map.
+    box of the instance of a row. viewpoint: whose left and right are meant. colors, printed: of
+    the map.
     """
 
     def __init__(
@@ -72,12 +76,14 @@ class Beliefs:
         box_of: Callable[[int], Box],
         viewpoint: Viewpoint,
         colors: ColorMemory,
+        printed: PrintedWords,
     ):
         self._scene = scene
         self._of_noun = of_noun
         self._box_of = box_of
         self._viewpoint = viewpoint
         self._colors = colors
+        self._printed = printed
 
     def of(self, phrase: Phrase, limit: int = CANDIDATES) -> Belief:
         """The likeliest ``limit`` instances for a phrase."""
@@ -94,6 +100,9 @@ class Beliefs:
             draft.weigh(color, self._colors.of(rows, color))
         for color in phrase.without_colors:
             draft.weigh(f"not {color}", 1 - self._colors.of(rows, color))
+        for said in phrase.printed:
+            read = self._printed.match(said).strength[rows]
+            draft.weigh(f'says "{said}"', np.maximum(read, UNREAD))
         if phrase.relations or phrase.sizes or phrase.superlatives:
             self._place(draft, phrase)
         return Belief(draft.rows, draft.probability, tuple(map(tuple, draft.checks)),

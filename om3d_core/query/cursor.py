@@ -52,6 +52,32 @@ class Cursor:
         self.at = start
         return found
 
+    def printed_at(self) -> int:
+        """How many words say here that others, printed on the thing, follow; 0 for none."""
+        ahead = 0
+        if self.word() == "with":
+            ahead = 2 if self.word(1) in {"the", "a"} else 1
+        elif self.word() in words.SAYS:
+            ahead = 2 if self.word(1) == "the" else 1
+        written = self.word(ahead) in words.WRITING
+        if not ahead or not (written or self.word() in words.SAYS):
+            return 0
+        ahead = ahead + 1 if written else 1
+        return ahead if self.word(ahead) else 0
+
+    def take_printed(self) -> str:
+        """The words that are said to be printed on the thing, up to the next part."""
+        self.at += self.printed_at()
+        start = self.at
+        while not self.ended and self.word() not in {",", "and", "or", "on"}:
+            if self.relation_at(0) or self.word() in words.NEGATIONS:
+                break
+            self.at += 1
+        said = self.said(start).replace("'", "")
+        if self.word() == "on" and self.word(1) in {"it", "them"}:
+            self.at += 2
+        return said
+
     def skip_fillers_before_relation(self) -> None:
         ahead = 0
         while self.word(ahead) in words.FILLERS - {"that", "which", "one", "also"}:

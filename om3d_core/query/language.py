@@ -55,6 +55,7 @@ class _Draft:
     sizes: list[str] = field(default_factory=list)
     superlatives: list[str] = field(default_factory=list)
     relations: list[Relation] = field(default_factory=list)
+    printed: list[str] = field(default_factory=list)
     number: int = 0
 
 
@@ -102,6 +103,8 @@ class _Parser(Cursor):
         elif negation or (self.word() == "but" and words.ANYTHING.issuperset(draft.noun)):
             self.at += max(taken, 1)
             self._negated(draft)
+        elif self.printed_at():
+            draft.printed.append(self.take_printed())
         elif self.word() in {"to", "from"} and self._ranked_by_distance(draft):
             self._relation_of_superlative(draft)
         elif self._relation(draft, negated=False) or self._attribute(draft.colors, draft.sizes):
@@ -251,6 +254,8 @@ class _Parser(Cursor):
         word = self.word()
         if word in {",", "or", "but", "that", "which", "who", "is", "are", "isn't", "aren't"}:
             return True
+        if draft.noun and self.printed_at():
+            return True
         if word == "and":
             colors = draft.colors and not draft.noun and self.word(1) in words.COLORS
             return not colors and (
@@ -317,7 +322,7 @@ class _Parser(Cursor):
         return Phrase(
             "" if anything else text, tuple(draft.colors), tuple(draft.without),
             tuple(draft.sizes), tuple(draft.superlatives), tuple(draft.relations),
-            plural or everything, unknown if fatal else (),
+            plural or everything, unknown if fatal else (), tuple(filter(None, draft.printed)),
         )  # fmt: skip
 
     def _ignore(self) -> None:

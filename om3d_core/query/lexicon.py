@@ -95,6 +95,12 @@ FILLERS = frozenset({
 })  # fmt: skip
 """Skipped between the parts of a sentence."""
 
+SAYS = frozenset({
+    "says", "say", "saying", "reads", "read", "reading", "labeled", "labelled", "marked", "titled",
+})  # fmt: skip
+WRITING = frozenset({"word", "words", "text", "label", "writing", "letters", "title"})
+"""Before words that are printed on a thing, after SAYS, or after "with the"."""
+
 NEGATIONS = {
     "not": "not", "isn't": "not", "aren't": "not", "but not": "not", "and not": "not",
     "is not": "not", "are not": "not", "no": "not", "except": "not", "except for": "not",

@@ -41,7 +41,7 @@ class Phrase:
     text: the noun with what describes it, for the encoder, without color and size; empty where any
     thing will do. colors: names, with "dark" or "light" before them. sizes, superlatives: names
     in the lexicon. without_colors: colors that it does not have. unknown: words of the noun itself
-    that are not known; there is nothing to look for then.
+    that are not known; there is nothing to look for then. printed: words said to be on it.
     """
 
     text: str = ""
@@ -52,21 +52,23 @@ class Phrase:
     relations: tuple[Relation, ...] = ()
     plural: bool = False
     unknown: tuple[Unknown, ...] = ()
+    printed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """As it was understood: "largest dark blue chair [near table]"."""
         noun = self.text or " ".join(u.text for u in self.unknown) or "anything"
         without = (f"not {color}" for color in self.without_colors)
+        says = (f'"{said}"' for said in self.printed)
         where = map(str, self.relations)
         return " ".join(
-            (*self.superlatives, *self.sizes, *self.colors, *without, noun, *where)
+            (*self.superlatives, *self.sizes, *self.colors, *without, noun, *says, *where)
         )
 
     @property
     def is_plain(self) -> bool:
         """Whether the noun is all there is to it."""
         return not (self.colors or self.without_colors or self.sizes or self.superlatives
-                    or self.relations)  # fmt: skip
+                    or self.relations or self.printed)  # fmt: skip
 
     def unknowns(self) -> tuple[Unknown, ...]:
         """Unknown nouns in it, and in what it is related to."""

@@ -234,12 +234,12 @@ class SceneQuery:
 
         def probabilities_of(phrase: Phrase) -> npt.NDArray[np.float64]:
             fit = self._sizes.fit(phrase.text, searched.space)
-            added = self._printed.match(phrase.text).added
+            added = self._printed.match(" ".join((phrase.text, *phrase.printed))).added
             return searched.probabilities(similarity_of(phrase) + added, fit)
 
         beliefs = Beliefs(
             self._scene, probabilities_of,
-            self._rough_box_of, viewpoint or self._middle(), self._colors,
+            self._rough_box_of, viewpoint or self._middle(), self._colors, self._printed,
         )  # fmt: skip
         asked = corrected(question, known_words()) if question.unknown else question
         weighed = weigh(asked, beliefs, self._mask_scores)
@@ -249,7 +249,7 @@ class SceneQuery:
         if noun := next((target for target in asked.targets if target.text), None):
             vector = self._texts.vector(encoded(noun), searched.space)
             compared = searched.compared(rows, similarity_of(noun))
-            words = self._printed.match(noun.text).words
+            words = self._printed.match(" ".join((noun.text, *noun.printed))).words
         return Found(
             rows, *compared, probability, vector, weighed.checks,
             tuple(map(str, weighed.unchecked)), words,

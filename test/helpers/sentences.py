@@ -238,4 +238,11 @@ the sofa with the blue cushion | sofa with the blue cushion
 the door to the left | leftmost door
 the box to the right of the red chair and under the table | box [right red chair] [under table]
 the table with the lamp on it | table with the lamp | on it
+the box that says milk | box "milk"
+the carton labeled JUICE | carton "juice"
+a can with the word Popcorn on it | can "popcorn"
+the box that reads 'Barilla' near the sink | box "barilla" [near sink]
+anything that says milk on the shelf | anything "milk" [on shelf]
+a book with a red label | book with a red label
+a reading lamp | reading lamp
 """
