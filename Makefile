@@ -17,8 +17,8 @@ FUZZ_SEED ?= 0
 # How long `make soak` runs.
 SOAK_SECONDS ?= 3600
 
-# Tests run side by side on two cores, then those with nodes (test/conftest.py marks them) one after
-# another. Plug-ins are those that pyproject.toml names: ROS installs outdated ones.
+# Tests run side by side on two cores, then those with nodes (test/conftest.py marks them), a file
+# at a time each, then those that measure time, alone. Plug-ins are those that pyproject.toml names: ROS installs outdated ones.
 PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest
 WITH_TESTS := PYTHONPATH=.:test$${PYTHONPATH:+:$$PYTHONPATH}
 
@@ -37,7 +37,8 @@ lint: setup ## Check style (ruff) and types (mypy)
 test: lint ## Check style and types, then run the tests but the slow ones
 	@. ./activate
 	$(PYTEST) -n 2 -m "not nodes and not slow"
-	$(PYTEST) -m "nodes and not slow"
+	$(PYTEST) -n 2 --dist loadfile -m "nodes and not alone and not slow"
+	$(PYTEST) -m "alone and not slow"
 
 test-slow: setup ## Run the slow tests
 	@. ./activate

@@ -19,7 +19,7 @@ LAST_DOMAIN_ID = 101
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start nodes: they need the machine, and run one after another."""
+    """Mark the tests that start nodes."""
     test_root = Path(__file__).parent
     for item in items:
         in_folder = item.path.relative_to(test_root).parts[0] in NODE_FOLDERS

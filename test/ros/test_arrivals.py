@@ -13,6 +13,8 @@ from om3d_ros.node import qos
 from om3d_ros.replay.client import Client
 from om3d_ros.replay.processes import NodeProcess, Processes, environment
 
+pytestmark = pytest.mark.alone
+
 FRAMES, CALLBACK_P99_MS, IDLE_S = 100, 2.0, 120.0
 
 

@@ -13,6 +13,7 @@ from helpers.worlds import depth_from_beside
 from nav_msgs.msg import Odometry
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from tf2_msgs.msg import TFMessage
 
 from om3d_core.data.frame import Intrinsics
 from om3d_core.data.poses import inverse
@@ -166,10 +167,11 @@ def test_two_cameras_at_once_make_one_map(tmp_path, ros_domain_id, views, clean)
                 )
         used = [*topics.values(), robot.publishers["odometry"], robot.publishers["tf_static"]]
         robot.wait(lambda: all(p.get_subscription_count() for p in used), "subscriptions")
-        for name, mount in mounts.items():
-            robot.publishers["tf_static"].publish(
-                to_transforms("base_link", f"{name}_optical", 0, mount)
-            )
+        # One message, as a static broadcaster sends: of two a late subscriber gets the last.
+        robot.publishers["tf_static"].publish(TFMessage(transforms=[
+            to_transforms("base_link", f"{name}_optical", 0, mount).transforms[0]
+            for name, mount in mounts.items()
+        ]))
         robot.client.spin(0.5)
         for at, pair in enumerate(zip(views[::2], views[1::2], strict=True), 1):
             for turn, (view, name) in enumerate(zip(pair, mounts, strict=True)):
