@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from om3d_core.data.frame import Frame
 from om3d_core.doctor.agreement import (
     NEAR_M,
     NOT_JUDGED,
@@ -54,18 +53,6 @@ def sample(length: int) -> list[int]:
     return [round(start) + offset for start in starts for offset in GROUP]
 
 
-def examine(
-    frames: Iterable[Frame], given: Given | None = None, to: str = TO_FOLDER
-) -> Examination:
-    """What is wrong with a sample of frames of one recording.
-
-    given: what they were read with. to: :data:`TO_FOLDER` or :data:`TO_STREAM`, whose flags are
-    named. A frame is let go of before the next is taken. Too few frames, or frames that show
-    nothing in common, are no fault: that is told.
-    """
-    return judge([Look.of(frame) for frame in frames], given or Given(), to)
-
-
 def skipped(count: SkipCount, asked: int) -> Examination:
     """What became of frames that were asked for and did not come."""
     reasons, total = count.reasons, count.total
@@ -82,7 +69,11 @@ def skipped(count: SkipCount, asked: int) -> Examination:
 
 
 def judge(looks: Sequence[Look], given: Given, to: str) -> Examination:
-    """:func:`examine` of what is left of the frames."""
+    """What is wrong with a sample of frames of one recording.
+
+    given: what they were read with. to: :data:`TO_FOLDER` or :data:`TO_STREAM`, whose flags are
+    named. Too few frames, or frames that show nothing in common, are no fault: that is told.
+    """
     if not looks:
         return Examination(told=("no frames to judge",))
     depth = _depth(looks)

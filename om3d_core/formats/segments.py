@@ -17,6 +17,9 @@ from om3d_core.formats.ply import read_ply
 
 SEGMENTS_SUFFIX = ".0.010000.segs.json"
 """Of ScanNet's segments, in place of the .ply of the mesh that they belong to."""
+SCANNET_MESH = "_vh_clean_2.ply"
+"""After the id of a scan: the mesh that ScanNet's segments and labels belong to."""
+SCANNETPP_MESH, SCANNETPP_SEGMENTS = "mesh_aligned_0.05.ply", "segments.json"
 MAX_JSON_BYTES = 256 * 1024 * 1024
 MOST_OF_A_LABEL = 999
 
@@ -29,6 +32,13 @@ class LabeledGroup:
 
     label: str
     segments: Ints
+
+
+def segments_of(mesh: Path) -> Path | None:
+    """The file with the segments of a mesh of ScanNet or ScanNet++, None if none is beside it."""
+    pp = mesh.name == SCANNETPP_MESH
+    file = mesh.with_name(SCANNETPP_SEGMENTS) if pp else mesh.with_suffix(SEGMENTS_SUFFIX)
+    return file if file.is_file() else None
 
 
 def read_mesh(mesh: Path, segments: Path, units_per_m: float = 1.0) -> Cloud:

@@ -19,7 +19,7 @@ from om3d_core.formats.color_files import read_color_file
 from om3d_core.formats.depth_files import read_depth_file
 from om3d_core.formats.image_files import resize_color
 from om3d_core.formats.pose_text import read_pose
-from om3d_core.formats.segments import SEGMENTS_SUFFIX, read_mesh
+from om3d_core.formats.segments import SCANNET_MESH, read_mesh, segments_of
 from om3d_core.sources.base import SkipCount
 from om3d_core.sources.conventions import depth_of_ray, optical_pose
 from om3d_core.sources.folder_camera import FolderCamera, Size
@@ -110,18 +110,24 @@ class FolderSource:
     def cloud(self) -> Cloud | None:
         """The scene's reconstruction, or None where there is none. Raises SourceError.
 
-        Segments as ScanNet's that lie beside the .ply come with it.
+        Segments of ScanNet or ScanNet++ that lie beside the .ply come with it.
         """
         name = self._settings.cloud_file
-        if name == "none" or not self._path.is_dir():
+        if name == "none":
             return None
         if name:
-            path = (self._path / name).resolve()
-            if not path.is_relative_to(self._path.resolve()):
-                raise SourceError(f"cloud_file {name!r}: expected a file inside {self._path}")
+            folder = self._path if self._path.is_dir() else self._path.parent
+            path = (folder / name).resolve()
+            if not path.is_relative_to(folder.resolve()):
+                raise SourceError(f"cloud_file {name!r}: expected a file inside {folder}")
             return self._read_cloud(path)
+        if self._listing.cloud is not None:
+            return self._read_cloud(self._listing.cloud)
+        if not self._path.is_dir():
+            return None
         found = sorted(self._path.glob("*.ply")) or sorted(self._path.glob("*.pcd"))
-        chosen = [path for path in found if path.stem == "scene"] or found
+        chosen = [path for path in found if path.stem == "scene"]
+        chosen = chosen or [path for path in found if path.name.endswith(SCANNET_MESH)] or found
         if len(chosen) > 1:
             names = ", ".join(path.name for path in chosen)
             raise SourceError(f"{self._path}: set cloud_file to one of {names}")
@@ -152,7 +158,7 @@ class FolderSource:
         assert color is not None and depth is not None and files.pose is not None
         map_from_camera = self._pose(files.pose, depth)
         try:
-            rgb = read_color_file(color, self._camera.depth_size)
+            rgb = self._color(color)
         except InputError as error:
             raise _SkippedError("color unreadable", self._said(color, error)) from error
         depth_m = self._depth(depth)
@@ -190,6 +196,11 @@ class FolderSource:
             raise _SkippedError("pose invalid", f"{self._said(where, error)}; {cure}") from error
         return optical
 
+    def _color(self, path: Path) -> npt.NDArray[np.uint8]:
+        if self._listing.read_color is not None:
+            return self._listing.read_color(path)
+        return read_color_file(path, self._camera.depth_size)
+
     def _depth(self, path: Path) -> npt.NDArray[np.float32]:
         try:
             stored = (self._listing.read_depth or read_depth_file)(path)
@@ -208,9 +219,9 @@ class FolderSource:
         return str(path.relative_to(self._path)) if path.is_relative_to(self._path) else str(path)
 
     def _read_cloud(self, path: Path) -> Cloud:
-        units, segments = self._settings.cloud_units_per_m, path.with_suffix(SEGMENTS_SUFFIX)
+        units, segments = self._settings.cloud_units_per_m, segments_of(path)
         sampling_m = self._settings.cloud_sampling_m
-        if segments.is_file() and not sampling_m:
+        if segments is not None and not sampling_m:
             cloud = read_mesh(path, segments, units)
         else:
             cloud = read_cloud(path, units, sampling_m)

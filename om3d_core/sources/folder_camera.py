@@ -46,9 +46,10 @@ class FolderCamera:
         self.depth_size = self._common("depth", depths, size_of)
         """The most frequent size of the depth images."""
         colors = [file.color for file in listing.frames if file.color is not None]
-        self.color_size = self._common(
-            "color", colors, lambda file: color_file_size(file, self.depth_size)
+        color_size_of = listing.color_size or (
+            lambda file: color_file_size(file, self.depth_size)
         )
+        self.color_size = self._common("color", colors, color_size_of)
         """The same of the color images."""
         self._fitted: Calibration | None = None
         if self._shared is not None:

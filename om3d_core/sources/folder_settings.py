@@ -70,8 +70,8 @@ class FolderSettings(Settings):
         " depth.units_per_m", low=0.0, high=1e6,
     )
     cloud_file: str = setting(
-        "", "reconstruction to use (.ply, .pcd, .npz); empty: scene.ply or the only .ply, else the"
-        " same of .pcd; none: the frames are fused",
+        "", "reconstruction to use (.ply, .pcd, .npz); empty: that of the data set, scene.ply or"
+        " the only .ply, else the same of .pcd; none: the frames are fused",
     )
     cloud_sampling_m: float = setting(
         0.0, "points so far apart (m) on the faces of the reconstruction, a binary .ply, instead"

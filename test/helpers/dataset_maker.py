@@ -125,19 +125,29 @@ def write_scannet(root, scene="scene0011_00", layout="exported", n_frames=4):
 
 
 def write_sens(path, frames, color_intrinsics):
+    """Color of 320x240."""
+    packed = [
+        (frame.map_from_camera, encoded(cv2.resize(frame.rgb[..., ::-1], (320, 240)), ".jpg"),
+         np.rint(frame.depth * 1000))
+        for frame in frames
+    ]  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(sens_of(packed, color_intrinsics, (320, 240)))
+
+
+def sens_of(frames, color_intrinsics, color_size):
+    """A .sens file of frames: pose (4, 4), encoded color, depth (H, W) in millimeters."""
     name, eye = b"StructureSensor", np.eye(4)
-    height, width = frames[0].depth.shape
+    height, width = frames[0][2].shape
     content = struct.pack("<IQ", 4, len(name)) + name
     for matrix in (color_intrinsics, eye, eye, eye):
         content += matrix.astype("<f4").tobytes()
-    content += struct.pack("<2i4IfQ", 2, 1, 320, 240, width, height, 1000.0, len(frames))
-    for i, frame in enumerate(frames):
-        color = encoded(cv2.resize(frame.rgb[..., ::-1], (320, 240)), ".jpg")
-        depth = zlib.compress(np.rint(frame.depth * 1000).astype("<u2").tobytes())
-        content += frame.map_from_camera.astype("<f4").tobytes()
+    content += struct.pack("<2i4IfQ", 2, 1, *color_size, width, height, 1000.0, len(frames))
+    for i, (pose, color, depth_mm) in enumerate(frames):
+        depth = zlib.compress(depth_mm.astype("<u2").tobytes())
+        content += pose.astype("<f4").tobytes()
         content += struct.pack("<4Q", i, i, len(color), len(depth)) + color + depth
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    return content
 
 
 def write_scannetpp(root, scene="7b6477cb95", n_frames=2, step=15):

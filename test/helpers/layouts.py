@@ -10,11 +10,13 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from helpers.dataset_maker import encoded, sens_of
 from helpers.recorded_scene import HEIGHT, WIDTH, K, color_of, depth_of, pose_of, write_scene
-from om3d_core.data.frame import clean_depth
+from om3d_core.data.frame import Intrinsics, clean_depth
 from om3d_core.data.poses import inverse
 from om3d_core.sources.base import Source
 from om3d_core.sources.folder import FolderSettings, FolderSource
+from om3d_core.sources.layouts.scannetpp import STREAM_SIZE
 
 N = 3
 OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -104,6 +106,31 @@ def replica(path: Path) -> Path:
     (room / "traj.txt").write_text("\n".join(row(pose_of(n)) for n in range(N)))
     camera = {"w": WIDTH, "h": HEIGHT, "fx": K[0, 0], "fy": K[1, 1], "cx": K[0, 2], "cy": K[1, 2]}
     (path / "cam_params.json").write_text(json.dumps({"camera": {**camera, "scale": 6553.5}}))
+    return path
+
+
+def sens(path: Path) -> Path:
+    """ScanNet's, in a folder; color is of PNG, so that it is the same when read."""
+    path.mkdir(parents=True)
+    camera = np.eye(4)
+    camera[:3, :3] = K
+    frames = [(pose_of(n), encoded(color_of(n)[..., ::-1], ".png"), depth_of(n)) for n in range(N)]
+    (path / "scene0011_00.sens").write_bytes(sens_of(frames, camera, (WIDTH, HEIGHT)))
+    return path
+
+
+def scannetpp(path: Path) -> Path:
+    """The stream of ScanNet++, a frame in six extracted; color is of PNG, see sens."""
+    matrix = Intrinsics.from_matrix(K, WIDTH, HEIGHT).resized(*STREAM_SIZE).matrix.tolist()
+    for n in range(N):
+        write_color(path / f"iphone/rgb/frame_{6 * n:06d}.png", n)
+        (path / f"iphone/rgb/frame_{6 * n:06d}.png").rename(
+            path / f"iphone/rgb/frame_{6 * n:06d}.jpg"
+        )
+        write_depth(path / f"iphone/depth/frame_{6 * n:06d}.png", n)
+    cameras = {f"frame_{n:06d}": {"aligned_pose": pose_of(n / 6).tolist(), "intrinsic": matrix}
+               for n in range(6 * N)}  # fmt: skip
+    (path / "iphone/pose_intrinsic_imu.json").write_text(json.dumps(cameras))
     return path
 
 
@@ -213,8 +240,8 @@ def colmap(path: Path) -> Path:
 
 WRITERS = {
     writer.__name__: writer
-    for writer in (own, pose_lines, tum, replica, seven_scenes, open3d, nerfstudio, polycam,
-                   record3d, arkitscenes, colmap)
+    for writer in (own, pose_lines, tum, replica, sens, scannetpp, seven_scenes, open3d,
+                   nerfstudio, polycam, record3d, arkitscenes, colmap)
 }  # fmt: skip
 """A writer of each registered layout by its name."""
 

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import io
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +26,7 @@ from om3d_core.formats.segments import MOST_OF_A_LABEL, read_json
 from om3d_core.settings import Settings, setting
 from om3d_core.sources.datasets.base import DatasetScene, Origin
 from om3d_core.sources.datasets.label_sets import load_label_set
+from om3d_core.sources.layouts.replica import annotated_mesh
 from om3d_core.sources.rgbd_files import RgbdFile, RgbdFiles
 
 RATE_HZ = 30.0
@@ -52,8 +52,8 @@ class ReplicaScene(DatasetScene):
     def __init__(self, root: Path, scene: str, settings: ReplicaSettings | None = None):
         self._settings = settings or ReplicaSettings()
         frames = root / scene
-        mesh = root / re.sub(r"(?<=[a-z])(?=\d+$)", "_", scene) / "habitat"
-        self._mesh, self._info = mesh / "mesh_semantic.ply", mesh / "info_semantic.json"
+        self._mesh = annotated_mesh(root, scene)
+        self._info = self._mesh.with_name("info_semantic.json")
         camera, trajectory = root / "cam_params.json", frames / "traj.txt"
         needed = {
             "camera": camera,

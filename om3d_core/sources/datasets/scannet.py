@@ -22,6 +22,7 @@ from om3d_core.data.cloud import Cloud
 from om3d_core.errors import SourceError
 from om3d_core.files import read_regular
 from om3d_core.formats.segments import (
+    SCANNET_MESH,
     SEGMENTS_SUFFIX,
     ground_truth_ids,
     read_groups,
@@ -30,7 +31,6 @@ from om3d_core.formats.segments import (
 from om3d_core.settings import Settings, setting
 from om3d_core.sources.datasets.base import DatasetScene, Origin
 from om3d_core.sources.datasets.label_sets import load_label_set
-from om3d_core.sources.datasets.sens import SensFile
 from om3d_core.sources.folder import FolderSettings, FolderSource
 from om3d_core.sources.layouts.own import FOLDERS, INTRINSICS_FILES
 
@@ -64,7 +64,7 @@ class ScanNetScene(DatasetScene):
         folder = root / "scans" / scene
         folder = folder if folder.is_dir() else root / scene
         self._labels = root / LABELS_FILE
-        self._mesh = folder / f"{scene}_vh_clean_2.ply"
+        self._mesh = folder / f"{scene}{SCANNET_MESH}"
         self._segments = self._mesh.with_suffix(SEGMENTS_SUFFIX)
         self._groups = folder / f"{scene}.aggregation.json"
         sens = folder / f"{scene}.sens"
@@ -81,7 +81,9 @@ class ScanNetScene(DatasetScene):
             "instances": self._groups,
         }
         ORIGIN.require(scene, {**needed, **stream})
-        super().__init__(self._open_folder(folder) if exported else self._open_sens(sens))
+        s = self._settings
+        read = FolderSettings(step=s.step, intrinsics_scaling=s.intrinsics_scaling)
+        super().__init__(FolderSource(folder if exported else sens, read))
 
     def cloud(self) -> Cloud:
         """The vertices of the cleaned and decimated mesh, with their segments."""
@@ -96,16 +98,6 @@ class ScanNetScene(DatasetScene):
     @cached_property
     def _cloud(self) -> Cloud:
         return read_mesh(self._mesh, self._segments)
-
-    def _open_folder(self, folder: Path) -> FolderSource:
-        s = self._settings
-        return FolderSource(
-            folder, FolderSettings(step=s.step, intrinsics_scaling=s.intrinsics_scaling)
-        )
-
-    def _open_sens(self, path: Path) -> SensFile:
-        faithful = self._settings.intrinsics_scaling == "openmask3d"
-        return SensFile(path, self._settings.step, faithful_intrinsics=faithful)
 
 
 def _first(folder: Path, names: Sequence[str]) -> Path:

@@ -11,24 +11,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud
-from om3d_core.data.frame import Intrinsics
-from om3d_core.data.poses import NS_PER_S
-from om3d_core.errors import SourceError
-from om3d_core.formats.segments import ground_truth_ids, read_groups, read_json, read_mesh
+from om3d_core.formats.segments import (
+    SCANNETPP_MESH,
+    SCANNETPP_SEGMENTS,
+    ground_truth_ids,
+    read_groups,
+    read_mesh,
+)
 from om3d_core.settings import Settings, setting
 from om3d_core.sources.datasets.base import DatasetScene, Origin
 from om3d_core.sources.datasets.label_sets import load_label_set
+from om3d_core.sources.layouts.base import MILLIMETERS
+from om3d_core.sources.layouts.scannetpp import CAMERAS, COLOR, DEPTH, read_phone
 from om3d_core.sources.rgbd_files import RgbdFile, RgbdFiles
 
-STREAM_SIZE = (1920, 1440)
-RATE_HZ = 60.0
-UNITS_PER_M = 1000.0
 ORIGIN = Origin(
     "ScanNet++",
     "https://kaldir.vc.in.tum.de/scannetpp (after applying; rgb and depth are extracted by "
@@ -63,21 +64,20 @@ class ScanNetPPScene(DatasetScene):
         self._settings = settings or ScanNetPPSettings()
         folder = root / "data" / scene
         folder = folder if folder.is_dir() else root / scene
-        self._phone = folder / "iphone"
-        poses = self._phone / "pose_intrinsic_imu.json"
-        self._mesh = folder / "scans" / "mesh_aligned_0.05.ply"
-        self._segments = folder / "scans" / "segments.json"
+        self._folder, poses = folder, folder / CAMERAS
+        self._mesh = folder / "scans" / SCANNETPP_MESH
+        self._segments = folder / "scans" / SCANNETPP_SEGMENTS
         self._groups = folder / "scans" / "segments_anno.json"
         needed = {
             "poses and intrinsics": poses,
-            "extracted color": self._phone / "rgb",
-            "extracted depth": self._phone / "depth",
+            "extracted color": folder / COLOR,
+            "extracted depth": folder / DEPTH,
             "mesh": self._mesh,
             "segments of the mesh": self._segments,
             "instances": self._groups,
         }
         ORIGIN.require(scene, needed)
-        super().__init__(RgbdFiles(self._listed(poses), UNITS_PER_M))
+        super().__init__(RgbdFiles(self._listed(poses), MILLIMETERS))
 
     def cloud(self) -> Cloud:
         """Every ``point_step``-th vertex of the mesh, with its segment."""
@@ -94,40 +94,18 @@ class ScanNetPPScene(DatasetScene):
         return read_mesh(self._mesh, self._segments)
 
     def _listed(self, path: Path) -> list[RgbdFile]:
-        content = read_json(path)
-        if not isinstance(content, dict) or not content:
-            raise SourceError(f"{path}: expected an object of frames")
-        files: list[RgbdFile] = []
-        first: Intrinsics | None = None
-        for name in sorted(content):
-            digits = name.removeprefix("frame_")
-            if not (digits.isascii() and digits.isdigit()):
-                raise SourceError(f"{path}: expected names such as frame_000000, got {name!r}")
-            pose, intrinsics = self._camera(f"{path}: {name}", content[name])
-            first = first or intrinsics
-            if int(digits) % self._settings.step:
-                continue
-            files.append(
-                RgbdFile(
-                    self._phone / "rgb" / f"{name}.jpg",
-                    self._phone / "depth" / f"{name}.png",
-                    pose,
-                    first if self._settings.first_intrinsics else intrinsics,
-                    round(int(digits) * NS_PER_S / RATE_HZ),
-                )
-            )
-        return files
-
-    def _camera(self, where: str, entry: Any) -> tuple[npt.NDArray[np.float64], Intrinsics]:
-        """The aligned pose, camera to mesh, and the intrinsics at the size of the frames."""
         size = self._settings.width, self._settings.height
-        try:
-            pose = np.array(entry["aligned_pose"], np.float64)
-            given = Intrinsics.from_matrix(entry["intrinsic"], *STREAM_SIZE)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise SourceError(f"{where}: expected aligned_pose and intrinsic: {error}") from error
-        if pose.shape != (4, 4):
-            raise SourceError(f"{where}: expected an aligned_pose (4, 4), got {pose.shape}")
-        faithful = self._settings.intrinsics_scaling == "openmask3d"
-        resize = given.openmask3d_resized if faithful else given.resized
-        return pose, resize(*size)
+        phone = read_phone(path)
+        files = []
+        for one in phone:
+            if one.number % self._settings.step:
+                continue
+            given = (phone[0] if self._settings.first_intrinsics else one).intrinsics
+            faithful = self._settings.intrinsics_scaling == "openmask3d"
+            resize = given.openmask3d_resized if faithful else given.resized
+            files.append(RgbdFile(
+                self._folder / COLOR / f"{one.name}.jpg",
+                self._folder / DEPTH / f"{one.name}.png",
+                one.map_from_camera, resize(*size), one.stamp_ns,
+            ))  # fmt: skip
+        return files

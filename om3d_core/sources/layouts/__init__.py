@@ -8,6 +8,8 @@ REGISTRY = Registry("layout", {
     "pose_lines": Plugin(f"{ROOM}.pose_lines:PoseLinesLayout"),
     "tum": Plugin(f"{ROOM}.tum:TumLayout"),
     "replica": Plugin(f"{ROOM}.replica:ReplicaLayout"),
+    "sens": Plugin(f"{ROOM}.sens:SensLayout"),
+    "scannetpp": Plugin(f"{ROOM}.scannetpp:ScanNetPPLayout"),
     "seven_scenes": Plugin(f"{ROOM}.seven_scenes:SevenScenesLayout"),
     "open3d": Plugin(f"{ROOM}.open3d:Open3dLayout"),
     "nerfstudio": Plugin(f"{ROOM}.nerfstudio:NerfstudioLayout"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.poses import Transform
@@ -54,9 +55,10 @@ class Listing:
     """A recording: its frames by ascending stamp, and their camera if they share one.
 
     camera_of: ``color`` or ``depth``, whose images the shared camera is for where it does not
-    tell their size. camera_file: where it is from. read_depth, depth_size: for depth in a format
-    of the layout's own, an array as read_depth_file gives, and its width and height. keep: what
-    the files need as long as they are read, such as a temporary folder.
+    tell their size. camera_file: where it is from. cloud: the reconstruction, where the layout
+    knows which it is. read_color, color_size, read_depth, depth_size: for images in a format of
+    the layout's own, an array as read_color_file or read_depth_file gives, and its width and
+    height. keep: what the files need as long as they are read, such as a temporary folder.
     """
 
     frames: tuple[FrameFiles, ...]
@@ -64,6 +66,9 @@ class Listing:
     conventions: Conventions = field(default_factory=Conventions)
     camera_of: str = "color"
     camera_file: Path | None = None
+    cloud: Path | None = None
+    read_color: Callable[[Path], npt.NDArray[np.uint8]] | None = None
+    color_size: Callable[[Path], tuple[int, int]] | None = None
     read_depth: Callable[[Path], npt.NDArray[Any]] | None = None
     depth_size: Callable[[Path], tuple[int, int]] | None = None
     keep: object = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from om3d_core.errors import SourceError
@@ -19,11 +20,12 @@ POSES, FOLDER = "traj.txt", "results"
 
 class ReplicaLayout:
     """``results/frameNNNNNN.jpg``, ``results/depthNNNNNN.png``, ``traj.txt``, ``cam_params.json``
-    here or in the folder above, which tells the unit of depth."""
+    here or in the folder above, which tells the unit of depth. The cloud is the mesh of Replica
+    (``../office_0/habitat/mesh_semantic.ply``) or of NICE-SLAM (``../office0_mesh.ply``)."""
 
     files = (
         "Replica of NICE-SLAM: results/frameN.jpg, results/depthN.png, traj.txt, and"
-        " cam_params.json here or above"
+        " cam_params.json here or above, and perhaps the mesh beside this folder"
     )
 
     @staticmethod
@@ -52,4 +54,17 @@ class ReplicaLayout:
         )
         told = camera.depth_units_per_m if camera else 0.0
         units = Conventions(depth_units_per_m=told or UNITS_PER_M)
-        return Listing(frames, camera, units, camera_file=camera_file)
+        return Listing(frames, camera, units, camera_file=camera_file, cloud=_mesh(path.resolve()))
+
+
+def annotated_mesh(root: Path, scene: str) -> Path:
+    """Where Replica itself has the annotated mesh of a scene such as office0."""
+    official = re.sub(r"(?<=[a-z])(?=\d+$)", "_", scene)
+    return root / official / "habitat" / "mesh_semantic.ply"
+
+
+def _mesh(path: Path) -> Path | None:
+    """The annotated mesh beside the frames, or that of NICE-SLAM's archive, if there is one."""
+    root, scene = path.parent, path.name
+    files = annotated_mesh(root, scene), root / f"{scene}_mesh.ply"
+    return next((file for file in files if file.is_file()), None)

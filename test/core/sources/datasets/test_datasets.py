@@ -22,11 +22,13 @@ from helpers.worlds import tabletop
 from om3d_core import cli
 from om3d_core.data.scene_store import load_scene
 from om3d_core.errors import SettingsError, SourceError
+from om3d_core.formats.sens import read_sens
 from om3d_core.sources.datasets.base import open_dataset_scene
 from om3d_core.sources.datasets.replica import ReplicaScene, ReplicaSettings
 from om3d_core.sources.datasets.scannet import ScanNetScene, ScanNetSettings
 from om3d_core.sources.datasets.scannetpp import ScanNetPPScene, ScanNetPPSettings
 from om3d_core.sources.folder import FolderSettings, FolderSource
+from om3d_core.sources.open import open_source
 
 EVERY = ScanNetSettings(step=1)
 
@@ -81,18 +83,73 @@ def test_a_scan_of_scannet_is_a_scene_folder_with_segments(tmp_path) -> None:
     folder = write_scannet(tmp_path)
     expected = ScanNetScene(tmp_path, "scene0011_00").cloud()
     write_mesh(folder / "scene0011_00_vh_clean.ply", *surface()[:2])
-    with pytest.raises(SourceError, match="set cloud_file"):
-        FolderSource(folder).cloud()
-    named = FolderSettings(cloud_file="scene0011_00_vh_clean_2.ply")
-    cloud = FolderSource(folder, named).cloud()
+    cloud = FolderSource(folder).cloud()
     np.testing.assert_array_equal(cloud.points, expected.points)
     np.testing.assert_array_equal(cloud.segments, expected.segments)
     segments = folder / "scene0011_00_vh_clean_2.0.010000.segs.json"
     write_json(segments, {"segIndices": [1, 2, 3]})
     with pytest.raises(SourceError, match="expected segments of"):
-        FolderSource(folder, named).cloud()
+        FolderSource(folder).cloud()
     segments.unlink()
-    assert FolderSource(folder, named).cloud().segments is None
+    assert FolderSource(folder).cloud().segments is None
+
+
+def test_a_sens_file_and_the_folder_it_lies_in_are_recordings(tmp_path) -> None:
+    folder = write_scannet(tmp_path, layout="sens")
+    file = folder / "scene0011_00.sens"
+    expected = ScanNetScene(tmp_path, "scene0011_00", EVERY)
+    for path in (folder, file, folder.parent):
+        source = open_source(path)
+        assert source.layout_name == "sens"
+        assert_same_views(source)
+        np.testing.assert_array_equal(source.cloud().segments, expected.cloud().segments)
+    other = FolderSettings(cloud_file="../elsewhere.ply")
+    with pytest.raises(SourceError, match="a file inside"):
+        FolderSource(file, other).cloud()
+    file.with_name("scene0011_00_vh_clean_2.ply").unlink()
+    assert FolderSource(file).cloud() is None
+    (folder / "scene0011_01.sens").write_bytes(b"")
+    with pytest.raises(SourceError, match="got scene0011_00.sens, scene0011_01.sens"):
+        open_source(folder)
+    write_scannet(tmp_path)
+    assert open_source(folder).layout_name == "own"
+
+
+def test_a_frame_of_a_sens_file_that_cannot_be_read_is_named(tmp_path) -> None:
+    file = write_scannet(tmp_path, layout="sens") / "scene0011_00.sens"
+    content = bytearray(file.read_bytes())
+    second = read_sens(file).frames[1]
+    content[second.offset + second.color_bytes + 8] ^= 0xFF
+    file.write_bytes(content)
+    source = open_source(file)
+    assert len(list(source)) == 3 and "depth/1: expected depth" in source.skipped.lines[0]
+
+
+def test_a_scene_of_scannetpp_is_a_recording(tmp_path) -> None:
+    folder = write_scannetpp(tmp_path)
+    source = open_source(folder)
+    frames = list(source)
+    assert [frame.stamp_ns for frame in frames] == [0, 250_000_000] and not source.skipped.total
+    assert frames[0].depth.shape == (120, 160)
+    expected = tabletop(2)[1].intrinsics
+    assert frames[1].intrinsics.fx == pytest.approx(expected.fx * 1.015)
+    *_, solid = surface()
+    segments = 7 * (2 * solid + np.arange(len(solid)) % 2)
+    np.testing.assert_array_equal(source.cloud().segments, segments)
+    shutil.rmtree(folder / "iphone/rgb")
+    with pytest.raises(SourceError, match=r"prepare_iphone_data\.py.*found 0 and 2"):
+        open_source(folder)
+
+
+def test_frames_of_replica_come_with_the_mesh_beside_them(tmp_path) -> None:
+    folder = write_replica(tmp_path)
+    points = surface()[0]
+    np.testing.assert_array_equal(open_source(folder).cloud().points, points)
+    write_mesh(tmp_path / "office0_mesh.ply", points[:5000], surface()[1][:5000])
+    assert len(open_source(folder).cloud()) == len(points)
+    shutil.rmtree(tmp_path / "office_0")
+    assert len(open_source(folder).cloud()) == 5000
+    assert FolderSource(folder, FolderSettings(cloud_file="none")).cloud() is None
 
 
 def test_run_maps_a_scan_of_scannet_by_its_segments(tmp_path, capsys) -> None:
