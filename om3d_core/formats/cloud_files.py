@@ -7,20 +7,22 @@ from pathlib import Path
 from om3d_core.data.cloud import MAX_POINTS, Cloud
 from om3d_core.errors import InputError, SourceError, expect
 from om3d_core.formats.cloud_columns import PLACES, Array, bytes_of_colors, cloud_of
+from om3d_core.formats.mesh_files import SUFFIXES as MESHES
+from om3d_core.formats.mesh_files import read_mesh_file
 from om3d_core.formats.npz import read_npz
 from om3d_core.formats.pcd import read_pcd
 from om3d_core.formats.ply import read_ply, read_ply_mesh
 
-SUFFIXES = (".ply", ".pcd", ".npz")
+SUFFIXES = (".ply", ".pcd", ".npz", *MESHES)
 POINTS, COLORS = ("points", "xyz", "positions", "pts"), ("colors", "rgb", "color")
 NORMALS = ("normals", "normal")
 
 
 def read_cloud(path: Path, units_per_m: float = 1.0, sampling_m: float = 0.0) -> Cloud:
-    """The cloud of a .ply, .pcd or .npz file, in meters.
+    """The cloud of a .ply, .pcd, .npz, .obj or .stl file, in meters.
 
     A .npz has ``points`` (P, 3), perhaps ``colors`` (P, 3) and ``normals`` (P, 3). sampling_m:
-    of a .ply with faces, points on these so far apart instead of its vertices; 0: the vertices.
+    of a mesh, points on its faces so far apart instead of its vertices; 0: the vertices.
     Raises SourceError.
     """
     suffix = path.suffix.lower()
@@ -28,15 +30,20 @@ def read_cloud(path: Path, units_per_m: float = 1.0, sampling_m: float = 0.0) ->
         return read_pcd(path, units_per_m)
     if suffix == ".npz":
         return _read_npz(path, units_per_m)
-    if suffix != ".ply":
+    if suffix not in SUFFIXES:
         raise SourceError(f"{path}: expected a cloud that ends in {', '.join(SUFFIXES)}")
-    if not sampling_m:
+    if suffix == ".ply" and not sampling_m:
         return read_ply(path, units_per_m)
-    mesh = read_ply_mesh(path, units_per_m)
     try:
-        return mesh.sampled(sampling_m)
+        if suffix == ".ply":
+            return read_ply_mesh(path, units_per_m).sampled(sampling_m)
+        raw = read_mesh_file(path)
+        if not sampling_m:
+            return cloud_of(raw.columns, units_per_m)
+        return raw.mesh(units_per_m).sampled(sampling_m)
     except InputError as error:
-        raise SourceError(f"{path}: {error} (cloud_sampling_m {sampling_m:g})") from error
+        asked = f" (cloud_sampling_m {sampling_m:g})" if sampling_m else ""
+        raise SourceError(f"{path}: {error}{asked}") from error
 
 
 def _read_npz(path: Path, units_per_m: float) -> Cloud:

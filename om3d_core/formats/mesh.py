@@ -8,10 +8,31 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.cloud import MAX_POINTS, Cloud
-from om3d_core.errors import expect
+from om3d_core.errors import InputError, expect
+from om3d_core.formats.cloud_columns import PLACES, Columns, cloud_of
 
+MAX_TRIANGLES = 1 << 24
 GOLDEN = 0.7548776662466927, 0.5698402909980532
 """Steps of the R2 sequence, which spreads points evenly over a square (Roberts 2018)."""
+
+
+@dataclass(frozen=True, eq=False)
+class RawMesh:
+    """What a file holds. columns: (V,) of the vertices by name. triangles: (T, 3) int64 rows."""
+
+    columns: Columns
+    triangles: npt.NDArray[np.int64]
+
+    def mesh(self, units_per_m: float = 1.0) -> Mesh:
+        """The mesh in meters. Raises InputError for vertices that are not finite or not there."""
+        number = len(self.columns["x"])
+        if not all(np.isfinite(self.columns[name]).all() for name in PLACES):
+            raise InputError("expected vertices of a mesh that are finite, got NaN or infinity")
+        least, most = self.triangles.min(initial=0), self.triangles.max(initial=-1)
+        if least < 0 or most >= number:
+            beyond = int(least if least < 0 else most)
+            raise InputError(f"expected corners among {number} vertices, got vertex {beyond}")
+        return Mesh(cloud_of(self.columns, units_per_m), self.triangles)
 
 
 @dataclass(frozen=True, eq=False)

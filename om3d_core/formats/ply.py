@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,13 @@ from om3d_core.data.cloud import MAX_POINTS, Cloud
 from om3d_core.errors import InputError, SourceError, reason_of
 from om3d_core.files import open_regular
 from om3d_core.formats.cloud_columns import PLACES, Array, cloud_of
-from om3d_core.formats.mesh import Mesh
+from om3d_core.formats.mesh import MAX_TRIANGLES, Mesh, RawMesh
 from om3d_core.formats.ply_rows import Property, Rows, properties_of, record_of, walk
 
 MAX_HEADER_LINES = 256
 MAX_LINE_BYTES = 4096
 
+NO_TRIANGLES = np.zeros((0, 3), np.int64)
 CORNER_NAMES = ("vertex_indices", "vertex_index")
 PLURALS = {"vertex": "vertices", "face": "faces"}
 BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": "="}
@@ -53,13 +55,9 @@ def read_ply(path: Path, units_per_m: float = 1.0) -> Cloud:
 
 
 def read_ply_mesh(path: Path, units_per_m: float = 1.0) -> Mesh:
-    """The vertices and triangles of a binary PLY file. Raises SourceError."""
+    """The vertices and triangles of a PLY file. Raises SourceError."""
     with _told(path), open(open_regular(path), "rb") as file:
-        columns, triangles = _vertices(file, faces=True)
-        points = np.stack([columns[name] for name in PLACES], axis=1)
-        if not np.isfinite(points).all():
-            raise ValueError("vertices of a mesh that are not finite")
-        return Mesh(cloud_of(columns, units_per_m), triangles)
+        return RawMesh(*_vertices(file, faces=True)).mesh(units_per_m)
 
 
 @contextmanager
@@ -83,7 +81,7 @@ def _vertices(
     header = read_header(file)
     size = os.fstat(file.fileno()).st_size
     columns: dict[str, Array] = {}
-    triangles = np.zeros((0, 3), np.int64)
+    triangles = NO_TRIANGLES
     for element in header.elements:
         properties = properties_of(element.properties, header.order)
         if element.name == "vertex":
@@ -91,20 +89,21 @@ def _vertices(
             if not set(PLACES) <= set(names):
                 raise ValueError(f"vertex properties {', '.join(names)} without x, y, z")
         _check(element, properties, header.order == "=", size - file.tell())
+        wanted = faces and element.name == "face"
         if header.order == "=":
-            found, rows = _text_columns(file, element.number, properties), None
+            corners = _corners_at(properties) if wanted else None
+            found, fans = _text_columns(file, element.number, properties, corners)
         else:
             found, rows = _binary_columns(file, element.number, properties)
+            fans = _triangles(rows, properties) if wanted and rows is not None else NO_TRIANGLES
         if element.name == "vertex":
             columns = found
-        if element.name == "face" and rows is not None:
-            triangles = _triangles(rows, properties)
+        if wanted:
+            triangles = fans
         if columns and (not faces or len(triangles)):
             break
     if not columns:
         raise ValueError("no vertex element")
-    if len(triangles) and not 0 <= triangles.min() <= triangles.max() < len(columns["x"]):
-        raise ValueError(f"corners beyond the {len(columns['x'])} vertices")
     return columns, triangles
 
 
@@ -124,10 +123,14 @@ def _binary_columns(
 
 
 def _triangles(rows: Rows, properties: Sequence[Property]) -> npt.NDArray[np.int64]:
-    for place, one in enumerate(properties):
-        if one.length is not None and one.name in CORNER_NAMES:
-            return rows.triangles(place, one)
-    return np.zeros((0, 3), np.int64)
+    place = _corners_at(properties)
+    return NO_TRIANGLES if place is None else rows.triangles(place, properties[place])
+
+
+def _corners_at(properties: Sequence[Property]) -> int | None:
+    """The place of the list of corners among the properties of faces."""
+    return next((place for place, one in enumerate(properties)
+                 if one.length is not None and one.name in CORNER_NAMES), None)  # fmt: skip
 
 
 def _check(element: Element, properties: Sequence[Property], text: bool, left: int) -> None:
@@ -142,23 +145,29 @@ def _check(element: Element, properties: Sequence[Property], text: bool, left: i
 
 
 def _text_columns(
-    file: BinaryIO, number: int, properties: Sequence[Property]
-) -> dict[str, Array]:
-    """The scalars of rows of text, each a line."""
+    file: BinaryIO, number: int, properties: Sequence[Property], corners: int | None = None
+) -> tuple[dict[str, Array], npt.NDArray[np.int64]]:
+    """The scalars of rows of text, each a line, and the triangles of the list ``corners``."""
+    fans = array("q")
     scalars = [one for one in properties if one.length is None]
     if len(scalars) == len(properties):
         rows = np.loadtxt(file, np.float64, max_rows=number, ndmin=2) if number else None
     else:
-        rows = np.array([_scalars_of_line(file, properties) for _ in range(number)], np.float64)
+        lines = (_row_of_line(file, properties, corners, fans) for _ in range(number))
+        rows = np.array(list(lines), np.float64).reshape(number, len(scalars))
     if rows is None:
-        return {one.name: np.zeros(0, one.kind) for one in scalars}
+        return {one.name: np.zeros(0, one.kind) for one in scalars}, NO_TRIANGLES
     if rows.shape != (number, len(scalars)):
         raise ValueError(f"{rows.shape} numbers for {number} rows of {len(scalars)} properties")
     with np.errstate(over="ignore", invalid="ignore"):
-        return {one.name: rows[:, k].astype(one.kind) for k, one in enumerate(scalars)}
+        columns = {one.name: rows[:, k].astype(one.kind) for k, one in enumerate(scalars)}
+    return columns, np.frombuffer(fans, np.int64).reshape(-1, 3) if fans else NO_TRIANGLES
 
 
-def _scalars_of_line(file: BinaryIO, properties: Sequence[Property]) -> list[float]:
+def _row_of_line(
+    file: BinaryIO, properties: Sequence[Property], corners: int | None, fans: array[int]
+) -> list[float]:
+    """The scalars of a line; the triangles of its list ``corners`` are added to ``fans``."""
     words: list[bytes] = []
     while not words:
         line = file.readline()
@@ -166,14 +175,23 @@ def _scalars_of_line(file: BinaryIO, properties: Sequence[Property]) -> list[flo
             raise ValueError("fewer rows than declared")
         words = line.split()
     values, at = [], 0
-    for one in properties:
+    for place, one in enumerate(properties):
         if at >= len(words):
             raise ValueError("a row of too few numbers")
         if one.length is None:
             values.append(float(words[at]))
         else:
-            at += int(words[at])
+            count = int(words[at])
+            if not 0 <= count < len(words):
+                raise ValueError(f"a list of {count} in a row of {len(words)} numbers")
+            if place == corners:
+                listed = [int(word) for word in words[at + 1 : at + 1 + count]]
+                for second, third in zip(listed[1:], listed[2:], strict=False):
+                    fans.extend((listed[0], second, third))
+            at += count
         at += 1
+    if len(fans) > 3 * MAX_TRIANGLES:
+        raise ValueError(f"more than {MAX_TRIANGLES} triangles")
     if at != len(words):
         raise ValueError(f"a row of {len(words)} numbers, not {at}")
     return values

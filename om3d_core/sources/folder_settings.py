@@ -70,12 +70,12 @@ class FolderSettings(Settings):
         " depth.units_per_m", low=0.0, high=1e6,
     )
     cloud_file: str = setting(
-        "", "reconstruction to use (.ply, .pcd, .npz); empty: that of the data set, scene.ply or"
-        " the only .ply, else the same of .pcd; none: the frames are fused",
+        "", "reconstruction to use (.ply, .pcd, .npz, .obj, .stl); empty: that of the data set,"
+        " scene.ply or the only .ply, else the same of .pcd; none: the frames are fused",
     )
     cloud_sampling_m: float = setting(
-        0.0, "points so far apart (m) on the faces of the reconstruction, a binary .ply, instead"
-        " of its vertices; 0: its vertices", low=0.0, high=1.0,
+        0.0, "points so far apart (m) on the faces of the reconstruction, a mesh, instead of its"
+        " vertices; 0: its vertices", low=0.0, high=1.0,
     )
     cloud_units_per_m: float = setting(
         1.0, "units per meter of the reconstruction (1: meters, 1000: millimeters)", low=1e-3,

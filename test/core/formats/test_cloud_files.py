@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import open3d as o3d
 import pytest
@@ -184,7 +186,7 @@ def test_a_npz_is_read_and_what_does_not_fit_is_refused(tmp_path):
         np.savez(path, **arrays)
         with pytest.raises(SourceError, match=rf"a\.npz: .*{said}"):
             read_cloud(path)
-    for name, said in (("b.npz", "found none"), ("b.las", "ends in .ply, .pcd, .npz")):
+    for name, said in (("b.npz", "found none"), ("b.las", "ends in .ply, .pcd, .npz, .obj, .stl")):
         with pytest.raises(SourceError, match=said):
             read_cloud(tmp_path / name)
 
@@ -210,9 +212,74 @@ def test_a_mesh_is_sampled_evenly_on_its_faces(tmp_path):
             read_cloud(path, sampling_m=spacing_m)
 
 
+@pytest.mark.parametrize(("name", "text"), [("b.ply", True), ("b.obj", True), ("b.stl", False)])
+def test_meshes_of_other_files_are_sampled_as_that_of_a_binary_ply(tmp_path, name, text):
+    box = o3d.geometry.TriangleMesh.create_box(1.0, 2.0, 0.5)
+    box.paint_uniform_color([1.0, 0.0, 0.0])
+    box.compute_triangle_normals()
+    for file, ascii_ in (("a.ply", False), (name, text)):
+        o3d.io.write_triangle_mesh(str(tmp_path / file), box, write_ascii=ascii_)
+    assert len(read_cloud(tmp_path / name)) == 8
+    expected = read_cloud(tmp_path / "a.ply", sampling_m=0.05)
+    cloud = read_cloud(tmp_path / name, 2.0, sampling_m=0.025)
+    np.testing.assert_allclose(cloud.bounds(), np.array(expected.bounds()) / 2, atol=0.01)
+    assert len(cloud) == len(expected)
+    if name != "b.stl":
+        np.testing.assert_allclose(cloud.points, expected.points / 2, atol=1e-6)
+        assert (cloud.colors == [255, 0, 0]).all()
+
+
+OBJ = "mtllib /dev/zero\n# vertices\nv 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvn 0 0 1\n"
+STL = ("solid a\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\nvertex 0 1 0\n"
+       "endloop\nendfacet\nendsolid a\n")  # fmt: skip
+
+
+@pytest.mark.parametrize("face", ["f 1 2 3 4", "f 1//1 2//1 3//1 4//1", "f -4/1/1 -3/2/1 -2/3 -1",
+                                  "f 1 2 \\\n3 4"])  # fmt: skip
+def test_faces_of_an_obj_as_programs_write_them(tmp_path, face):
+    path = tmp_path / "a.obj"
+    path.write_text(f"{OBJ}{face}\n")
+    assert len(read_cloud(path, sampling_m=0.125)) == 64
+
+
+def test_an_stl_of_text_has_each_corner_once(tmp_path):
+    path = tmp_path / "a.stl"
+    path.write_text(STL + STL.replace("0 0 0", "1 1 0"))
+    assert len(read_cloud(path)) == 4
+    assert len(read_cloud(path, sampling_m=0.125)) == 64
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [
+    ("a.obj", f"{OBJ}f 1 2 9\n", "among 4 vertices, got vertex 8"),
+    ("a.obj", f"{OBJ}f 1 2 -9\n", "among 4 vertices, got vertex -5"),
+    ("a.obj", f"{OBJ}f 1 2 {10**30}\n", "readable .obj mesh"),
+    ("a.obj", f"{OBJ}f 1 2\n", "fewer than three corners"),
+    ("a.obj", f"{OBJ}f 1 0 2\n", "corner 0"),
+    ("a.obj", f"{OBJ}f a b c\n", "invalid literal"),
+    ("a.obj", OBJ, "got 0 faces"),
+    ("a.obj", f"{OBJ}v 1 nan 0\nf 1 2 3\n", "got NaN or infinity"),
+    ("a.obj", f"{OBJ}v 1 2\n", "a vertex of 2 numbers, not 3"),
+    ("a.obj", "v" + " 1" * 40_000, "a line of 65536 bytes"),
+    ("a.obj", "", "no vertices"),
+    ("a.stl", STL.replace("vertex 0 1 0\n", ""), "2 corners, not three a triangle"),
+    ("a.stl", STL.replace("0 1 0", "0 inf 0"), "got NaN or infinity"),
+    ("a.stl", STL.replace("0 1 0", "0 1"), "a vertex of 2 numbers"),
+    ("a.stl", "", "0 bytes"),
+    ("a.stl", "x" * 80 + "\x01\x00\x00\x00" + "x" * 49, "133 bytes, not the 134 of its 1"),
+    ("a.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\n"
+     "property float z\nelement face 1\nproperty list uchar int vertex_index\nend_header\n"
+     "0 0 0\n3 0 1 2\n", "among 1 vertices, got vertex 2"),
+])
+def test_a_mesh_that_lies_is_refused(tmp_path, name, content, said):
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(SourceError, match=rf"{name}: .*{re.escape(said)}"):
+        read_cloud(path, sampling_m=0.05)
+
+
 def test_polygons_are_sampled_and_corners_beyond_the_vertices_refused(tmp_path):
     path = ply(tmp_path / "a.ply", PLACES, *FACES)
     assert len(read_cloud(path, sampling_m=0.05)) > 100
     path.write_bytes(path.read_bytes().replace(np.int32(6).tobytes(), np.int32(N).tobytes(), 1))
-    with pytest.raises(SourceError, match="corners beyond"):
+    with pytest.raises(SourceError, match=f"corners among {N} vertices, got vertex {N}"):
         read_cloud(path, sampling_m=0.05)
