@@ -37,11 +37,12 @@ def masks_of(values: Array | SparseEntries, name: str, scores: Scores | None) ->
 def memberships(values: Array, name: str) -> npt.NDArray[np.bool_]:
     """Which points (P) belong to which masks (N), of an array (P, N).
 
-    0 and one other value: those of the other. Floats in 0..1: probabilities, from 0.5 on. Floats
-    of both signs: logits, above 0 (as Mask3D takes them). Raises InputError for anything else.
+    0 and one other value: those of the other; 1 alone: all. Floats in 0..1: probabilities, from
+    0.5 on. Floats of both signs: logits, above 0 (as Mask3D takes them). Raises InputError for
+    anything else.
     """
     low, high, whole = _extent(values, name)
-    if values.dtype.kind == "b" or (whole and low == 0.0):
+    if values.dtype.kind == "b" or (whole and low == 0.0) or low == high == 1.0:
         return np.asarray(values != 0)
     expect(
         values.dtype.kind == "f" and (low < 0.0 < high or (low >= 0.0 and high <= 1.0)),

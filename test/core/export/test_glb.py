@@ -53,7 +53,10 @@ def test_up_is_y(scene):
 
 
 def test_the_layout_is_that_of_the_specification(scene, written):
-    named = replace(scene, labels=("Stühl\n\x1b[2J", "a", "", ""))
+    named = replace(
+        scene, labels=("Stühl\n\x1b[2J", "a", "", ""),
+        label_probabilities=np.array([1, 1, 0, 0], np.float32),
+    )
     text, data = chunks(written(named, "glb", boxes=False, background=False))
     assert text["asset"]["version"] == "2.0" and text["buffers"] == [{"byteLength": len(data)}]
     root, *nodes = (text["nodes"][i] for i in [0, *text["nodes"][0]["children"]])
