@@ -12,7 +12,8 @@ from pathlib import Path
 from fuzz.judge import judge
 from fuzz.mutate import mutate
 from fuzz.probe import Probe
-from fuzz.seeds import SEEDS, Seed
+from fuzz.seed import Seed
+from fuzz.seeds import SEEDS
 from fuzz.tally import GOOD, Tally
 
 

@@ -43,6 +43,13 @@ def _cloud(path: Path) -> None:
         GeometricProposer().propose(cloud, Job(), decide_up(cloud))
 
 
+def _mesh(path: Path) -> None:
+    from om3d_core.formats.cloud_files import read_cloud
+
+    read_cloud(path)
+    read_cloud(path, sampling_m=0.1)
+
+
 def _picture(path: Path) -> None:
     from om3d_core.formats.picture_files import read_image
 
@@ -113,6 +120,7 @@ READERS: dict[str, Callable[[Path], None]] = {
     "truth": _truth,
     "weights": _weights,
     "cloud": _cloud,
+    "mesh": _mesh,
     "picture": _picture,
     "settings": _settings,
     "source": _source,

@@ -7,18 +7,14 @@ import pytest
 from backports import zstd
 from helpers.bag_maker import OPTICAL, BagMaker
 from helpers.recorded_scene import HEIGHT, WIDTH, K, color_of, depth_of, pose_of
-from rosbags.rosbag1 import Writer as Ros1Writer
-from rosbags.typesys import Stores, get_typestore
+from helpers.ros1_bag import write_ros1
 
 from om3d_core.data.frame import clean_depth
-from om3d_core.data.poses import quaternion_of
 from om3d_core.doctor.bag import examine_bag
 from om3d_core.errors import SourceError
 from om3d_core.formats.image_fields import encode_image
 from om3d_core.sources.bag import files
-from om3d_core.sources.bag.reader import standard_types
 from om3d_core.sources.bag.source import RosbagSource
-from om3d_core.sources.bag.topics import TF
 from om3d_core.sources.open import open_source
 
 STEP_NS = 100_000_000
@@ -83,44 +79,6 @@ def test_a_folder_without_a_bag_is_none(tmp_path):
     assert files.is_bag(tmp_path)
     (tmp_path / "color").mkdir()
     assert not files.is_bag(tmp_path)
-
-
-def write_ros1(path, numbers, compression=None):
-    """The same frames by a ROS 1 recorder, with tf of its older type."""
-    types = get_typestore(Stores.ROS1_NOETIC)
-    types.register({"tf/msg/tfMessage": standard_types().fielddefs[TF]})
-    make = {name.rpartition("/")[2]: kind for name, kind in types.types.items()}
-    writer, links = Ros1Writer(path), {}
-    if compression:
-        writer.set_compression(Ros1Writer.CompressionFormat[compression])
-    with writer as bag:
-
-        def put(topic, at, message, kind=""):
-            kind = kind or message.__msgtype__
-            if topic not in links:
-                links[topic] = bag.add_connection(topic, kind, typestore=types)
-            bag.write(links[topic], at, types.serialize_ros1(message, kind))
-
-        for n in numbers:
-            at = TIME + n * STEP_NS
-            time = types.types["builtin_interfaces/msg/Time"](*divmod(at, 1_000_000_000))
-            header = make["Header"](n, time, OPTICAL)
-            pose = pose_of(n)
-            put("/tf", at, types.types["tf/msg/tfMessage"]([make["TransformStamped"](
-                make["Header"](n, time, "map"), OPTICAL, make["Transform"](
-                    make["Vector3"](*map(float, pose[:3, 3])),
-                    make["Quaternion"](*map(float, quaternion_of(pose)))))]), "tf/msg/tfMessage")
-            roi = make["RegionOfInterest"](0, 0, 0, 0, False)
-            put(INFO, at, make["CameraInfo"](
-                header, HEIGHT, WIDTH, "plumb_bob", np.zeros(5), np.asarray(K, float).reshape(-1),
-                np.eye(3).reshape(-1), np.zeros(12), 0, 0, roi))
-            for topic, image, encoding in (
-                (COLOR, color_of(n), "rgb8"), (DEPTH, depth_of(n), "16UC1")
-            ):
-                f = encode_image(image, encoding)
-                put(topic, at, make["Image"](header, f.height, f.width, f.encoding,
-                                             f.is_bigendian, f.step, f.data))
-    return path
 
 
 @pytest.mark.parametrize("compression", [None, "BZ2", "LZ4"])
