@@ -88,7 +88,7 @@ def _read_stl(file: BinaryIO) -> RawMesh:
         if number > MAX_TRIANGLES:
             raise ValueError(f"{number} triangles, at most {MAX_TRIANGLES} are read")
         facets = np.frombuffer(file.read(number * FACET.itemsize), FACET)
-        return _welded(facets["corners"].reshape(-1, 3).astype(np.float64))
+        return _welded(facets["corners"].reshape(-1, 3))
     if not head.lstrip().lower().startswith(b"solid"):
         raise ValueError(f"{size} bytes, not the {whole} of its {number} triangles")
     file.seek(0)
@@ -105,7 +105,7 @@ def _read_stl(file: BinaryIO) -> RawMesh:
     return _welded(np.frombuffer(numbers, np.float64).reshape(-1, 3))
 
 
-def _welded(corners: npt.NDArray[np.float64]) -> RawMesh:
+def _welded(corners: npt.NDArray[np.floating]) -> RawMesh:
     """The mesh of corners (3 T, 3), three a triangle, each place once."""
     places, triangles = np.unique(corners, axis=0, return_inverse=True)
     return RawMesh(dict(zip(PLACES, places.T, strict=True)), triangles.reshape(-1, 3))

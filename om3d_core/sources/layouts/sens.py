@@ -9,7 +9,7 @@ from om3d_core.errors import InputError, SourceError
 from om3d_core.formats.segments import SCANNET_MESH
 from om3d_core.formats.sens import SUFFIX, read_sens
 from om3d_core.sources.folder_settings import FolderSettings
-from om3d_core.sources.layouts.base import FrameFiles, Listing
+from om3d_core.sources.layouts.base import Conventions, FrameFiles, Listing
 from om3d_core.sources.layouts.own import OwnLayout
 from om3d_core.streams.settings import RecordedStreamSettings
 
@@ -49,7 +49,8 @@ class SensLayout:
         )  # fmt: skip
         mesh = file.with_name(f"{file.stem}{SCANNET_MESH}")
         return Listing(
-            frames, sens.camera, camera_file=file, cloud=mesh if mesh.is_file() else None,
+            frames, sens.camera, Conventions(depth_units_per_m=sens.camera.depth_units_per_m),
+            camera_file=file, cloud=mesh if mesh.is_file() else None,
             read_color=lambda color: sens.color(int(color.name)),
             color_size=lambda _: (sens.camera.width, sens.camera.height),
             read_depth=lambda depth: sens.depth(int(depth.name)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from collections import Counter
 
 import numpy as np
@@ -113,6 +114,16 @@ def test_a_sens_file_and_the_folder_it_lies_in_are_recordings(tmp_path) -> None:
         open_source(folder)
     write_scannet(tmp_path)
     assert open_source(folder).layout_name == "own"
+
+
+def test_the_header_of_a_sens_file_tells_the_unit_of_depth(tmp_path) -> None:
+    file = write_scannet(tmp_path, layout="sens") / "scene0011_00.sens"
+    before = next(iter(FolderSource(file))).depth
+    thousand, two = (struct.pack("<f", units) for units in (1000.0, 2000.0))
+    file.write_bytes(file.read_bytes().replace(thousand, two, 1))
+    np.testing.assert_allclose(next(iter(FolderSource(file))).depth, before / 2)
+    given = FolderSource(file, FolderSettings(depth_units_per_m=1000.0))
+    np.testing.assert_array_equal(next(iter(given)).depth, before)
 
 
 def test_a_frame_of_a_sens_file_that_cannot_be_read_is_named(tmp_path) -> None:
