@@ -273,6 +273,18 @@ def test_several_clouds_need_a_choice(scene: Path) -> None:
     assert preferred is not None and len(preferred) == 6
 
 
+def test_a_mesh_is_named_and_sampled_in_its_own_unit(scene: Path) -> None:
+    corners = "v 0 0 0\nv 1000 0 0\nv 1000 1000 0\nv 0 1000 0\n"
+    (scene / "room.obj").write_text(f"{corners}f 1 2 3 4\n")
+    assert FolderSource(scene).cloud() is None
+    settings = FolderSettings(
+        cloud_file="room.obj", cloud_units_per_m=1000.0, cloud_sampling_m=0.125
+    )
+    cloud = FolderSource(scene, settings).cloud()
+    assert cloud is not None and len(cloud) == 64
+    assert cloud.points.max() <= 1.0 and (cloud.normals == [0, 0, 1]).all()
+
+
 @pytest.mark.parametrize("name", ["../outside.ply", "/etc/passwd", "link.ply"])
 def test_cloud_outside_the_folder_is_refused(scene: Path, name: str) -> None:
     write_ply(scene.parent / "outside.ply")
