@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 
@@ -58,9 +59,12 @@ def test_what_is_stopped_leaves_no_process_and_no_file(job, tmp_path, monkeypatc
     assert next(running).name == "quick"
     pid = _wait_for(tmp_path / "pid")
     if how == "interrupt":
+        # A job in the background inherits from its shell that interrupts are ignored.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         threading.Timer(0.2, os.kill, (os.getpid(), 2)).start()
         with pytest.raises(KeyboardInterrupt):
             next(running)
+        signal.signal(signal.SIGINT, before)
     running.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
