@@ -15,6 +15,7 @@ from om3d_core.errors import InputError, SourceError, expect, reason_of
 from om3d_core.files import open_regular
 from om3d_core.formats.cloud_columns import Array, cloud_of
 from om3d_core.formats.lzf import decompress
+from om3d_core.formats.text_matrix import load_rows
 
 MAX_HEADER_LINES, MAX_LINE_BYTES = 64, 4096
 MAX_FIELDS, MAX_COUNT = 64, 4096
@@ -126,7 +127,7 @@ def _kind(kind: str) -> str:
 def _of_text(file: BinaryIO, record: np.dtype[np.void], points: int) -> dict[str, Array]:
     widths = [record[name].shape[0] for name in record.names or ()]
     rows: npt.NDArray[np.float64] = (
-        np.loadtxt(file, np.float64, max_rows=points, ndmin=2)
+        load_rows(file, [sum(widths)], points)
         if points else np.zeros((0, sum(widths)))
     )
     expect(rows.shape == (points, sum(widths)),

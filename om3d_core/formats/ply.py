@@ -18,6 +18,7 @@ from om3d_core.files import open_regular
 from om3d_core.formats.cloud_columns import PLACES, Array, cloud_of
 from om3d_core.formats.mesh import MAX_TRIANGLES, Mesh, RawMesh
 from om3d_core.formats.ply_rows import Property, Rows, properties_of, record_of, walk
+from om3d_core.formats.text_matrix import load_rows
 
 MAX_HEADER_LINES = 256
 MAX_LINE_BYTES = 4096
@@ -151,7 +152,7 @@ def _text_columns(
     fans = array("q")
     scalars = [one for one in properties if one.length is None]
     if len(scalars) == len(properties):
-        rows = np.loadtxt(file, np.float64, max_rows=number, ndmin=2) if number else None
+        rows = load_rows(file, [len(scalars)], number) if number else None
     else:
         lines = (_row_of_line(file, properties, corners, fans) for _ in range(number))
         rows = np.array(list(lines), np.float64).reshape(number, len(scalars))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +53,27 @@ def read_rows(path: Path) -> list[npt.NDArray[np.float64]]:
             except InputError as error:
                 raise InputError(f"line {number}: {error}") from error
     return rows
+
+
+def load_rows(
+    file: BinaryIO, columns: Collection[int], most: int
+) -> npt.NDArray[np.float64]:
+    """(R, C) the next rows of a file of text, ``most`` at most; C is one of ``columns``.
+
+    NumPy takes memory for all rows at once, by the first of them, so that its length is looked at
+    before, and no more rows are asked for than the file can hold. Raises ValueError.
+    """
+    at, words = file.tell(), list[str]()
+    while not words and (line := file.readline(MAX_TEXT_BYTES)):
+        if len(line) == MAX_TEXT_BYTES:
+            raise ValueError(f"a row of {MAX_TEXT_BYTES} bytes or more")
+        words = line.decode("latin-1").partition("#")[0].split()
+    if not words or len(words) not in columns:
+        expected = " or ".join(map(str, sorted(columns)))
+        raise ValueError(f"a row of {len(words)} numbers, not {expected}")
+    held = (os.fstat(file.fileno()).st_size - at) // (2 * len(words)) + 1
+    file.seek(at)
+    return np.loadtxt(file, np.float64, max_rows=min(most, held), ndmin=2)
 
 
 def numbers_in(text: str) -> npt.NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from om3d_core.errors import InputError, ModelError, expect, reason_of
 from om3d_core.files import open_regular, read_json, read_regular
 from om3d_core.formats.npz import read_npz
 from om3d_core.formats.run_lengths import members_of
+from om3d_core.formats.text_matrix import load_rows
 from om3d_core.formats.torch_files import SparseEntries, read_saved
 from om3d_core.proposals.mask_values import (
     Array,
@@ -27,6 +28,8 @@ from om3d_core.proposals.mask_values import (
 MAX_BYTES = 2 * 1024**3
 MAX_LIST_BYTES, MAX_TEXT_BYTES = 4 * 1024**2, 4 * MAX_POINTS
 BLANKS = np.frombuffer(b" \r\n\t", np.uint8)
+LABEL_COLUMNS = 1, 5
+"""Of text: a label, or x y z objectness label."""
 DENSE_NAMES = ("masks", "pred_masks", "arr_0", "ins", "labels", "group", "instance_ids")
 ROW_NAMES = ("indptr", "indices", "n_points")
 SCORE_NAMES = ("scores", "pred_scores", "conf", "confidence")
@@ -165,12 +168,10 @@ def _read_text(path: Path) -> InstanceMasks:
     """Labels, or the list of ScanNet's benchmark, told apart by the first line."""
     with open(open_regular(path), "rb") as file:
         words = file.readline(4096).split()
-    expect(bool(words), "a label or a mask a line", "an empty file")
-    if not _is_number(words[0]):
-        return _read_benchmark(path)
-    labels = np.loadtxt(path, np.float64, ndmin=2, max_rows=MAX_POINTS)
-    expect(labels.shape[1] in {1, 5}, "a label a line, or x y z objectness label",
-           f"{labels.shape[1]} numbers")  # fmt: skip
+        expect(bool(words), "a label or a mask a line", "an empty file")
+        if not _is_number(words[0]):
+            return _read_benchmark(path)
+    labels = _rows(path, LABEL_COLUMNS, "a label a line, or x y z objectness label")
     return masks_of(labels[:, -1], "labels", None)
 
 
@@ -200,14 +201,21 @@ def _members_of_file(path: Path) -> tuple[Array, int]:
         runs = read_json(path)
         expect(isinstance(runs, dict), f"run lengths in {path.name}", type(runs).__name__)
         return members_of(runs)
-    raw = np.frombuffer(read_regular(path, MAX_TEXT_BYTES), np.uint8)
+    raw: Array = np.frombuffer(read_regular(path, MAX_TEXT_BYTES), np.uint8)
     digit = (raw >= ord("0")) & (raw <= ord("9"))
     if bool((digit | np.isin(raw, BLANKS)).all()) and not bool((digit[1:] & digit[:-1]).any()):
-        values = raw[digit] - ord("0")
+        values: Array = raw[digit] - ord("0")
     else:
-        values = np.loadtxt(path, np.float64, ndmin=1, max_rows=MAX_POINTS)
-        expect(values.ndim == 1, f"a number a line in {path.name}", values.shape)
+        values = _rows(path, (1,), "a number a line")[:, 0]
     return np.flatnonzero(values), len(values)
+
+
+def _rows(path: Path, columns: Collection[int], expected: str) -> Array:
+    try:
+        with open(open_regular(path), "rb") as file:
+            return load_rows(file, columns, MAX_POINTS)
+    except ValueError as error:
+        raise InputError(f"expected {expected} in {path.name}, got {error}") from error
 
 
 def _read_runs(path: Path) -> InstanceMasks:

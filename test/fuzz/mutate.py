@@ -152,5 +152,5 @@ def _mcap(rng: random.Random, data: bytes) -> bytes:
 
 
 STRUCTURED: dict[str, Change] = {
-    ".npz": _zip, ".pt": _zip, ".ckpt": _zip, ".png": _png, ".mcap": _mcap,
+    ".npz": _zip, ".pt": _zip, ".ckpt": _zip, ".r3d": _zip, ".png": _png, ".mcap": _mcap,
 }

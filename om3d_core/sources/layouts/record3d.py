@@ -54,7 +54,7 @@ class Record3dLayout:
         self, path: Path, settings: FolderSettings, streams: RecordedStreamSettings
     ) -> Listing:
         """What there is."""
-        unpacked_to = _unpack(path) if path.is_file() else None
+        given, unpacked_to = path, _unpack(path) if path.is_file() else None
         path = Path(unpacked_to.name) if unpacked_to else path
         exported = not (path / FOLDER).is_dir()
         file = path / (EXPORTED[0] if exported else METADATA)
@@ -71,14 +71,15 @@ class Record3dLayout:
             expect(poses.ndim == 2 and poses.shape[1] == 7, "poses of 7 numbers", poses.shape)
             own = _own_cameras(told, camera)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            where = f"{given}: {METADATA}" if unpacked_to else file
             raise SourceError(
-                f"{file}: expected w, h, K and poses, got {error!r:.200}"
+                f"{where}: expected w, h, K and poses, got {error!r:.200}"
             ) from error
         colors = _numbered(path / (EXPORTED[1] if exported else FOLDER), color_files.SUFFIXES)
         suffixes = depth_files.SUFFIXES if exported else (".depth",)
         depths = _numbered(path / (EXPORTED[2] if exported else FOLDER), suffixes)
         if not colors or not depths:
-            raise SourceError(f"{path}: expected N.jpg and N{suffixes[-1]} beside {file.name}, "
+            raise SourceError(f"{given}: expected N.jpg and N{suffixes[-1]} beside {file.name}, "
                               f"found {len(colors)} and {len(depths)}")  # fmt: skip
         frames = tuple(
             FrameFiles(color, depths.get(number),
@@ -90,7 +91,8 @@ class Record3dLayout:
         if exported:
             return Listing(frames, camera, meant, camera_file=file)
         return Listing(
-            frames, camera, meant, camera_file=file, depth_size=lambda _: depth_size,
+            frames, camera, meant, camera_file=None if unpacked_to else file,
+            depth_size=lambda _: depth_size,
             read_depth=lambda depth: _read_depth(depth, depth_size), keep=unpacked_to,
         )
 

@@ -283,3 +283,21 @@ def test_polygons_are_sampled_and_corners_beyond_the_vertices_refused(tmp_path):
     path.write_bytes(path.read_bytes().replace(np.int32(6).tobytes(), np.int32(N).tobytes(), 1))
     with pytest.raises(SourceError, match=f"corners among {N} vertices, got vertex {N}"):
         read_cloud(path, sampling_m=0.05)
+
+
+@pytest.mark.parametrize("gap", [" ", "\u00a0", "\u0085", "\x1c"])
+@pytest.mark.parametrize("long", [False, True])
+def test_a_first_row_too_long_takes_no_memory_for_all_rows(tmp_path, gap, long):
+    row = "1 2 3" + " " * (70_000 if long else 0) + f"{gap}1" * 20_000
+    text = f"{row}\n" + "1 2 3\n" * 9_999
+    head = "ply\nformat ascii 1.0\nelement vertex 10000\n"
+    head += "".join(f"property float {name}\n" for name in "xyz") + "end_header\n"
+    (tmp_path / "a.ply").write_bytes((head + text).encode("latin-1"))
+    pcd = PCD.replace("x y z _ rgb", "x y z").replace("4 4 4 1 4", "4 4 4")
+    pcd = pcd.replace("F F F U F", "F F F").replace("1 1 1 4 1", "1 1 1")
+    (tmp_path / "a.pcd").write_bytes(
+        (pcd.replace("POINTS 1", "POINTS 10000") + text).encode("latin-1")
+    )
+    for name in ("a.ply", "a.pcd"):
+        with pytest.raises(SourceError, match=rf"{name}: .*a row of \d+"):
+            read_cloud(tmp_path / name)

@@ -214,3 +214,10 @@ def test_masks_of_superpoints(tmp_path):
     for wrong in ([0, 1, 4], [-1, 0, 1], [0.0, 1.0]):
         with pytest.raises(ModelError, match="superpoints"):
             npz(tmp_path, masks=over, superpoints=wrong)
+
+
+@pytest.mark.parametrize("name", ["m.pts", "m.txt"])
+def test_a_first_row_too_long_takes_no_memory_for_all_rows(tmp_path, name):
+    (tmp_path / name).write_text("1 " * 24 + "\n")
+    with pytest.raises(ModelError, match=rf"{name}: .*got a row of 24 numbers, not 1 or 5"):
+        read_masks(tmp_path / name)

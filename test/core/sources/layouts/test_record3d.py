@@ -105,3 +105,10 @@ def test_a_truncated_archive_is_refused(tmp_path):
     with pytest.raises(SourceError, match="or unzip it"):
         open_source(path)
     np.testing.assert_array_equal(list(tmp_path.iterdir()), [path])
+
+
+def test_metadata_that_is_damaged_in_an_r3d_is_told_by_its_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "scan.r3d", "w") as archive:
+        archive.writestr("metadata", "{")
+    with pytest.raises(SourceError, match=r"scan\.r3d: metadata: expected w, h, K and poses"):
+        open_source(tmp_path / "scan.r3d")
