@@ -69,7 +69,7 @@ def _told(path: Path) -> Iterator[None]:
         raise SourceError(f"{path}: expected a PLY file, found none") from error
     except InputError as error:
         raise SourceError(f"{path}: {error}") from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise SourceError(
             f"{path}: expected a readable PLY file, got {reason_of(error)}"
         ) from error

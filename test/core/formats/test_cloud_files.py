@@ -269,6 +269,8 @@ def test_an_stl_of_text_has_each_corner_once(tmp_path):
     ("a.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\n"
      "property float z\nelement face 1\nproperty list uchar int vertex_index\nend_header\n"
      "0 0 0\n3 0 1 2\n", "among 1 vertices, got vertex 2"),
+    ("a.ply", "ply\nformat ascii 1.0\nelement face 1\nproperty list uchar int vertex_index\n"
+     f"end_header\n3 0 1 {10**30}\n", "expected a readable PLY file, got "),
 ])
 def test_a_mesh_that_lies_is_refused(tmp_path, name, content, said):
     path = tmp_path / name
