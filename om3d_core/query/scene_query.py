@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ from om3d_core.query.beliefs import MANY, Beliefs, distinct, known_boxes
 from om3d_core.query.colors import ColorMemory
 from om3d_core.query.found import Found, Searched, combined
 from om3d_core.query.known_words import known_words
-from om3d_core.query.printed_words import PrintedWords
+from om3d_core.query.printed_words import PrintedMatch, PrintedWords
 from om3d_core.query.question import ONE, Phrase, Question
 from om3d_core.query.relations import Places, Viewpoint
 from om3d_core.query.text_memory import TextMemory
@@ -218,24 +219,24 @@ class SceneQuery:
         self, searched: Searched, question: Question, viewpoint: Viewpoint | None
     ) -> Found:
         """What a question of several parts may mean."""
-        known: dict[str, npt.NDArray[np.float64]] = {}
 
         def encoded(phrase: Phrase) -> str:
             # An encoder of pictures and texts sees colors, too.
             colors = phrase.colors if searched.table.space.image else ()
             return " ".join((*colors, phrase.text))
 
-        def similarity_of(phrase: Phrase) -> npt.NDArray[np.float64]:
-            text = encoded(phrase)
-            if text not in known:
-                vector = self._texts.vector(text, searched.space)
-                known[text] = searched.similarities(vector)
-            return known[text]
+        @cache
+        def similarity_to(text: str) -> npt.NDArray[np.float64]:
+            return searched.similarities(self._texts.vector(text, searched.space))
 
+        @cache
         def probabilities_of(phrase: Phrase) -> npt.NDArray[np.float64]:
             fit = self._sizes.fit(phrase.text, searched.space)
-            added = self._printed.match(" ".join((phrase.text, *phrase.printed))).added
-            return searched.probabilities(similarity_of(phrase) + added, fit)
+            added = printed_on(phrase).added
+            return searched.probabilities(similarity_to(encoded(phrase)) + added, fit)
+
+        def printed_on(phrase: Phrase) -> PrintedMatch:
+            return self._printed.match(" ".join((phrase.text, *phrase.printed)))
 
         beliefs = Beliefs(
             self._scene, probabilities_of,
@@ -248,8 +249,8 @@ class SceneQuery:
         compared = np.zeros(len(rows)), np.zeros(len(rows))
         if noun := next((target for target in asked.targets if target.text), None):
             vector = self._texts.vector(encoded(noun), searched.space)
-            compared = searched.compared(rows, similarity_of(noun))
-            words = self._printed.match(" ".join((noun.text, *noun.printed))).words
+            compared = searched.compared(rows, similarity_to(encoded(noun)))
+            words = printed_on(noun).words
         return Found(
             rows, *compared, probability, vector, weighed.checks,
             tuple(map(str, weighed.unchecked)), words,
