@@ -7,7 +7,9 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 DATA_SUFFIXES = ("csv", "json", "md", "npz", "rviz", "safetensors", "toml", "txt", "yaml")
-EXTRAS = ("models", "mask3d", "sam", "bag", "synth", "view", "ray", "record3d", "test")
+EXTRAS = (
+    "models", "detectors", "mask3d", "sam", "bag", "synth", "view", "ray", "record3d", "test"
+)  # fmt: skip
 
 
 def requirements(name: str) -> list[str]:

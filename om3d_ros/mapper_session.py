@@ -19,6 +19,7 @@ from om3d_core.data.poses import Transform
 from om3d_core.data.scene import Scene
 from om3d_core.data.scene_store import load_map, save_scene
 from om3d_core.errors import CanceledError, EmptyMapError, InputError, expect
+from om3d_core.evidence.detections import lacking
 from om3d_core.mapping.build import create_mapper
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.pose_corrections import PoseCorrections
@@ -197,6 +198,8 @@ class MappingSession:
 
     def _make(self, mapping: MapSettings) -> Mapper:
         """Load the models in the worker, so that the threads they start are as it is."""
+        if lack := lacking(mapping.detections):
+            self._logger.warning(lack)
         try:
             return self._worker.submit(partial(create_mapper, mapping)).result()
         except BaseException:

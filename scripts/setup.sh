@@ -135,6 +135,13 @@ export_encoder() {
         'from om3d_core.encoders.base import create_encoder; create_encoder("lite")'
 }
 
+# The default detector is one more evidence: om3d works without it, and says so.
+fetch_detector() {
+    local -a pull=("$venv/bin/python" -m om3d_core.cli models pull ssd_mobilenet_v2_coco)
+    "${pull[@]}" >>"$log" 2>&1 ||
+        say "the default detector could not be fetched: om3d models pull ssd_mobilenet_v2_coco"
+}
+
 # A build that was killed may have left half a file that looks new: it starts from nothing.
 build_workspace() {
     [[ -f $build_stamp ]] || rm -rf "$root/build" "$root/install"
@@ -176,6 +183,8 @@ if ! stamped "$venv_stamp" "$venv_key" || ! "$venv/bin/python" -c '' 2>/dev/null
     make_venv
     say "default encoder, exported once into the cache folder ..."
     export_encoder
+    say "default detector, fetched once into the cache folder ..."
+    fetch_detector
     write_stamp "$venv_stamp" "$venv_key"
     rm -rf "$root/build" "$root/install"
 fi

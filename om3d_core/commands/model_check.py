@@ -13,6 +13,8 @@ from om3d_core.encoders import REGISTRY as ENCODERS
 from om3d_core.encoders.base import create_encoder
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import ModelError
+from om3d_core.evidence.detections import AUTO, NONE, DetectorSettings
+from om3d_core.evidence.detectors import REGISTRY as DETECTORS
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.models.catalog import CATALOG, find, require
 from om3d_core.models.pretrained import read_config
@@ -48,6 +50,8 @@ def needs_of(values: Mapping[str, Value]) -> Iterator[Need]:
     ):
         if registry.plugin(name).weights:
             yield _need(registry, name, given)
+    if settings.detections.method not in (AUTO, NONE):
+        yield _need(DETECTORS, settings.detections.method, given)
     for name in split_names(settings.features.encoders):
         yield _need(ENCODERS, name, given)
 
@@ -61,6 +65,10 @@ def check_model(need: Need) -> str:
         if segmenter is not None:
             segmenter.segment(blank, [np.arange(SIDE_PX, dtype=np.int32)], [0])
         return "loads; a segmenter"
+    if name in DETECTORS:
+        detector = DETECTORS.create(name, _with_model(DETECTORS, DetectorSettings, name, need))
+        detector.detect([np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)])
+        return "loads; a detector"
     if name in PROPOSERS:
         PROPOSERS.create(name, _with_model(PROPOSERS, ProposerSettings, name, need))
         return "loads; a proposer"
@@ -94,7 +102,7 @@ def _with_model(
 
 def _reader_of(reference: str) -> str:
     """The plug-in that reads a model, by name, the catalog, the file's suffix or config.json."""
-    registries: tuple[Registry, ...] = (ENCODERS, SEGMENTERS, PROPOSERS)
+    registries: tuple[Registry, ...] = (ENCODERS, SEGMENTERS, PROPOSERS, DETECTORS)
     if any(reference in registry for registry in registries):
         return reference
     known = find(reference)

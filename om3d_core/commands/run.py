@@ -27,6 +27,7 @@ from om3d_core.data.scene_store import check_writable, load_map, save_scene
 from om3d_core.data.text import printable
 from om3d_core.doctor.scene import depth_in_range
 from om3d_core.errors import NothingMappedError, SettingsError
+from om3d_core.evidence.detections import lacking
 from om3d_core.mapping.build import create_mapper
 from om3d_core.mapping.feed import feed
 from om3d_core.mapping.mapper import Mapper
@@ -50,6 +51,8 @@ def main(argv: Sequence[str]) -> int:
     source = source_from(args)
     saved = load_map(args.onto) if args.onto is not None else None
     mapper = create_mapper(settings)
+    if lack := lacking(settings.detections):
+        print(f"om3d: {lack}", file=sys.stderr)
     if saved is not None:
         mapper.load(*saved)
     with progress_report() as report:

@@ -72,14 +72,20 @@ def scene_of(
         )
         for i, space in enumerate(manifest.spaces)
     )
-    ids = arrays["ids"]
+    ids, shape = arrays["ids"], (len(manifest.labels), views.stamps.shape[1])
     expect(int(ids.max(initial=0)) < manifest.next_id, "next_id above all ids", manifest.next_id)
     return Scene(
         manifest.revision, cloud, masks, ids, np.array(manifest.up, np.float64), views,
         features, thumbnails, manifest.labels, manifest.next_id, manifest.map_id,
         manifest.camera_frames, manifest.cloud_given, manifest.made_by, manifest.made_from,
         manifest.frame, np.array(manifest.label_probabilities, np.float32),
-        words_from_columns(manifest, views.stamps.shape[1]),
+        words_from_columns(
+            (manifest.words, manifest.word_confidences, manifest.word_places), "word", *shape
+        ),
+        words_from_columns(
+            (manifest.detections, manifest.detection_confidences, manifest.detection_places),
+            "detection", *shape,
+        ),
     )
 
 

@@ -1,9 +1,9 @@
 """``map.json``: what a saved map holds beside its arrays, and in which folder these are.
 
-Version 7 has the words that were read. Version 6 tells how likely the labels are. Version 5 tells
-the map's frame. Version 4 tells what keyframes the map holds, and what its Scene was made with and
-of. Version 3 tells the map's id and the cameras' frames. Version 2 has a SHA-256 sum of itself. In
-version 1 there is none, and the pictures are files.
+Version 8 has the detections. Version 7 has the words that were read. Version 6 tells how likely
+the labels are. Version 5 tells the map's frame. Version 4 tells what keyframes the map holds, and
+what its Scene was made with and of. Version 3 tells the map's id and the cameras' frames. Version
+2 has a SHA-256 sum of itself. In version 1 there is none, and the pictures are files.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from typing import Any
 
 from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.map_files import FileSum
+from om3d_core.data.map_words import Columns
 from om3d_core.data.tables import MAX_STAMP_NS
 from om3d_core.errors import InputError, MapFormatError, expect
 from om3d_core.files import read_regular
 
-FORMAT, VERSION, VERSIONS = "om3d-map", 7, (1, 2, 3, 4, 5, 6, 7)
+FORMAT, VERSION, VERSIONS = "om3d-map", 8, (1, 2, 3, 4, 5, 6, 7, 8)
 MANIFEST = "map.json"
 MAX_MANIFEST_BYTES = 4_000_000
 MAX_CONTENT_BYTES = 4_000_000_000
@@ -40,6 +41,7 @@ SINCE_VERSION: dict[int, dict[str, Any]] = {
     5: {"frame": ""},
     6: {"label_probabilities": []},
     7: {"words": [], "word_confidences": [], "word_places": []},
+    8: {"detections": [], "detection_confidences": [], "detection_places": []},
 }
 """The fields that came with a version, and what they are in older ones."""
 
@@ -52,8 +54,8 @@ class Manifest:
     instance, in version 1 the number of pictures of each instance. map_id, camera_frames,
     cloud_given, made_by, made_from, frame and label_probabilities: as in :class:`Scene`; the file
     lists the stamps of each camera's frame. keyframe_cameras: the names that the keyframes'
-    ``cameras`` number. words, word_confidences, word_places: of all words in the order of
-    instances and views; the place is that of the view in the table of all, a row an instance.
+    ``cameras`` number. words, word_confidences, word_places, and those of detections: the columns
+    of :mod:`om3d_core.data.map_words`.
     """
 
     version: int
@@ -78,6 +80,9 @@ class Manifest:
     words: tuple[str, ...] = ()
     word_confidences: tuple[float, ...] = ()
     word_places: tuple[int, ...] = ()
+    detections: tuple[str, ...] = ()
+    detection_confidences: tuple[float, ...] = ()
+    detection_places: tuple[int, ...] = ()
 
     def to_json(self) -> bytes:
         """The content of ``map.json``. Raises :class:`InputError` if it is too large to load."""
@@ -93,7 +98,9 @@ class Manifest:
             "cloud_given": self.cloud_given, "made_by": self.made_by, "made_from": self.made_from,
             "frame": self.frame, "label_probabilities": list(self.label_probabilities),
             "words": list(self.words), "word_confidences": list(self.word_confidences),
-            "word_places": list(self.word_places),
+            "word_places": list(self.word_places), "detections": list(self.detections),
+            "detection_confidences": list(self.detection_confidences),
+            "detection_places": list(self.detection_places),
         }
         content = json.dumps(values | {"sha256": _sum(values)}, indent=1).encode()
         expect(len(content) <= MAX_MANIFEST_BYTES, f"at most {MAX_MANIFEST_BYTES} bytes of "
@@ -137,9 +144,7 @@ class Manifest:
             _field(values, "cloud_given", bool), _field(values, "made_by", str),
             _field(values, "made_from", str), _text(values["frame"], "frame"),
             _numbers(values["label_probabilities"], "label_probabilities"),
-            tuple(_text(value, "words") for value in _field(values, "words", list)),
-            _numbers(values["word_confidences"], "word_confidences"),
-            tuple(_count(v, "word_places") for v in _field(values, "word_places", list)),
+            *_words(values, "word"), *_words(values, "detection"),
         )
         expect(len(manifest.thumbnails) == len(manifest.labels),
                f"thumbnails of {len(manifest.labels)} instances", len(manifest.thumbnails))
@@ -249,6 +254,15 @@ def _text(value: Any, name: str) -> str:
     except UnicodeEncodeError as error:
         raise InputError(f"expected {name} of Unicode text, got {value!a}") from error
     return str(value)
+
+
+def _words(values: dict[str, Any], name: str) -> Columns:
+    texts, confidences, places = f"{name}s", f"{name}_confidences", f"{name}_places"
+    return (
+        tuple(_text(value, texts) for value in _field(values, texts, list)),
+        _numbers(values[confidences], confidences),
+        tuple(_count(value, places) for value in _field(values, places, list)),
+    )
 
 
 def _stamps_by_name(camera_frames: dict[int, str]) -> dict[str, list[int]]:

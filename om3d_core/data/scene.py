@@ -36,7 +36,8 @@ class Scene:
     thumbnails: for each instance one JPEG file content a view, in the order of ``views``.
     labels: a name for each instance, empty where it has none. label_probabilities: (N,) float32,
     how likely it is right: 0 without a name, 1 for one that was given and is not to be changed.
-    words: what was read on each view of each instance; may be given for the first views only.
+    words, detections: what was read on each view of each instance, and the classes that it was
+    taken for there; may be given for the first views only.
     next_id: the id of the next new instance, above every id that was ever given.
     map_id: which map the revision counts, 32 hexadecimal digits; empty where it is not known.
     camera_frames: name of the camera's coordinate frame by stamp of the view, where it is known.
@@ -66,6 +67,7 @@ class Scene:
         default_factory=lambda: np.zeros(0, np.float32)
     )
     words: WordsOfViews = ()
+    detections: WordsOfViews = ()
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -95,13 +97,8 @@ class Scene:
                f"features of {k} views", [table.valid.shape for table in self.features])
         expect(max(map(len, self.thumbnails), default=0) <= k, f"at most {k} thumbnails",
                "more")
-        words = self.words if any(map(any, self.words)) else ((),) * n
-        expect(len(words) == n and max(map(len, words), default=0) <= k,
-               f"words of {n} instances and at most {k} views", len(words))
-        words = tuple(views + ((),) * (k - len(views)) for views in words)
-        object.__setattr__(self, "words", words)
-        most = max((len(view) for views in words for view in views), default=0)
-        expect(most <= MAX_WORDS, f"at most {MAX_WORDS} words a view", most)
+        for name, told in (("words", self.words), ("detections", self.detections)):
+            object.__setattr__(self, name, _of_views(told, name, n, k))
 
     def _check_labels(self) -> None:
         """Names of unknown probability were given."""
@@ -139,3 +136,13 @@ class Scene:
     def members(self) -> list[npt.NDArray[np.int32]]:
         """The point indices of each instance."""
         return [self.masks[i] for i in range(len(self))]
+
+
+def _of_views(told: WordsOfViews, name: str, n: int, k: int) -> WordsOfViews:
+    """Words of n instances, filled up to k views each."""
+    told = told if any(map(any, told)) else ((),) * n
+    expect(len(told) == n and max(map(len, told), default=0) <= k,
+           f"{name} of {n} instances and at most {k} views", len(told))
+    most = max((len(view) for views in told for view in views), default=0)
+    expect(most <= MAX_WORDS, f"at most {MAX_WORDS} {name} a view", most)
+    return tuple(views + ((),) * (k - len(views)) for views in told)

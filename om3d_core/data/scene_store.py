@@ -162,7 +162,7 @@ def _foreign(folder: Path, depth: int = MAX_DEPTH) -> str | None:
 
 def _write_content(scene: Scene, keyframes: Sequence[Keyframe], content: Path) -> bytes:
     """Write the content folder to disk; return what ``map.json`` is to hold."""
-    blob = bytes_of(scene)
+    blob, k = bytes_of(scene), scene.views.stamps.shape[1]
     try:
         kept = KeyframesFile(keyframes)
         total = len(blob) + (kept.n_bytes if keyframes else 0)
@@ -176,7 +176,8 @@ def _write_content(scene: Scene, keyframes: Sequence[Keyframe], content: Path) -
             tuple(table.space for table in scene.features), scene.map_id,
             dict(scene.camera_frames), len(keyframes), kept.cameras, scene.cloud_given,
             scene.made_by, scene.made_from, scene.frame,
-            tuple(scene.label_probabilities.tolist()), *words_to_columns(scene),
+            tuple(scene.label_probabilities.tolist()),
+            *words_to_columns(scene.words, k), *words_to_columns(scene.detections, k),
         ).to_json()
         Manifest.from_json(manifest)
     except InputError as error:

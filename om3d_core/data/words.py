@@ -1,4 +1,4 @@
-"""Words that were read on things."""
+"""Words that were read on things, and names of the classes that things were taken for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_WORDS = 32
 
 @dataclass(frozen=True)
 class Word:
-    """A word as it is printed, and how sure its reading is, 0..1."""
+    """A word as it is printed, or the name of a class, and how sure that is, 0..1."""
 
     text: str
     confidence: float

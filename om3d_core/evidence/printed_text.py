@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from om3d_core.data.words import MAX_WORD, MAX_WORDS, Word, Words
 from om3d_core.errors import ModelError, expect
+from om3d_core.evidence.windows import Window
 from om3d_core.settings import Settings, setting
 
 SIDE_PX = 320
@@ -36,8 +37,10 @@ class TextReader:
     """Reads words of four or more Latin letters; shorter ones are mostly edges and handles.
 
     A crop is enlarged to 320 pixels, at most four times: smaller print is not found. Two threads
-    or more read one crop each. Raises :class:`ModelError` without the package rapidocr.
+    or more read one window each. Raises :class:`ModelError` without the package rapidocr.
     """
+
+    margin = 0.1
 
     def __init__(self, threads: int | None = None):
         self._threads = len(os.sched_getaffinity(0)) if threads is None else threads
@@ -56,10 +59,10 @@ class TextReader:
             "Det.limit_side_len": SIDE_PX, "Det.limit_type": "max",
         })  # fmt: skip
 
-    def read(self, crops: Sequence[npt.NDArray[np.uint8]]) -> list[Words]:
-        """The words in each RGB crop (h, w, 3) uint8; they depend on that crop only."""
+    def read(self, windows: Sequence[Window]) -> list[Words]:
+        """The words in each window; they depend on that window only."""
         with ThreadPoolExecutor(self._threads) as pool:
-            return list(pool.map(self._one, crops))
+            return list(pool.map(self._one, (window.rgb for window in windows)))
 
     def _one(self, crop: npt.NDArray[np.uint8]) -> Words:
         expect(

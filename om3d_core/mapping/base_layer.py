@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from om3d_core.data.cloud import Cloud, grid_keys
 from om3d_core.data.masks import InstanceMasks
-from om3d_core.data.scene import Scene
+from om3d_core.data.scene import Scene, WordsOfViews
 from om3d_core.data.tables import FeatureTable, ViewTable
+from om3d_core.data.words import Words
 from om3d_core.mapping.chunks import in_chunk_order
 from om3d_core.mapping.embedder import Encoded
 from om3d_core.mapping.tracking import TrackingSettings, match_ids, voxel_iou
@@ -69,27 +70,36 @@ class BaseLayer:
         k = views.stamps.shape[1]
         usable = old.views.valid & ~np.isin(old.views.stamps, stamps)
         result = _Merged(ViewTable.empty(len(rows), k), encoded.tables)
-        thumbnails, words = [], []
+        thumbnails: list[tuple[bytes, ...]] = []
+        words: list[tuple[Words, ...]] = []
+        detections: list[tuple[Words, ...]] = []
         for i, row in enumerate(rows.tolist()):
             chosen = [(True, r) for r in _columns(views.valid[i])]
             if row >= 0:
                 chosen += [(False, r) for r in _columns(usable[row])]
-            pictures, read = [], []
+            pictures, read, seen = [], [], []
             for rank, (new, r) in enumerate(chosen[:k]):
                 if new:
                     result.take((i, rank), views, encoded.tables, (i, r))
                     pictures.append(encoded.thumbnails[i][r])
-                    mine = encoded.words[i] if encoded.words else ()
-                    read.append(mine[r] if r < len(mine) else ())
+                    read.append(_told(encoded.words, i, r))
+                    seen.append(_told(encoded.detections, i, r))
                 else:
                     result.take((i, rank), old.views, inherited, (row, r))
                     pictures.append(old.thumbnails[row][r])
                     read.append(old.words[row][r])
+                    seen.append(old.detections[row][r])
             thumbnails.append(tuple(pictures))
             words.append(tuple(read))
+            detections.append(tuple(seen))
         return result.views, Encoded(
-            result.tables(), tuple(thumbnails), encoded.n_encoded, tuple(words)
+            result.tables(), tuple(thumbnails), encoded.n_encoded, tuple(words),
+            tuple(detections),
         )
+
+
+def _told(told: WordsOfViews, i: int, rank: int) -> Words:
+    return told[i][rank] if told and rank < len(told[i]) else ()
 
 
 def _columns(valid: npt.NDArray[np.bool_]) -> list[int]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from om3d_core.encoders.base import Encoder, create_encoder
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import SettingsError
+from om3d_core.evidence.detections import create_class_reader
 from om3d_core.evidence.printed_text import TextReader
 from om3d_core.mapping.mapper import Mapper
 from om3d_core.mapping.settings import MapSettings
@@ -42,4 +43,5 @@ def create_mapper(settings: MapSettings, encoders: Sequence[Encoder] | None = No
         else encoders,
         SEGMENTERS.create(settings.segmenter.method, settings.segmenters),
         TextReader() if settings.text.enabled else None,
+        create_class_reader(settings.detections, settings.detectors),
     )

@@ -88,6 +88,13 @@ def quarter_turns(
     return int(np.round(np.arctan2(right, -down) / (np.pi / 2))) % 4
 
 
+def turns_upright(
+    map_from_camera: npt.NDArray[np.float64], up: npt.NDArray[np.float64], settings: CropSettings
+) -> int:
+    """As :func:`quarter_turns` of a camera's pose (4, 4); 0 where crops stay as they are."""
+    return quarter_turns(map_from_camera[:3, :3].T, up) if settings.upright else 0
+
+
 def cut(image: Image, boxes: npt.NDArray[np.int32]) -> list[Image]:
     """The crops of ``image`` (H, W, 3) in ``boxes`` (L, 4)."""
     return [image[y1:y2, x1:x2] for x1, y1, x2, y2 in boxes]

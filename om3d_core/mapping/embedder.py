@@ -24,8 +24,8 @@ from om3d_core.mapping.crops import (
     fade_background,
     fade_outside,
     multi_level_boxes,
-    quarter_turns,
     snap_box,
+    turns_upright,
 )
 from om3d_core.mapping.keyframes import KeyframeStore
 from om3d_core.mapping.view_memory import EncodedView, Key, ViewMemory
@@ -43,13 +43,15 @@ THUMBNAIL_MARGIN = CropSettings(levels=2, expansion_ratio=0.3)
 class Encoded:
     """What :meth:`Embedder.encode` returns; ``n_encoded`` counts the crops that were new.
 
-    words: what was read on the first views, if they were read.
+    words, detections: what was read on the first views, and what they were taken for, if they
+    were looked at.
     """
 
     tables: tuple[FeatureTable, ...]
     thumbnails: tuple[tuple[bytes, ...], ...]
     n_encoded: int
     words: WordsOfViews = ()
+    detections: WordsOfViews = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +157,7 @@ class Embedder:
         for stamp in np.unique(stamps):
             rows = np.flatnonzero(stamps == stamp)
             boxes = [snap_box(views.boxes[instances[i], ranks[i]], self._crops) for i in rows]
-            turns = self._turns(frames.pose(int(stamp)), up)
+            turns = turns_upright(frames.pose(int(stamp)), up, self._crops)
             if self._crops.fade > 0 or self._segmenter is not None:
                 owner = self._visible(frames[int(stamp)], cloud)
                 seen = (np.unique(owner[masks[int(i)]]) for i in instances[rows])
@@ -171,11 +173,6 @@ class Embedder:
             pending = self._prepare(frames[int(stamp)], new) if new else {}
             for i, key in zip(rows, keys, strict=True):
                 yield int(instances[i]), int(ranks[i]), key, pending.get(key)
-
-    def _turns(
-        self, map_from_camera: npt.NDArray[np.float64], up: npt.NDArray[np.float64]
-    ) -> int:
-        return quarter_turns(map_from_camera[:3, :3].T, up) if self._crops.upright else 0
 
     def _visible(self, frame: Frame, cloud: Cloud) -> npt.NDArray[np.int32]:
         return visible_pixels(

@@ -43,17 +43,18 @@ def encode_again(
         views=views,
         features=encoded.tables,
         thumbnails=encoded.thumbnails,
-        words=_words(scene, views),
+        words=_words(scene, scene.words, views),
+        detections=_words(scene, scene.detections, views),
         camera_frames={s: name for s, name in scene.camera_frames.items() if s in stamps},
         made_by="",
     )
 
 
-def _words(scene: Scene, views: ViewTable) -> WordsOfViews:
-    """What was read on those of the scene's views that are among ``views``."""
+def _words(scene: Scene, told: WordsOfViews, views: ViewTable) -> WordsOfViews:
+    """What was ``told`` of those of the scene's views that are among ``views``."""
     known = [
         dict(zip(stamps.tolist(), words, strict=True))
-        for stamps, words in zip(scene.views.stamps, scene.words, strict=True)
+        for stamps, words in zip(scene.views.stamps, told, strict=True)
     ]
     return tuple(
         tuple(by_stamp[stamp] if stamp >= 0 else () for stamp in stamps.tolist())

@@ -87,6 +87,11 @@ class KeyframeStore:
         """Places whose only view was dropped; 0 unless ``max_frames`` is too low for the map."""
         return self._lost_places
 
+    def poses(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """The stamps (F,), ascending, and map_from_camera (F, 4, 4) of each."""
+        poses = [self.pose(stamp) for stamp in self.stamps]
+        return np.array(self.stamps, np.int64), np.array(poses, np.float64).reshape(-1, 4, 4)
+
     def pose(self, stamp_ns: int) -> npt.NDArray[np.float64]:
         """map_from_camera of a keyframe, (4, 4)."""
         return self._entries[stamp_ns].map_from_camera

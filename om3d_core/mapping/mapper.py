@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,12 +18,14 @@ from om3d_core.data.scene import Scene
 from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import EmptyMapError, reason_of
+from om3d_core.evidence.windows import ViewReader
 from om3d_core.mapping.base_layer import BaseLayer
 from om3d_core.mapping.embedder import Embedder
 from om3d_core.mapping.frame_quality import quality_level
 from om3d_core.mapping.gravity import up_from
 from om3d_core.mapping.names import Namer, Names
-from om3d_core.mapping.reading import Reader, Reading
+from om3d_core.mapping.reading import Reading
+from om3d_core.mapping.recipe import recipe_of
 from om3d_core.mapping.set_aside import Faulty, SetAside, blaming
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.state import MapperCounts, MapState
@@ -33,10 +34,6 @@ from om3d_core.mapping.views import Cameras, select_views
 from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
 from om3d_core.segmenters.base import Segmenter
-from om3d_core.settings import values_of
-
-STORAGE = ("keyframes.", "save.")
-"""Settings that do not change what is made of the keyframes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,14 +66,19 @@ class Mapper:
         proposer: Proposer,
         encoders: Sequence[Encoder],
         segmenter: Segmenter | None = None,
-        reader: Reader | None = None,
+        reader: ViewReader | None = None,
+        detector: ViewReader | None = None,
     ):
         self._settings = settings
         self._proposer = proposer
         self._embedder = Embedder(encoders, settings.crops, settings.visibility, segmenter)
         self._namer = Namer(encoders, settings.names)
-        self._reading = Reading(reader, settings.text.views, settings.crops)
-        self._recipe = _recipe(settings, self._embedder, self._namer, reader is not None)
+        self._readings = {
+            "words": Reading("text", reader, settings.text.views, settings.crops),
+            "detections": Reading("detect", detector, settings.detections.views, settings.crops),
+        }
+        read = reader is not None, detector is not None
+        self._recipe = recipe_of(settings, self._embedder, self._namer, read)
         self._state = MapState.of(settings)
         self._revision = 0
 
@@ -113,9 +115,7 @@ class Mapper:
 
     def keyframe_poses(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Stamps (F,) of the keyframes, ascending, and their map_from_camera (F, 4, 4)."""
-        frames = self._state.frames
-        poses = [frames.pose(stamp) for stamp in frames.stamps]
-        return np.array(frames.stamps, np.int64), np.array(poses, np.float64).reshape(-1, 4, 4)
+        return self._state.frames.poses()
 
     def snapshot(self) -> tuple[Scene | None, tuple[Keyframe, ...]]:
         """The last Scene and the keyframes, by ascending stamp, as they are to be saved.
@@ -186,7 +186,8 @@ class Mapper:
             scene = replace(scene, made_by=self._recipe, made_from=state.inputs())
         elif scene.made_by == self._recipe:
             self._embedder.recall(scene, state.frames, state.memory)
-            self._reading.recall(scene, state.frames, state.words)
+            for told, reading in self._readings.items():
+                reading.recall(getattr(scene, told), scene, state.frames, state.told[told])
         state.scene = scene
         return scene
 
@@ -222,8 +223,11 @@ class Mapper:
         encoded = self._embedder.encode(
             views, state.frames, surface.cloud, surface.masks, surface.up, state.memory, job
         )
-        words = self._reading.read(views, state.frames, surface.masks, state.words, job)
-        encoded = replace(encoded, words=words)
+        seen = views, state.frames, surface.masks, surface.up
+        words, detections = (
+            reading.read(*seen, state.told[told], job) for told, reading in self._readings.items()
+        )
+        encoded = replace(encoded, words=words, detections=detections)
         if state.base is not None:
             rows = state.base.rows_of(surface.cloud, surface.masks, self._settings.tracking)
             views, encoded = state.base.complete(views, encoded, rows, state.frames.stamps)
@@ -240,6 +244,7 @@ class Mapper:
             labels=names.labels,
             label_probabilities=names.probabilities,
             words=encoded.words,
+            detections=encoded.detections,
             next_id=next_id,
             map_id=state.map_id,
             camera_frames=self._camera_frames(views),
@@ -333,10 +338,3 @@ class Mapper:
         names = self._namer.name(surface.cloud, surface.masks, surface.up, tables)
         old = self._state.scene
         return names if old is None else names.with_given(ids, old)
-
-
-def _recipe(settings: MapSettings, embedder: Embedder, namer: Namer, reads: bool) -> str:
-    """A digest of everything but the inputs that a Scene depends on."""
-    used = {k: v for k, v in values_of(settings).items() if not k.startswith(STORAGE)}
-    parts = sorted(used.items()), [space.name for space in embedder.spaces], namer.digest, reads
-    return hashlib.sha256(repr(parts).encode()).hexdigest()

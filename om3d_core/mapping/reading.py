@@ -1,9 +1,11 @@
-"""The words on the best views of each instance; a crop that is remembered is not read again."""
+"""What readers tell of the best views of each instance: words on it, classes it is taken for.
+
+A window that is remembered is not read again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -12,24 +14,23 @@ from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene, WordsOfViews
 from om3d_core.data.tables import ViewTable
 from om3d_core.data.words import Words
-from om3d_core.mapping.crops import CropSettings, cut, multi_level_boxes, snap_box
+from om3d_core.evidence.windows import ViewReader, Window
+from om3d_core.mapping.crops import (
+    CropSettings,
+    cut,
+    multi_level_boxes,
+    snap_box,
+    turns_upright,
+)
 from om3d_core.mapping.keyframes import KeyframeStore
 from om3d_core.mapping.view_memory import REMEMBERED, Key
 from om3d_core.progress import Job
 
-CROPS_A_BATCH = 16
-MARGIN = CropSettings(levels=2, expansion_ratio=0.1)
-
-
-class Reader(Protocol):
-    """Reads words in RGB crops (h, w, 3); those of a crop depend on it alone."""
-
-    def read(self, crops: Sequence[npt.NDArray[np.uint8]]) -> list[Words]:
-        """The words of each crop."""
+WINDOWS_A_BATCH = 16
 
 
 class WordMemory:
-    """What was read in the views of one map, by what their crops show."""
+    """What was read in the views of one map, by what their windows show."""
 
     def __init__(self) -> None:
         self.known: dict[Key, Words] = {}
@@ -42,32 +43,36 @@ class WordMemory:
 
 
 class Reading:
-    """Reads the best ``n_views`` views of what is no structure; nothing without a reader."""
+    """Reads the best ``n_views`` views of what is no structure; nothing without a reader.
 
-    def __init__(self, reader: Reader | None, n_views: int, crops: CropSettings):
+    step: what it is called in reports of progress.
+    """
+
+    def __init__(self, step: str, reader: ViewReader | None, n_views: int, crops: CropSettings):
+        self._step = step
         self._reader = reader
         self._n_views = n_views
         self._crops = crops
 
     def read(
-        self, views: ViewTable, frames: KeyframeStore, masks: InstanceMasks, memory: WordMemory,
-        job: Job,
+        self, views: ViewTable, frames: KeyframeStore, masks: InstanceMasks,
+        up: npt.NDArray[np.float64], memory: WordMemory, job: Job,
     ) -> WordsOfViews:
-        """The words of each view of each instance.
+        """What is read in each view of each instance. up: unit (3,) in the map frame.
 
         The job may cancel between batches; what was read until then is remembered.
         """
         if self._reader is None:
             return ((),) * len(masks)
-        cells = list(self._cells(views, masks, frames))
-        new: dict[Key, npt.NDArray[np.uint8]] = {}
+        cells = list(self._cells(views, masks, up, frames))
+        new: dict[Key, Window] = {}
         for done, (i, rank, key) in enumerate(sorted(cells, key=lambda cell: cell[2][:1])):
             if key not in memory.known and key not in new:
-                new[key] = self._crop(views, frames, i, rank)
-            if len(new) >= CROPS_A_BATCH:
+                new[key] = self._window(views, frames, up, i, rank, self._reader.margin)
+            if len(new) >= WINDOWS_A_BATCH:
                 memory.known |= zip(new, self._reader.read(list(new.values())), strict=True)
                 new = {}
-            job.step("text", done, len(cells))
+            job.step(self._step, done, len(cells))
         memory.known |= zip(new, self._reader.read(list(new.values())), strict=True)
         memory.retain({key: memory.known[key] for _, _, key in cells}, frames)
         words: list[list[Words]] = [[] for _ in range(len(masks))]
@@ -75,15 +80,18 @@ class Reading:
             words[i].append(memory.known[key])
         return tuple(map(tuple, words))
 
-    def recall(self, scene: Scene, frames: KeyframeStore, memory: WordMemory) -> None:
-        """Remember what was read for a scene from these ``frames`` with the same settings."""
-        for i, rank, key in self._cells(scene.views, scene.masks, frames):
-            memory.known[key] = scene.words[i][rank]
+    def recall(
+        self, told: WordsOfViews, scene: Scene, frames: KeyframeStore, memory: WordMemory
+    ) -> None:
+        """Remember what a scene was told from these ``frames`` with the same settings."""
+        for i, rank, key in self._cells(scene.views, scene.masks, scene.up, frames):
+            memory.known[key] = told[i][rank]
 
     def _cells(
-        self, views: ViewTable, masks: InstanceMasks, frames: KeyframeStore
+        self, views: ViewTable, masks: InstanceMasks, up: npt.NDArray[np.float64],
+        frames: KeyframeStore,
     ) -> Iterator[tuple[int, int, Key]]:
-        """Each view that is read, by instance, best first, and what its words depend on."""
+        """Each view that is read, by instance, best first, and what it depends on."""
         if self._reader is None:
             return
         chosen = views.valid[:, : self._n_views] & ~masks.structure[:, None]
@@ -91,12 +99,17 @@ class Reading:
             stamp = int(views.stamps[i, rank])
             if stamp in frames:
                 box = map(int, snap_box(views.boxes[i, rank], self._crops))
-                yield i, rank, (stamp, frames.images_sum(stamp), *box)
+                turns = turns_upright(frames.pose(stamp), up, self._crops)
+                yield i, rank, (stamp, frames.images_sum(stamp), *box, turns)
 
-    def _crop(
-        self, views: ViewTable, frames: KeyframeStore, i: int, rank: int
-    ) -> npt.NDArray[np.uint8]:
+    def _window(
+        self, views: ViewTable, frames: KeyframeStore, up: npt.NDArray[np.float64],
+        i: int, rank: int, margin: float,
+    ) -> Window:
         frame = frames[int(views.stamps[i, rank])]
         size = frame.intrinsics.width, frame.intrinsics.height
-        box = snap_box(views.boxes[i, rank], self._crops)
-        return cut(frame.rgb, multi_level_boxes(box, *size, MARGIN)[-1:])[0]
+        levels = CropSettings(levels=2, expansion_ratio=margin)
+        box, around = multi_level_boxes(snap_box(views.boxes[i, rank], self._crops), *size, levels)
+        inside = box - np.tile(around[:2], 2)
+        turns = turns_upright(frame.map_from_camera, up, self._crops)
+        return Window(cut(frame.rgb, around[None])[0], inside).turned(turns)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from om3d_core.encoders import REGISTRY as ENCODERS
 from om3d_core.encoders.settings import EncoderSettings
+from om3d_core.evidence.detections import DetectionSettings, DetectorSettings
 from om3d_core.evidence.printed_text import PrintedTextSettings
 from om3d_core.mapping.crops import CropSettings
 from om3d_core.mapping.fusion import FusionSettings
@@ -61,4 +62,6 @@ class MapSettings:
     encoders: EncoderSettings = field(default_factory=EncoderSettings)
     names: NameSettings = field(default_factory=NameSettings)
     text: PrintedTextSettings = field(default_factory=PrintedTextSettings)
+    detections: DetectionSettings = field(default_factory=DetectionSettings)
+    detectors: DetectorSettings = field(default_factory=DetectorSettings)
     save: SaveSettings = field(default_factory=SaveSettings)

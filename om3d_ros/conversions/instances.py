@@ -6,7 +6,7 @@ instance 0 for a point of none, so that the scene's masks, overlapping or not, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
@@ -17,6 +17,7 @@ from std_msgs.msg import Header
 
 from om3d_core.data.boxes import Box
 from om3d_core.data.scene import Scene
+from om3d_core.data.words import Words
 from om3d_core.formats.cloud_fields import FLOAT32, UINT32, Field
 from om3d_ros.conversions.clouds import from_words
 from om3d_ros.conversions.images import from_jpeg
@@ -87,9 +88,7 @@ def thumbnail_messages(scene: Scene, i: int, limit: int | None = None) -> list[C
 
 def _instance(scene: Scene, i: int, box: Box) -> Instance:
     n_views = len(scene.thumbnails[i])
-    words: dict[str, float] = {}
-    for word in sorted(chain(*scene.words[i]), key=lambda w: (-w.confidence, w.text)):
-        words.setdefault(word.text, word.confidence)
+    words, detections = _surest(scene.words[i]), _surest(scene.detections[i])
     first_ns, last_ns = scene.views.span_ns[i].tolist() if n_views else (0, 0)
     return Instance(
         id=int(scene.ids[i]),
@@ -107,7 +106,17 @@ def _instance(scene: Scene, i: int, box: Box) -> Instance:
         n_views=n_views,
         words=list(words),
         word_confidences=list(words.values()),
+        detections=list(detections),
+        detection_confidences=list(detections.values()),
     )
+
+
+def _surest(told: Iterable[Words]) -> dict[str, float]:
+    """Each word of several views once with its highest confidence, the surest first."""
+    words: dict[str, float] = {}
+    for word in sorted(chain(*told), key=lambda w: (-w.confidence, w.text)):
+        words.setdefault(word.text, word.confidence)
+    return words
 
 
 def _rows(scene: Scene) -> npt.NDArray[np.uint32]:

@@ -33,6 +33,7 @@ class View:
     jpeg: bytes
     rows: Mapping[FeatureSpace, tuple[bytes, float]]
     words: Words = ()
+    detections: Words = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +125,7 @@ class MapParts:
             thumbnails=tuple(tuple(v.jpeg for v in instance.views) for instance in held),
             labels=tuple(instance.label for instance in held),
             words=tuple(tuple(v.words for v in instance.views) for instance in held),
+            detections=tuple(tuple(v.detections for v in instance.views) for instance in held),
             label_probabilities=np.array([i.label_probability for i in held], np.float32),
             map_id=self.map_id,
             camera_frames={
@@ -149,7 +151,7 @@ def views_of(scene: Scene, i: int) -> tuple[View, ...]:
         View(stamp, scene.camera_frames.get(stamp, ""), jpeg, {
             table.space: (table.vectors[i, j].tobytes(), float(table.lengths[i, j]))
             for table in scene.features if table.valid[i, j]
-        }, scene.words[i][j])
+        }, scene.words[i][j], scene.detections[i][j])
         for j, (jpeg, stamp) in enumerate(zip(scene.thumbnails[i], stamps, strict=False))
     )  # fmt: skip
 

@@ -169,6 +169,11 @@ def _change(
         words=[word.text for _, view in fresh for word in view.words],
         word_confidences=array("f", [w.confidence for _, view in fresh for w in view.words]),
         word_views=array("I", [j for j, view in fresh for _ in view.words]),
+        detections=[word.text for _, view in fresh for word in view.detections],
+        detection_confidences=array(
+            "f", [w.confidence for _, view in fresh for w in view.detections]
+        ),
+        detection_views=array("I", [j for j, view in fresh for _ in view.detections]),
     )
 
 
@@ -238,7 +243,11 @@ def _changed(change: InstanceChange, old: InstanceParts | None, n_points: int) -
 
 
 def _views(change: InstanceChange, old: tuple[View, ...]) -> tuple[View, ...]:
-    rows, words = _rows(change), _words_of(change)
+    rows = _rows(change)
+    words = _words_of(change, change.words, change.word_confidences, change.word_views)
+    detections = _words_of(
+        change, change.detections, change.detection_confidences, change.detection_views
+    )
     pictures = iter(change.thumbnails)
     fresh = sum(place == NOWHERE for place in change.views)
     expect(fresh == len(change.thumbnails),
@@ -255,8 +264,9 @@ def _views(change: InstanceChange, old: tuple[View, ...]) -> tuple[View, ...]:
         views.append(View(
             stamp_ns(picture.header.stamp), picture.header.frame_id, bytes(picture.data),
             rows.pop(j, {}), tuple(words.pop(j, ())),
+            tuple(detections.pop(j, ())),
         ))
-    left = [*rows, *words]
+    left = [*rows, *words, *detections]
     expect(not left, f"places of fresh views below {len(views)} of instance {change.id}", left[:8])
     return tuple(views)
 
@@ -280,15 +290,16 @@ def _rows(change: InstanceChange) -> dict[int, dict[FeatureSpace, tuple[bytes, f
     return rows
 
 
-def _words_of(change: InstanceChange) -> dict[int, list[Word]]:
-    """The words on the views, by the place of the view."""
-    counts = len(change.words), len(change.word_confidences), len(change.word_views)
+def _words_of(
+    change: InstanceChange, texts: Sequence[str], confidences: Sequence[float],
+    views: Sequence[int],
+) -> dict[int, list[Word]]:
+    """The words, or detections, of the views, by the place of the view."""
+    counts = len(texts), len(confidences), len(views)
     expect(len(set(counts)) == 1,
            f"as many words as confidences and views of instance {change.id}", counts)
     words: dict[int, list[Word]] = {}
-    for text, confidence, j in zip(
-        change.words, change.word_confidences, change.word_views, strict=True
-    ):
+    for text, confidence, j in zip(texts, confidences, views, strict=True):
         words.setdefault(j, []).append(Word(text, float(confidence)))
     return words
 

@@ -145,7 +145,7 @@ def test_every_library_that_the_core_imports_is_a_requirement() -> None:
     distributions = packages_distributions()
     required = {
         canonical(requirement.name)
-        for extra in ("core", "models", "sam", "view", "ray")
+        for extra in ("core", "models", "detectors", "sam", "view", "ray")
         for requirement in requirements(extra)
     }
     for library in libraries - {"om3d_core", "om3d_ros"}:

@@ -16,7 +16,10 @@ SINCE_VERSION_4 = [
     "n_keyframes", "keyframe_cameras", "cloud_given", "made_by", "made_from"
 ]
 SINCE_VERSION_5 = ["frame"]
-SINCE_VERSION_6 = ["label_probabilities", "words", "word_confidences", "word_places"]
+SINCE_VERSION_6 = [
+    "label_probabilities", "words", "word_confidences", "word_places", "detections",
+    "detection_confidences", "detection_places",
+]
 
 
 def arrays_path(folder):

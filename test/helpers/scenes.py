@@ -43,6 +43,8 @@ def make_scene(seed=0, n=4, k=3, points=500):
         np.array([(0.25, 0, 1, 0)[i % 4] for i in range(n)], np.float32),
         tuple(tuple((Word(f"Word{i}", 0.75), Word("Milk", 0.5))[: int(j) + i % 2]
                     for j in range(min(int(v.sum()), 2))) for i, v in enumerate(valid)),
+        tuple(tuple((Word("chair", 0.5 + 0.25 * (i % 2)),)[: int(j) % 2]
+                    for j in range(min(int(v.sum()), 3))) for i, v in enumerate(valid)),
     )
 
 
@@ -54,12 +56,12 @@ def as_read_of(version, scene):
     if version < 5:
         told |= {"frame": ""}
     given = np.array([bool(label) for label in scene.labels], np.float32)
-    return replace(scene, **told, label_probabilities=given, words=())
+    return replace(scene, **told, label_probabilities=given, words=(), detections=())
 
 
 def assert_equal(a, b):
     for name in ("revision", "map_id", "labels", "thumbnails", "next_id", "camera_frames",
-                 "cloud_given", "made_by", "made_from", "frame", "words"):
+                 "cloud_given", "made_by", "made_from", "frame", "words", "detections"):
         assert getattr(a, name) == getattr(b, name), name
     for get in (
         lambda s: s.cloud.points, lambda s: s.cloud.colors, lambda s: s.cloud.normals,

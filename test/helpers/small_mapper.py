@@ -29,4 +29,4 @@ def assert_same_content(a, b):
         assert np.array_equal(get(a), get(b))
     assert a.thumbnails == b.thumbnails
     assert a.labels == b.labels
-    assert a.words == b.words
+    assert a.words == b.words and a.detections == b.detections

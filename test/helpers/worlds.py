@@ -49,6 +49,18 @@ def tabletop(n_frames=12, width=160, height=120, arc_rad=2 * np.pi, boxes=None, 
     return frames
 
 
+def rolled(frame):
+    """The frame as a camera on its side has it: its image a quarter turn counterclockwise."""
+    camera, roll = frame.intrinsics, np.eye(4)
+    roll[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
+    return Frame(
+        np.ascontiguousarray(np.rot90(frame.rgb)), np.ascontiguousarray(np.rot90(frame.depth)),
+        Intrinsics(camera.fy, camera.fx, camera.cy, camera.width - 1 - camera.cx, camera.height,
+                   camera.width),
+        frame.map_from_camera @ roll, frame.stamp_ns,
+    )
+
+
 def depth_from_beside(frames, color_from_depth, camera):
     """The depth (H, W) that another camera sees of the tabletop at each of the frames."""
     caster, palette = _world(BOXES)

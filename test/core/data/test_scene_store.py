@@ -227,6 +227,8 @@ CHANGES = {
     "the confidence of a word": lambda a, m: m["word_confidences"].__setitem__(0, 1.5),
     "at most 32 words": lambda a, m: m.update(
         words=["Milk"] * 33, word_confidences=[0.5] * 33, word_places=[0] * 33),
+    "as many detections": lambda a, m: m.update(detections=["chair"] * 99),
+    "detection_places that ascend": lambda a, m: m["detection_places"].__setitem__(-1, 12),
     "labels of Unicode": lambda a, m: m.update(labels=["\ud800", "", "", ""]),
     "thumbnails of 3": lambda a, m: m.update(labels=["a", "b", "c"]),
     "revision": lambda a, m: m.update(revision=1.5),

@@ -10,13 +10,18 @@ import pytest
 
 from om3d_core.errors import InputError, ModelError
 from om3d_core.evidence.printed_text import MIN_CONFIDENCE, TextReader, words_of
+from om3d_core.evidence.windows import Window
 
 
 def label(text, size=(120, 60)):
     """A small crop of a label with this text."""
     crop = np.full((size[1], size[0], 3), (250, 240, 200), np.uint8)
     cv2.putText(crop, text, (12, 40), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (20, 20, 120), 2, cv2.LINE_AA)
-    return crop
+    return window(crop)
+
+
+def window(crop):
+    return Window(crop, np.array([0, 0, *crop.shape[1::-1]], np.int32))
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +30,8 @@ def reader():
 
 
 def test_words_are_read_and_do_not_depend_on_the_batch(reader):
-    crops = [label("Milk"), np.full((50, 40, 3), 128, np.uint8), label("JUICE"), label("12")]
+    blank = window(np.full((50, 40, 3), 128, np.uint8))
+    crops = [label("Milk"), blank, label("JUICE"), label("12")]
     milk, nothing, juice, number = reader.read(crops)
     assert [word.text for word in milk] == ["Milk"] and milk[0].confidence >= MIN_CONFIDENCE
     assert [word.text for word in juice] == ["JUICE"]
@@ -35,7 +41,7 @@ def test_words_are_read_and_do_not_depend_on_the_batch(reader):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (700, 2)])
 def test_slivers_have_no_words(reader, shape):
-    assert reader.read([np.zeros((*shape, 3), np.uint8)]) == [()]
+    assert reader.read([window(np.zeros((*shape, 3), np.uint8))]) == [()]
 
 
 @pytest.mark.parametrize("crop", [
@@ -43,7 +49,7 @@ def test_slivers_have_no_words(reader, shape):
 ])  # fmt: skip
 def test_what_is_no_crop_is_refused(reader, crop):
     with pytest.raises(InputError, match="an RGB crop"):
-        reader.read([crop])
+        reader.read([window(crop)])
 
 
 def test_short_unsure_and_repeated_words_are_left_out():

@@ -171,6 +171,12 @@ HARMS = {
         setattr(u.changed[0], "word_confidences", [0.5]),
         setattr(u.changed[0], "word_views", [0]),
     ),
+    "detections without views": lambda u: setattr(u.changed[0], "detections", ["a"] * 99),
+    "detections of none": lambda u: (
+        setattr(u.changed[0], "detections", ["chair"]),
+        setattr(u.changed[0], "detection_confidences", [0.5]),
+        setattr(u.changed[0], "detection_views", [77]),
+    ),
     "features of none": lambda u: u.changed[0].features[0].view_indices.__setitem__(0, 9),
     "dim": lambda u: later(u.changed[0].features[0], dim=2),
     "lengths": lambda u: u.changed[0].features[0].lengths.pop(),
