@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from om3d_core.errors import InputError, ModelError
+from om3d_core.evidence import printed_text
 from om3d_core.evidence.printed_text import MIN_CONFIDENCE, TextReader, words_of
 from om3d_core.evidence.windows import Window
 
@@ -69,4 +70,10 @@ def test_threads_must_be_some():
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "rapidocr", None)
     with pytest.raises(ModelError, match=r"pip install rapidocr.*text.enabled: false"):
+        TextReader()
+
+
+def test_a_missing_detector_is_named(monkeypatch):
+    monkeypatch.setattr(printed_text, "DETECTOR", "no_such.onnx")
+    with pytest.raises(ModelError, match=r"no_such\.onnx in the package rapidocr"):
         TextReader()
