@@ -12,6 +12,10 @@ from om3d_core.data.poses import quaternion_of
 from om3d_core.errors import expect
 
 YAW_STEPS = 90
+_YAWS = np.arange(YAW_STEPS) * (np.pi / 2 / YAW_STEPS)
+_COS, _SIN = np.cos(_YAWS), np.sin(_YAWS)
+_SIDES = np.block([[_COS, -_SIN], [_SIN, _COS]])
+"""(2, 180) directions along the first side at each yaw, then along the second."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +53,8 @@ def level_frame(up: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     helper = np.eye(3)[int(np.argmin(np.abs(up)))]
     x = helper - up * float(helper @ up)
     x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(up, x), up], axis=1)
+    (a, b, c), (u, v, w) = x.tolist(), up.tolist()  # np.cross takes ten times as long
+    return np.array([[a, v * c - w * b, u], [b, w * a - u * c, v], [c, u * b - v * a, w]])
 
 
 def fit_box(points: npt.NDArray[np.floating], up: npt.NDArray[np.float64]) -> Box:
@@ -62,13 +67,10 @@ def fit_box(points: npt.NDArray[np.floating], up: npt.NDArray[np.float64]) -> Bo
            points.shape)
     map_from_level = level_frame(up)
     level = points.astype(np.float64) @ map_from_level
-    angles = np.arange(YAW_STEPS) * (np.pi / 2 / YAW_STEPS)
-    axes = np.stack([np.cos(angles), np.sin(angles)])
-    along = level[:, :2] @ axes
-    across = level[:, :2] @ np.stack([-axes[1], axes[0]])
-    area = np.ptp(along, axis=0) * np.ptp(across, axis=0)
-    best = int(np.argmin(area))
-    c, s = axes[:, best]
+    along = level[:, :2] @ _SIDES
+    sides = along.max(axis=0) - along.min(axis=0)
+    best = int((sides[:YAW_STEPS] * sides[YAW_STEPS:]).argmin())
+    c, s = _COS[best], _SIN[best]
     level_from_box = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
     local = level @ level_from_box
     low, high = local.min(axis=0), local.max(axis=0)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from om3d_core.data.frame import Frame
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene, WordsOfViews
 from om3d_core.data.tables import ViewTable
@@ -66,9 +67,12 @@ class Reading:
             return ((),) * len(masks)
         cells = list(self._cells(views, masks, up, frames))
         new: dict[Key, Window] = {}
+        frame: Frame | None = None
         for done, (i, rank, key) in enumerate(sorted(cells, key=lambda cell: cell[2][:1])):
             if key not in memory.known and key not in new:
-                new[key] = self._window(views, frames, up, i, rank, self._reader.margin)
+                if frame is None or frame.stamp_ns != key[0]:
+                    frame = frames[int(key[0])]
+                new[key] = self._window(frame, views.boxes[i, rank], up, self._reader.margin)
             if len(new) >= WINDOWS_A_BATCH:
                 memory.known |= zip(new, self._reader.read(list(new.values())), strict=True)
                 new = {}
@@ -103,13 +107,10 @@ class Reading:
                 yield i, rank, (stamp, frames.images_sum(stamp), *box, turns)
 
     def _window(
-        self, views: ViewTable, frames: KeyframeStore, up: npt.NDArray[np.float64],
-        i: int, rank: int, margin: float,
+        self, frame: Frame, box: npt.NDArray[np.int32], up: npt.NDArray[np.float64], margin: float
     ) -> Window:
-        frame = frames[int(views.stamps[i, rank])]
         size = frame.intrinsics.width, frame.intrinsics.height
         levels = CropSettings(levels=2, expansion_ratio=margin)
-        box, around = multi_level_boxes(snap_box(views.boxes[i, rank], self._crops), *size, levels)
-        inside = box - np.tile(around[:2], 2)
-        turns = turns_upright(frame.map_from_camera, up, self._crops)
-        return Window(cut(frame.rgb, around[None])[0], inside).turned(turns)
+        thing, around = multi_level_boxes(snap_box(box, self._crops), *size, levels)
+        window = Window(cut(frame.rgb, around[None])[0], thing - np.tile(around[:2], 2))
+        return window.turned(turns_upright(frame.map_from_camera, up, self._crops))

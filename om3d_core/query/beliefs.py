@@ -20,6 +20,7 @@ from om3d_core.query.answer import Check
 from om3d_core.query.colors import ColorMemory
 from om3d_core.query.printed_words import PrintedWords
 from om3d_core.query.question import Phrase, Relation, Unknown
+from om3d_core.query.ranking import best_first
 from om3d_core.query.relations import (
     Places,
     Viewpoint,
@@ -92,7 +93,7 @@ class Beliefs:
         if not names_structure:
             possible &= ~self._scene.masks.structure
         rows = np.flatnonzero(possible)
-        rows = rows[np.lexsort((self.ids(rows), -base[rows]))][:limit]
+        rows = rows[best_first(base[rows], self.ids(rows), limit)]
         draft = _Draft(rows, base[rows], [[] for _ in rows])
         if phrase.text:
             draft.weigh(phrase.text, draft.probability.copy(), apply=False)

@@ -12,6 +12,7 @@ from om3d_core.data.tables import FeatureTable
 from om3d_core.query.aggregation import Floats, cosines, similarities
 from om3d_core.query.answer import Check
 from om3d_core.query.calibration import calibration_of
+from om3d_core.query.ranking import best_first
 
 Doubles = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -93,7 +94,7 @@ class Searched:
         fit = np.ones(len(rows)) if size_fit is None else size_fit[rows]
         taken = np.zeros(len(rows)) if seen is None else seen[rows]
         relevance = calibration.relevance(similarity, self.mask_scores[rows], fit, taken)
-        order = np.lexsort((self.ids[rows], -relevance))[:limit]
+        order = best_first(relevance, self.ids[rows], limit)
         rows, similarity = rows[order], similarity[order]
         probability = calibration.probability(
             similarity, mean, self.mask_scores[rows], fit[order], taken[order]
