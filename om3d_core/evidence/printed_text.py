@@ -95,6 +95,7 @@ def _detector(weights: Path) -> InferenceSession:
     model = cached("pp-ocrv6-detector", key, lambda: without_denormals(weights))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
