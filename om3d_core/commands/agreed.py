@@ -18,7 +18,8 @@ from om3d_core.sources.settings import SourceSettings
 from om3d_core.streams.settings import RecordedStreamSettings
 
 MOST_CURES = 4
-_FLAGS = re.compile(r"--[a-z_]+\.[\w.]+ [^\s-]\S*(?: --[a-z_]+\.[\w.]+ [^\s-]\S*)*")
+_FLAG = r"--[a-z_]+\.[\w.]+(?: [^\s-]|=)\S*"
+_FLAGS = re.compile(f"{_FLAG}(?: {_FLAG})*")
 """Settings with their values, and nothing that a recording could have smuggled in."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from om3d_core.doctor.agreement import (
 )
 from om3d_core.doctor.cures import MEDIAN_RANGE_M, Cure, Given, cures
 from om3d_core.doctor.findings import Examination, Finding
+from om3d_core.doctor.focal import focal_cure
 from om3d_core.sources.base import SkipCount
 
 MOST_FRAMES, LONG = 24, 240
@@ -29,7 +30,7 @@ WRONG_SHARE, SURE_SHARE, CURED_SHARE, MARGIN = 0.5, 0.7, 0.6, 0.15
 SURE_UNHIDDEN, RELATIVE_NEAR = 0.9, 0.03
 MIN_UNJUDGED, MIN_DEPTH_SHARE = 6, 0.005
 FAR_MEDIANS = 200.0
-MOST_SKIPPED = 0.8
+MOST_SKIPPED, SKIPPED = 0.8, "frames skipped"
 EXPECTED = {
     "pose invalid": "a pose is a rigid 4x4 transform within 10 km of the origin",
     "depth unreadable": "depth is of 16 bits or floating point",
@@ -62,7 +63,7 @@ def skipped(count: SkipCount, asked: int) -> Examination:
     if total <= MOST_SKIPPED * asked:
         return Examination(told=(f"{total} frames skipped: {why}",))
     return Examination((Finding(
-        "frames skipped", f"{total} of {max(asked, total)} frames cannot be used",
+        SKIPPED, f"{total} of {max(asked, total)} frames cannot be used",
         "; ".join(count.lines),
         "; ".join(EXPECTED[reason] for reason in reasons if reason in EXPECTED),
     ),))  # fmt: skip
@@ -124,7 +125,7 @@ def _agreement(
     if not found.judged and len(looks) < MIN_UNJUDGED:
         return _unjudged(looks, found)
     before = f"{found.share:.2f}" if found.pairs else "nothing"
-    best = _best(looks, found, given)
+    best = _best(looks, found, given, to)
     if best is not None:
         cure, after = best.cure, best.after
         flag = cure.folder if to == TO_FOLDER else cure.stream
@@ -173,21 +174,29 @@ class _Tried:
     after: Agreement
 
 
-def _best(looks: Sequence[Look], found: Agreement, given: Given) -> _Tried | None:
-    """The cure by which the frames agree clearly better than without, and than by any other;
-    two at once only where no single one does."""
-    meant, others = cures(looks, given)
+def _best(
+    looks: Sequence[Look], found: Agreement, given: Given, to: str
+) -> _Tried | None:
+    """The cure by which the frames agree clearly better than without, and than by any other that
+    is as likely."""
     before = found.share if found.judged else 0.0
     needed = MIN_UNJUDGED if not found.judged else max(3, len(looks) // 3)
-    for tries in (meant + others, [a.then(b) for a in meant for b in others]):
+    for tries in _by_likelihood(looks, given, to):
         tried = [_Tried(cure, after) for cure in tries
                  if (after := _after(cure, looks)).pairs >= needed]  # fmt: skip
-        if not tried:
-            continue
-        best = max(tried, key=lambda one: one.after.share)
-        if best.after.share >= max(CURED_SHARE, before + MARGIN):
+        best = max(tried, key=lambda one: one.after.share, default=None)
+        if best is not None and best.after.share >= max(CURED_SHARE, before + MARGIN):
             return best
     return None
+
+
+def _by_likelihood(looks: Sequence[Look], given: Given, to: str) -> Iterator[list[Cure]]:
+    """Single cures; of folders another focal length; two at once."""
+    meant, others = cures(looks, given)
+    yield meant + others
+    focal = focal_cure(looks, given) if to == TO_FOLDER else None
+    yield [focal] if focal is not None else []
+    yield [a.then(b) for a in meant for b in others]
 
 
 def _after(cure: Cure, looks: Sequence[Look]) -> Agreement:

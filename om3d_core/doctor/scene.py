@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import cast
+
+import numpy as np
 
 from om3d_core.data.cloud import Cloud
 from om3d_core.data.frame import Frame
 from om3d_core.doctor.agreement import Look, median_depth_m
 from om3d_core.doctor.bag import examine_bag
 from om3d_core.doctor.cloud import SPARSE, Read, examine_cloud
-from om3d_core.doctor.cures import MILLI, Given
+from om3d_core.doctor.cures import MILLI, Given, cures
 from om3d_core.doctor.findings import Examination, Finding
-from om3d_core.doctor.frames import LONG, TO_FOLDER, judge, sample, skipped
+from om3d_core.doctor.focal import Focal, find_focal
+from om3d_core.doctor.frames import LONG, SKIPPED, TO_FOLDER, judge, sample, skipped
 from om3d_core.errors import SourceError
 from om3d_core.sources.bag.source import RosbagSettings, RosbagSource
 from om3d_core.sources.base import Picking, Source
 from om3d_core.sources.folder import FolderSettings, FolderSource
 from om3d_core.sources.folder_camera import PrincipalPointError
+from om3d_core.sources.layouts.base import NoCameraError
 from om3d_core.sources.open import open_source
 from om3d_core.sources.settings import SourceSettings
 from om3d_core.streams.settings import RecordedStreamSettings
@@ -47,6 +51,11 @@ def examine_scene(
         source = open_source(path, settings, streams)
     except PrincipalPointError as error:
         return _of_another_size(path, settings, streams, error)
+    except NoCameraError:
+        cured = _without_camera(path, settings, streams)
+        if cured is None:
+            raise
+        return cured
     folder = cast(FolderSettings, settings["folder"])
 
     def cloud(times: float) -> Cloud | None:
@@ -60,7 +69,8 @@ def examine_scene(
     if any(finding.kind == SPARSE for finding in found.findings):
         found = _sampled(path, folder, streams, found)
     if source.skipped.reasons.get("pose invalid", 0) == len(sample(len(source))):
-        return _in_millimeters(path, settings, streams) or found
+        return (_in_millimeters(path, settings, streams)
+                or _far_off(path, settings, streams, source) or found)  # fmt: skip
     return found
 
 
@@ -80,15 +90,12 @@ def _examined(
     source: Source, streams: RecordedStreamSettings | None, cloud: Read, cloud_units_per_m: float
 ) -> Examination:
     """What is wrong with a sample of the frames, and with the cloud if they agree."""
-    size = source.color_size if isinstance(source, FolderSource) else (0, 0)
-    given = Given.of((streams or RecordedStreamSettings()).depth, "", *size)
     told: tuple[str, ...] = ()
-    if isinstance(source, FolderSource):
-        given = _as_the_layout_says(given, source)
-        told = (f"read as the layout {source.layout_name}",) if source.layout_name != OWN else ()
+    if isinstance(source, FolderSource) and source.layout_name != OWN:
+        told = (f"read as the layout {source.layout_name}",)
     looks = [Look.of(frame) for frame in _picked(source)]
     found = Examination(told=told) + skipped(source.skipped, len(sample(len(source))))
-    found += judge(looks, given, TO_FOLDER)
+    found += judge(looks, _given(source, streams), TO_FOLDER)
     return found if found.findings else found + examine_cloud(looks, cloud, cloud_units_per_m)
 
 
@@ -108,10 +115,14 @@ def _sampled(
     ))  # fmt: skip
 
 
-def _as_the_layout_says(given: Given, source: FolderSource) -> Given:
-    """What a folder was read with."""
+def _given(source: Source, streams: RecordedStreamSettings | None) -> Given:
+    """What a recording was read with, of a folder also by its layout."""
+    depth = (streams or RecordedStreamSettings()).depth
+    if not isinstance(source, FolderSource):
+        return Given.of(depth)
     meant = source.meant
-    given = replace(given, axes=meant.camera_axes, pose=meant.pose)
+    given = replace(Given.of(depth, "", *source.color_size),
+                    axes=meant.camera_axes, pose=meant.pose)  # fmt: skip
     if not source.listing.conventions.depth_units_per_m:
         return given
     return replace(given, depth_units_per_m=meant.depth_units_per_m,
@@ -149,7 +160,7 @@ def _of_another_size(
     return Examination((Finding(
         "intrinsics", said,
         f"their principal point is ({given.cx:g}, {given.cy:g}); read as for {width} x {height}: "
-        + "; ".join((*map(str, found.findings), *found.told)),
+        + _in_words(found),
         "scale them to the images",
         f"--folder.intrinsics_width {width} --folder.intrinsics_height {height}",
     ), *found.findings), found.told)  # fmt: skip
@@ -171,6 +182,70 @@ def _in_millimeters(
         "no camera is within 10 km of the origin; so read: " + "; ".join(found.told),
         f"divide their translations by {MILLI:g}", f"--folder.pose_units_per_m {MILLI:g}",
     ),))  # fmt: skip
+
+
+def _far_off(
+    path: Path,
+    settings: SourceSettings,
+    streams: RecordedStreamSettings | None,
+    source: Source,
+) -> Examination | None:
+    """The scene with the middle of poses that are too far off as the origin, if that helps."""
+    folder = cast(FolderSettings, settings["folder"])
+    if not isinstance(source, FolderSource) or folder.origin:
+        return None
+    places = source.positions(sample(len(source)))
+    if not len(places):
+        return None
+    middle = np.rint(np.median(places, axis=0))
+    origin = ",".join(f"{value:.0f}" for value in middle)
+    near = replace(folder, origin=origin)
+    found = examine_scene(path, settings.replaced(folder=near), streams)
+    if any(finding.kind == SKIPPED for finding in found.findings):
+        return None
+    return Examination((Finding(
+        "origin", "the poses are of a world whose origin is far off, such as UTM",
+        f"the cameras are {np.linalg.norm(middle) / 1000:.0f} km from it; with their middle as"
+        f" the origin: {_in_words(found)}",
+        "take that off every position", f"--folder.origin={origin}",
+    ), *found.findings))  # fmt: skip
+
+
+def _without_camera(
+    path: Path, settings: SourceSettings, streams: RecordedStreamSettings | None
+) -> Examination | None:
+    """A scene without intrinsics with those by which its frames agree, as its poses are given or
+    meant otherwise; None where no focal length is clearly the best."""
+    folder = cast(FolderSettings, settings["folder"])
+    guessed = replace(folder, intrinsics="1 1 0.5 0.5", intrinsics_scaling="normalized")
+    try:
+        source = open_source(path, settings.replaced(folder=guessed), streams)
+    except SourceError:
+        return None
+    looks = [Look.of(frame) for frame in _picked(source)]
+    focal = _focal(looks, _given(source, streams)) if looks else None
+    if focal is None:
+        return None
+    so_read = replace(folder, intrinsics=focal.intrinsics)
+    found = examine_scene(path, settings.replaced(folder=so_read), streams)
+    return Examination((Finding(
+        "no intrinsics", "there are no intrinsics",
+        f"frames agree with a focal length of {focal.focal_px:.1f} pixels: {_in_words(found)}",
+        "take it, and the middle of the images; or give those of a calibration"
+        " in intrinsics.txt", focal.flag,
+    ), *found.findings))  # fmt: skip
+
+
+def _focal(looks: Sequence[Look], given: Given) -> Focal | None:
+    """The focal length by which frames agree, with the poses as given, else meant otherwise."""
+    meant, _ = cures(looks, given)
+    readings = [looks, *([cure.apply(look) for look in looks] for cure in meant)]
+    found = (find_focal(one, given.width, given.height) for one in readings)
+    return next((focal for focal in found if focal is not None), None)
+
+
+def _in_words(found: Examination) -> str:
+    return "; ".join((*map(str, found.findings), *found.told))
 
 
 def _picked(source: Source) -> Iterator[Frame]:

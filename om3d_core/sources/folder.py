@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,15 @@ class FolderSource:
         """What the numbers of the files are taken for, by the settings and the layout."""
         return self._conventions
 
+    def positions(self, places: Iterable[int]) -> npt.NDArray[np.float64]:
+        """(N, 3) where the cameras of the frames at these places are in the map, however far off;
+        without those whose poses cannot be read."""
+        found = []
+        for place in places:
+            with suppress(InputError):
+                found.append(self._optical(self._frames[place].pose)[:3, 3])
+        return np.array(found).reshape(-1, 3)
+
     def cloud(self) -> Cloud | None:
         """The scene's reconstruction, or None where there is none. Raises SourceError.
 
@@ -181,11 +191,7 @@ class FolderSource:
     def _pose(self, stored: Path | Transform, depth: Path) -> Transform:
         where = stored if isinstance(stored, Path) else depth
         try:
-            pose = read_pose(stored) if isinstance(stored, Path) else stored
-            optical = optical_pose(
-                pose, self._conventions.pose, self._conventions.camera_axes,
-                self._settings.pose_units_per_m, self._settings.origin_m,
-            )  # fmt: skip
+            optical = self._optical(stored)
         except InputError as error:
             raise _SkippedError("pose invalid", self._said(where, error)) from error
         try:
@@ -195,6 +201,16 @@ class FolderSource:
             cure = f"--folder.origin={x:.0f},{y:.0f},{z:.0f}, or --folder.pose_units_per_m 1000"
             raise _SkippedError("pose invalid", f"{self._said(where, error)}; {cure}") from error
         return optical
+
+    def _optical(self, stored: Path | Transform | None) -> Transform:
+        """map_from_camera (4, 4) of a pose. Raises InputError."""
+        if stored is None:
+            raise InputError("expected a pose, got none")
+        return optical_pose(
+            read_pose(stored) if isinstance(stored, Path) else stored,
+            self._conventions.pose, self._conventions.camera_axes,
+            self._settings.pose_units_per_m, self._settings.origin_m,
+        )  # fmt: skip
 
     def _color(self, path: Path) -> npt.NDArray[np.uint8]:
         if self._listing.read_color is not None:

@@ -65,7 +65,8 @@ def write_case(folder: Path, shared_data: Path, name: str) -> Path:
     return folder / "in" / name
 
 
-def is_the_room(found: Scene, base: Scene) -> bool:
-    """Whether a map has the walls of the base's, however high its few frames look."""
+def is_the_room(found: Scene, base: Scene, moved: tuple[float, float] = (0.0, 0.0)) -> bool:
+    """Whether a map has the walls of the base's, moved in x and y by so many meters, however high
+    its few frames look."""
     walls = [np.percentile(m.cloud.points[:, :2], [2, 98], axis=0) for m in (found, base)]
-    return bool((np.abs(walls[0] - walls[1]) < 0.1).all())
+    return bool((np.abs(walls[0] - walls[1] - moved) < 0.1).all())

@@ -89,9 +89,11 @@ class Layout(Protocol):
         """What there is. SourceError where no frame could ever be read."""
 
 
-def no_camera(path: Path, expected: str) -> SourceError:
-    """The error for a recording without intrinsics."""
-    return SourceError(
-        f"{path}: no intrinsics; expected {expected}, or give them: "
-        '--folder.intrinsics "fx fy cx cy"'
-    )
+class NoCameraError(SourceError):
+    """A recording without intrinsics."""
+
+    def __init__(self, path: Path, expected: str):
+        super().__init__(
+            f"{path}: no intrinsics; expected {expected}, or give them: "
+            '--folder.intrinsics "fx fy cx cy"'
+        )

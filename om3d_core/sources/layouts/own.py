@@ -11,7 +11,7 @@ from om3d_core.formats import color_files, depth_files
 from om3d_core.formats.camera_files import Camera, read_camera
 from om3d_core.formats.text_matrix import MAX_TEXT_BYTES
 from om3d_core.sources.folder_settings import FolderSettings
-from om3d_core.sources.layouts.base import FrameFiles, Listing, no_camera
+from om3d_core.sources.layouts.base import FrameFiles, Listing, NoCameraError
 from om3d_core.sources.layouts.names import Key, are_stamps, keyed, nearest, stamps_of
 from om3d_core.streams.settings import RecordedStreamSettings
 
@@ -143,7 +143,7 @@ def camera_in(path: Path, settings: FolderSettings) -> tuple[Camera | None, Path
     file = next((path / f for f in INTRINSICS_FILES if (path / f).is_file()), None)
     if file is None:
         shown = (INTRINSICS_FILES[0], "camera_intrinsic.json", "intrinsic/intrinsic_color.txt")
-        raise no_camera(path, f"a matrix or fx fy cx cy in one of {', '.join(shown)}, ...")
+        raise NoCameraError(path, f"a matrix or fx fy cx cy in one of {', '.join(shown)}, ...")
     try:
         return read_camera(file), file
     except InputError as error:

@@ -12,7 +12,7 @@ from om3d_core.formats import color_files, depth_files
 from om3d_core.formats.camera_files import Camera
 from om3d_core.formats.text_matrix import MAX_TABLE_BYTES
 from om3d_core.sources.folder_settings import FolderSettings
-from om3d_core.sources.layouts.base import Conventions, FrameFiles, Listing, no_camera
+from om3d_core.sources.layouts.base import Conventions, FrameFiles, Listing, NoCameraError
 from om3d_core.sources.layouts.names import keyed, nearest, stamps_of
 from om3d_core.sources.layouts.own import INTRINSICS_FILES, camera_in
 from om3d_core.sources.layouts.tables import by_stamp, poses_in
@@ -69,7 +69,7 @@ def _camera(path: Path, settings: FolderSettings) -> tuple[Camera | None, Path |
     for name, values in PUBLISHED.items():
         if name in whole:
             return Camera.of(*values, width=SIZE[0], height=SIZE[1]), None
-    raise no_camera(
+    raise NoCameraError(
         path, "intrinsics.txt, or a path that names one of "
         f"{', '.join(PUBLISHED)}, whose intrinsics are published"
     )

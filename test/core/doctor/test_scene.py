@@ -62,6 +62,10 @@ SPOILED = {
         {"k": lambda k: np.diag([0.5, 0.5, 1]) @ k}, "intrinsics",
         "--folder.intrinsics_width 80 --folder.intrinsics_height 60",
     ),
+    "another focal length": (
+        {"k": lambda k: k * [[1.5, 1, 1], [1, 1.5, 1], [1, 1, 1]]}, "intrinsics",
+        "--folder.intrinsics 152.0,152.0,79.5,59.5",
+    ),
     "intrinsics in shares": (
         {"k": lambda k: np.diag([1 / 160, 1 / 120, 1]) @ k}, "intrinsics",
         "--folder.intrinsics_scaling normalized",
@@ -173,6 +177,32 @@ def test_poses_in_millimeters_beyond_all_limits(spoiled):
     (finding,) = examine_scene(folder).findings
     assert (finding.kind, finding.flag) == ("pose units", "--folder.pose_units_per_m 1000")
     assert doctor.main([str(folder), *finding.flag.split()]) == 0
+
+
+def test_poses_of_a_world_whose_origin_is_far_off(spoiled):
+    folder = spoiled(pose=lambda m: m + np.outer([-500_123.4, 5_300_456.7, 512, 0], [0, 0, 0, 1]))
+    (finding,) = examine_scene(folder).findings
+    assert finding.kind == "origin" and finding.flag.startswith("--folder.origin=-500123,53004")
+    assert "frames agree" in finding.evidence
+    assert doctor.main([str(folder), *finding.flag.split()]) == 0
+
+
+@pytest.mark.parametrize("how", [{}, {"pose": np.linalg.inv}])
+def test_without_intrinsics_the_focal_length_is_found(spoiled, how):
+    folder = spoiled(**how)
+    (folder / "intrinsics.txt").unlink()
+    found = examine_scene(folder).findings
+    also = ["pose inverse"] if how else []
+    assert [finding.kind for finding in found] == ["no intrinsics", *also]
+    assert found[0].flag == "--folder.intrinsics 152.0,152.0,79.5,59.5"
+    assert doctor.main([str(folder), *" ".join(one.flag for one in found).split()]) == 0
+
+
+def test_without_intrinsics_a_camera_that_stands_still_is_refused(spoiled):
+    folder = spoiled(numbers=range(1))
+    (folder / "intrinsics.txt").unlink()
+    with pytest.raises(SourceError, match=r"no intrinsics; expected .*--folder\.intrinsics"):
+        examine_scene(folder)
 
 
 def test_what_is_no_scene_is_refused(tmp_path):

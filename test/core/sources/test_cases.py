@@ -26,9 +26,7 @@ CURED = {
 }
 REFUSED = {
     "c05": r"depth/0\.png: .*got 8 bits",
-    "c18": "--folder.intrinsics",
     "c48": r"pose/0\.txt: .*NaN or infinity",
-    "c64": "--folder.origin=",
 }
 
 
