@@ -14,7 +14,14 @@ import numpy as np
 from om3d_core.data.frame import Intrinsics
 from om3d_core.data.poses import inverse
 from om3d_core.doctor.agreement import Look
-from om3d_core.sources.conventions import AXES, POSES, depth_of_ray
+from om3d_core.sources.conventions import (
+    AXES,
+    POSES,
+    QUATERNIONS,
+    TURNS,
+    depth_of_ray,
+    reordered,
+)
 from om3d_core.streams.settings import DepthSettings
 
 DEPTH_UNITS_PER_M = {
@@ -27,17 +34,20 @@ MILLI, CENTI = 1000.0, 100.0
 
 @dataclass(frozen=True)
 class Given:
-    """What the frames were read with: units of depth a meter, their setting and what is usual, and
-    the size of the color images, which the intrinsics were taken for; 0 where it is not known.
-    axes, pose: what the poses were taken for."""
+    """What the frames were read with: units of depth a meter, their setting and what is usual, the
+    size that the intrinsics were taken for, and that of the color images; 0 where it is not known.
+    axes, pose, quaternions: what the poses were taken for."""
 
     depth_units_per_m: float = 1000.0
     units_setting: str = "depth.units_per_m"
     usual_units_per_m: float = MILLI
     width: int = 0
     height: int = 0
+    color_width: int = 0
+    color_height: int = 0
     axes: str = "optical"
     pose: str = POSES[0]
+    quaternions: str = QUATERNIONS[0]
 
     @classmethod
     def of(
@@ -82,6 +92,13 @@ class Cure:
 
 def cures(looks: Sequence[Look], given: Given) -> tuple[list[Cure], list[Cure]]:
     """What may mend these frames: changes of how poses are meant, and of all else."""
+    inverted, turned = _meant(given)
+    meant = [inverted, *turned, *(inverted.then(turn) for turn in turned)]
+    return meant, [*_depth_cures(given), *_unit_cures(), *_intrinsics_cures(looks, given)]
+
+
+def _meant(given: Given) -> tuple[Cure, list[Cure]]:
+    """Poses taken for their inverse, and with other axes."""
     turned = [
         Cure("pose axes", f"the camera's axes are {said}",
              partial(_turned, given=given.axes, axes=axes),
@@ -98,8 +115,27 @@ def cures(looks: Sequence[Look], given: Given) -> tuple[list[Cure], list[Cure]]:
         f"the poses are {other}" + (f", the inverse of {POSES[0]}" if other != POSES[0] else ""),
         partial(_inverted, given=given.axes), "invert them", f"--folder.pose {other}",
     )
-    meant = [inverted, *turned, *(inverted.then(turn) for turn in turned)]
-    return meant, [*_depth_cures(given), *_unit_cures(), *_intrinsics_cures(looks, given)]
+    return inverted, turned
+
+
+def rarer_cures(given: Given) -> list[Cure]:
+    """Quaternions of the other order, and images that were turned, both also with poses that are
+    meant otherwise."""
+    other = next(order for order in QUATERNIONS if order != given.quaternions)
+    ordered = Cure(
+        "quaternions", f"the quaternions are in the order {other}",
+        partial(_ordered, given=given), "take them so", f"--folder.quaternions {other}",
+    )  # fmt: skip
+    inverted, turned = _meant(given)
+    turns = [
+        Cure("images turned", f"images were turned {how.replace('_', ' ')}, poses were not",
+             partial(_rolled, turn=how), "turn the poses, too", f"--folder.images_turned {how}")
+        for how in TURNS if how != "none"
+    ]  # fmt: skip
+    return [
+        ordered, *(ordered.then(cure) for cure in (inverted, *turned)),
+        *turns, *(cure.then(turn) for cure in (inverted, *turned) for turn in turns),
+    ]  # fmt: skip
 
 
 def _depth_cures(given: Given) -> list[Cure]:
@@ -124,7 +160,7 @@ def _depth_cures(given: Given) -> list[Cure]:
 def _unit_cures() -> list[Cure]:
     return [
         Cure("pose units", f"the poses are in {said}",
-             partial(_scaled, units_per_m=units), f"divide their translations by {units:g}",
+             partial(scaled, units_per_m=units), f"divide their translations by {units:g}",
              f"--folder.pose_units_per_m {units:g}", rescales=True)
         for units, said in ((MILLI, "millimeters"), (CENTI, "centimeters"))
     ]  # fmt: skip
@@ -175,14 +211,30 @@ def _inverted(look: Look, given: str) -> Look:
     return replace(look, map_from_camera=inverse(stored) @ AXES[given])
 
 
-def _scaled(look: Look, units_per_m: float) -> Look:
+def _ordered(look: Look, given: Given) -> Look:
+    """Of quaternions that were read in one order, as read in the other."""
+    stored = look.map_from_camera @ inverse(AXES[given.axes])
+    if given.pose != POSES[0]:
+        stored = inverse(stored)
+    stored = reordered(stored, given.quaternions)
+    if given.pose != POSES[0]:
+        stored = inverse(stored)
+    return replace(look, map_from_camera=stored @ AXES[given.axes])
+
+
+def _rolled(look: Look, turn: str) -> Look:
+    return replace(look, map_from_camera=look.map_from_camera @ TURNS[turn])
+
+
+def scaled(look: Look, units_per_m: float) -> Look:
+    """Of poses of so many units a meter."""
     pose = look.map_from_camera.copy()
     pose[:3, 3] /= units_per_m
     return replace(look, map_from_camera=pose)
 
 
 def _normalized(k: Intrinsics, given: Given) -> Intrinsics:
-    """Of shares that were taken for pixels of the color images, about the middle."""
+    """Of shares that were taken for pixels, about the middle."""
     across, down = given.width or k.width, given.height or k.height
     return Intrinsics(
         k.fx * across, k.fy * down, (k.width - 1) / 2, (k.height - 1) / 2, k.width, k.height

@@ -18,9 +18,10 @@ from om3d_core.doctor.agreement import (
     median_depth_m,
     motions,
 )
-from om3d_core.doctor.cures import MEDIAN_RANGE_M, Cure, Given, cures
+from om3d_core.doctor.cures import MEDIAN_RANGE_M, Cure, Given, cures, rarer_cures
 from om3d_core.doctor.findings import Examination, Finding
 from om3d_core.doctor.focal import focal_cure
+from om3d_core.doctor.pose_scale import pose_scale_cure
 from om3d_core.sources.base import SkipCount
 
 MOST_FRAMES, LONG = 24, 240
@@ -31,6 +32,7 @@ SURE_UNHIDDEN, RELATIVE_NEAR = 0.9, 0.03
 MIN_UNJUDGED, MIN_DEPTH_SHARE = 6, 0.005
 FAR_MEDIANS = 200.0
 MOST_SKIPPED, SKIPPED = 0.8, "frames skipped"
+DARK = "no depth", "little depth"
 EXPECTED = {
     "pose invalid": "a pose is a rigid 4x4 transform within 10 km of the origin",
     "depth unreadable": "depth is of 16 bits or floating point",
@@ -90,14 +92,14 @@ def _depth(looks: Sequence[Look]) -> Examination:
     of = _count(len(looks), "frame")
     if empty == len(looks):
         return Examination((Finding(
-            "no depth", "no pixel has depth", f"0 % of the pixels of {of}",
+            DARK[0], "no pixel has depth", f"0 % of the pixels of {of}",
             "the files are black, or hold units that put all depth beyond 20 m",
             "--depth.units_per_m",
         ),))  # fmt: skip
     median = f"{of}: median depth {median_depth_m(looks):.2f} m, {share:.0%} of the pixels have it"
     if empty > len(looks) / 2 or share < MIN_DEPTH_SHARE:
         return Examination((Finding(
-            "little depth", "hardly any pixel has depth", f"{median}, {empty} frames have none",
+            DARK[1], "hardly any pixel has depth", f"{median}, {empty} frames have none",
             "units that put most depth beyond 20 m or below the first one",
             "--depth.units_per_m",
         ),))  # fmt: skip
@@ -191,11 +193,14 @@ def _best(
 
 
 def _by_likelihood(looks: Sequence[Look], given: Given, to: str) -> Iterator[list[Cure]]:
-    """Single cures; of folders another focal length; two at once."""
+    """Single cures; of folders what is rarer, another focal length and another scale of the poses;
+    two at once."""
     meant, others = cures(looks, given)
     yield meant + others
-    focal = focal_cure(looks, given) if to == TO_FOLDER else None
-    yield [focal] if focal is not None else []
+    if to == TO_FOLDER:
+        yield rarer_cures(given)
+        yield [cure for cure in (focal_cure(looks, given),) if cure is not None]
+        yield [cure for cure in (pose_scale_cure(looks),) if cure is not None]
     yield [a.then(b) for a in meant for b in others]
 
 

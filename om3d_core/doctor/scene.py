@@ -18,7 +18,7 @@ from om3d_core.doctor.cloud import SPARSE, Read, examine_cloud
 from om3d_core.doctor.cures import MILLI, Given, cures
 from om3d_core.doctor.findings import Examination, Finding
 from om3d_core.doctor.focal import Focal, find_focal
-from om3d_core.doctor.frames import LONG, SKIPPED, TO_FOLDER, judge, sample, skipped
+from om3d_core.doctor.frames import DARK, LONG, SKIPPED, TO_FOLDER, judge, sample, skipped
 from om3d_core.errors import SourceError
 from om3d_core.sources.bag.source import RosbagSettings, RosbagSource
 from om3d_core.sources.base import Picking, Source
@@ -30,8 +30,12 @@ from om3d_core.sources.settings import SourceSettings
 from om3d_core.streams.settings import RecordedStreamSettings
 
 SAMPLING_M = 0.02
-OWN = "own"
-MEANT = ("pose", "camera_axes", "pose_units_per_m", "depth_along", "intrinsics_scaling")
+TIMES = 1000.0, 100.0, 10.0
+OWN, UNITS = "own", "folder.depth_units_per_m"
+MEANT = (
+    "pose", "camera_axes", "quaternions", "images_turned", "pose_units_per_m", "depth_along",
+    "depth_units_per_m", "intrinsics_scaling",
+)  # fmt: skip
 
 
 def examine_scene(
@@ -71,6 +75,8 @@ def examine_scene(
     if source.skipped.reasons.get("pose invalid", 0) == len(sample(len(source))):
         return (_in_millimeters(path, settings, streams)
                 or _far_off(path, settings, streams, source) or found)  # fmt: skip
+    if any(finding.kind in DARK for finding in found.findings):
+        return _in_other_units(path, settings, streams, source) or found
     return found
 
 
@@ -121,12 +127,19 @@ def _given(source: Source, streams: RecordedStreamSettings | None) -> Given:
     if not isinstance(source, FolderSource):
         return Given.of(depth)
     meant = source.meant
-    given = replace(Given.of(depth, "", *source.color_size),
-                    axes=meant.camera_axes, pose=meant.pose)  # fmt: skip
+    color_width, color_height = source.color_size
+    given = replace(
+        Given.of(depth, "", *source.given_size), axes=meant.camera_axes, pose=meant.pose,
+        quaternions=source.quaternions,
+        color_width=color_width, color_height=color_height,
+    )  # fmt: skip
+    if source.depth_is_float:
+        return replace(given, depth_units_per_m=meant.float_units_per_m,
+                       units_setting=UNITS, usual_units_per_m=1.0)  # fmt: skip
     if not source.listing.conventions.depth_units_per_m:
         return given
     return replace(given, depth_units_per_m=meant.depth_units_per_m,
-                   units_setting="folder.depth_units_per_m")  # fmt: skip
+                   units_setting=UNITS)  # fmt: skip
 
 
 def _flags_given(settings: SourceSettings) -> Examination:
@@ -182,6 +195,29 @@ def _in_millimeters(
         "no camera is within 10 km of the origin; so read: " + "; ".join(found.told),
         f"divide their translations by {MILLI:g}", f"--folder.pose_units_per_m {MILLI:g}",
     ),))  # fmt: skip
+
+
+def _in_other_units(
+    path: Path,
+    settings: SourceSettings,
+    streams: RecordedStreamSettings | None,
+    source: Source,
+) -> Examination | None:
+    """The scene whose depth is out of range with more units of it a meter, if that helps."""
+    folder = cast(FolderSettings, settings["folder"])
+    if not isinstance(source, FolderSource) or folder.depth_units_per_m:
+        return None
+    for times in TIMES:
+        units = times * _given(source, streams).depth_units_per_m
+        so_read = replace(folder, depth_units_per_m=units)
+        found = examine_scene(path, settings.replaced(folder=so_read), streams)
+        if not found.findings:
+            return Examination((Finding(
+                "depth units", f"depth has {units:g} units a meter",
+                f"hardly any is within range as given; so read: {_in_words(found)}",
+                f"divide it by {units:g}", f"--{UNITS} {units:g}",
+            ),))  # fmt: skip
+    return None
 
 
 def _far_off(
@@ -240,7 +276,7 @@ def _focal(looks: Sequence[Look], given: Given) -> Focal | None:
     """The focal length by which frames agree, with the poses as given, else meant otherwise."""
     meant, _ = cures(looks, given)
     readings = [looks, *([cure.apply(look) for look in looks] for cure in meant)]
-    found = (find_focal(one, given.width, given.height) for one in readings)
+    found = (find_focal(one, given.color_width, given.color_height) for one in readings)
     return next((focal for focal in found if focal is not None), None)
 
 

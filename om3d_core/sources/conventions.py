@@ -16,6 +16,16 @@ AXES = {
 }
 """``own_from_optical``, by what the axes of a camera are: x right, y down, z forward; x right, y
 up, z backward (OpenGL, Blender, ARKit); x forward, y left, z up (a body, REP 103)."""
+QUATERNIONS = ("xyzw", "wxyz")
+TURNS = {
+    "none": np.eye(4),
+    "clockwise": np.array([[0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], np.float64),
+    "upside_down": np.diag([-1.0, -1.0, 1.0, 1.0]),
+    "counterclockwise": np.array(
+        [[0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], np.float64
+    ),
+}
+"""``camera_from_turned``, by how images were turned after they were taken."""
 DEPTHS = ("axis", "ray")
 TWO_DECIMALS = 0.03
 """How far a rotation that was written with two decimals may be off."""
@@ -27,20 +37,38 @@ def optical_pose(
     axes: str = "optical",
     units_per_m: float = 1.0,
     origin_m: npt.NDArray[np.float64] | None = None,
+    quaternions: str = QUATERNIONS[0],
+    turned: str = "none",
 ) -> Transform:
     """map_from_camera (4, 4) of optical axes, in meters, of a pose as it is stored.
 
     kind: one of :data:`POSES`. axes: a key of :data:`AXES`. origin_m: (3,) what is taken off the
-    position. Raises :class:`InputError` for one that is not rigid.
+    position. quaternions: the order in which that of the pose, read as ``xyzw``, was stored.
+    turned: a key of :data:`TURNS`.
+    Raises :class:`InputError` for one that is not rigid.
     """
     pose = nearest_rigid(stored, TWO_DECIMALS)
+    if quaternions != QUATERNIONS[0]:
+        pose = reordered(pose, QUATERNIONS[0])
     pose[:3, 3] /= units_per_m
     if kind == "camera_from_map":
         pose = inverse(pose)
-    pose = np.asarray(pose @ AXES[axes], np.float64)
+    pose = np.asarray(pose @ AXES[axes] @ TURNS[turned], np.float64)
     if origin_m is not None:
         pose[:3, 3] -= origin_m
     return pose
+
+
+def reordered(pose: Transform, read_as: str) -> Transform:
+    """A pose (4, 4) whose quaternion was read in one order of :data:`QUATERNIONS`, as if it had
+    been read in the other."""
+    from scipy.spatial.transform import Rotation
+
+    quaternion = Rotation.from_matrix(pose[:3, :3]).as_quat()
+    turned = pose.copy()
+    by = -1 if read_as == QUATERNIONS[0] else 1
+    turned[:3, :3] = Rotation.from_quat(np.roll(quaternion, by)).as_matrix()
+    return turned
 
 
 def depth_of_ray(

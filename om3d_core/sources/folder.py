@@ -66,6 +66,8 @@ class FolderSource:
         self._settings = settings or FolderSettings()
         streams = streams or RecordedStreamSettings()
         self.skipped = SkipCount()
+        self.depth_is_float = False
+        """Whether the depth that was read last is of floating point."""
         self._path, self.layout_name, layout = find_layout(Path(path), self._settings.layout)
         self._listing = layout(self._path, self._settings, streams)
         self._frames = self._listing.frames[:: self._settings.step]
@@ -97,6 +99,16 @@ class FolderSource:
     def color_size(self) -> Size:
         """Width and height of the color images."""
         return self._camera.color_size
+
+    @property
+    def given_size(self) -> Size:
+        """Width and height of the images that the intrinsics are for."""
+        return self._camera.given_size
+
+    @property
+    def quaternions(self) -> str:
+        """The order that quaternions are taken for."""
+        return self._settings.quaternions
 
     @property
     def listing(self) -> Listing:
@@ -210,6 +222,7 @@ class FolderSource:
             read_pose(stored) if isinstance(stored, Path) else stored,
             self._conventions.pose, self._conventions.camera_axes,
             self._settings.pose_units_per_m, self._settings.origin_m,
+            self._settings.quaternions, self._settings.images_turned,
         )  # fmt: skip
 
     def _color(self, path: Path) -> npt.NDArray[np.uint8]:
@@ -222,6 +235,7 @@ class FolderSource:
             stored = (self._listing.read_depth or read_depth_file)(path)
             meant = self._conventions
             integers = stored.dtype == np.uint16
+            self.depth_is_float = not integers
             units_per_m = meant.depth_units_per_m if integers else meant.float_units_per_m
             return clean_depth(stored, units_per_m)
         except InputError as error:
@@ -263,5 +277,5 @@ def _conventions(listing: Listing, given: FolderSettings, depth: DepthSettings) 
         camera_axes=said.camera_axes if given.camera_axes == AUTO else given.camera_axes,
         depth_along=said.depth_along if given.depth_along == AUTO else given.depth_along,
         depth_units_per_m=given.depth_units_per_m or told,
-        float_units_per_m=told_float,
+        float_units_per_m=given.depth_units_per_m or told_float,
     )

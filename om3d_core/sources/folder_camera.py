@@ -59,6 +59,12 @@ class FolderCamera:
                 where = listing.camera_file or path
                 raise SourceError(f"{where}: {error}") from error
 
+    @property
+    def given_size(self) -> Size:
+        """Width and height of the images that the shared intrinsics are for; those of color where
+        frames have their own."""
+        return self._meant_size(self._shared, self.color_size, self.depth_size)
+
     def other_size(self, color: Size, depth: Size) -> str:
         """Why a frame of these sizes is none of this camera; empty if it may be."""
         if self._each_its_own or (color, depth) == (self.color_size, self.depth_size):
@@ -84,7 +90,9 @@ class FolderCamera:
         given = self._at_its_size(camera, color, depth)
         if camera.distortion:
             at_color = given.resized(*color) if _size(given) != color else given
-            return Calibration.of(*color, at_color.matrix, camera.model, camera.distortion)
+            lens = Calibration.of(*color, at_color.matrix, camera.model, camera.distortion)
+            if lens.distortion:
+                return lens
         if _size(given) == depth:
             return Calibration(given)
         if self._settings.intrinsics_scaling == "openmask3d":
@@ -92,9 +100,7 @@ class FolderCamera:
         return Calibration(given.resized(*depth))
 
     def _at_its_size(self, camera: Camera, color: Size, depth: Size) -> Intrinsics:
-        own = depth if self._of_depth else color
-        width = self._settings.intrinsics_width or camera.width or own[0]
-        height = self._settings.intrinsics_height or camera.height or own[1]
+        width, height = self._meant_size(camera, color, depth)
         given = Intrinsics.from_matrix(camera.matrix, width, height)
         if not (0 < given.cx < width and 0 < given.cy < height):
             raise PrincipalPointError(
@@ -104,6 +110,12 @@ class FolderCamera:
                 given,
             )
         return given
+
+    def _meant_size(self, camera: Camera | None, color: Size, depth: Size) -> Size:
+        own, settings = depth if self._of_depth else color, self._settings
+        width, height = (camera.width, camera.height) if camera else (0, 0)
+        return (settings.intrinsics_width or width or own[0],
+                settings.intrinsics_height or height or own[1])  # fmt: skip
 
     def _common(
         self, kind: str, files: Sequence[Path], size_of: Callable[[Path], Size]

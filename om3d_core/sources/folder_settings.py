@@ -11,7 +11,7 @@ from om3d_core.errors import InputError, SettingsError
 from om3d_core.formats.camera_files import Camera
 from om3d_core.formats.text_matrix import numbers_in
 from om3d_core.settings import Settings, setting
-from om3d_core.sources.conventions import AXES, DEPTHS, POSES
+from om3d_core.sources.conventions import AXES, DEPTHS, POSES, QUATERNIONS, TURNS
 from om3d_core.sources.layouts import REGISTRY
 
 AUTO = "auto"
@@ -54,6 +54,13 @@ class FolderSettings(Settings):
         " x right, y up, z backward (Blender, ARKit); ros: x forward, y left, z up",
         choices=(AUTO, *AXES),
     )
+    quaternions: str = setting(
+        QUATERNIONS[0], "order of the quaternions of poses", choices=QUATERNIONS
+    )
+    images_turned: str = setting(
+        "none", "how images were turned after they were taken, the poses staying those of the"
+        " camera, as apps of phones do", choices=TURNS,
+    )
     pose_units_per_m: float = setting(
         1.0, "units per meter of the poses (1: meters, 1000: millimeters)", low=1e-3, high=1e6
     )
@@ -66,8 +73,8 @@ class FolderSettings(Settings):
         " distance_to_camera, Hypersim)", choices=(AUTO, *DEPTHS),
     )
     depth_units_per_m: float = setting(
-        0.0, "units per meter of depth images of integers; 0: as the layout says, else"
-        " depth.units_per_m", low=0.0, high=1e6,
+        0.0, "units per meter of depth images; 0: as the layout says, else depth.units_per_m of"
+        " integers and depth.float_units_per_m of others", low=0.0, high=1e6,
     )
     cloud_file: str = setting(
         "", "reconstruction to use (.ply, .pcd, .npz, .obj, .stl); empty: that of the data set,"

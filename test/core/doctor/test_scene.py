@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from helpers.worlds import BOXES
+from scipy.spatial.transform import Rotation
 
 from om3d_core.commands import doctor
 from om3d_core.doctor.scene import examine_scene
@@ -71,6 +72,85 @@ SPOILED = {
         "--folder.intrinsics_scaling normalized",
     ),
 }  # fmt: skip
+
+
+TURNED = {
+    "clockwise": (cv2.ROTATE_90_CLOCKWISE, lambda k: [[152, 0, 59.5], [0, 152, 79.5], [0, 0, 1]]),
+    "upside_down": (cv2.ROTATE_180, lambda k: k),
+}
+
+
+@pytest.mark.parametrize("how", TURNED)
+@pytest.mark.parametrize("axes", [np.eye(4), OPENGL])
+def test_images_that_were_turned_without_their_poses(spoiled, how, axes):
+    turn, k = TURNED[how]
+    folder = spoiled(color=lambda c: cv2.rotate(c, turn), depth=lambda d: cv2.rotate(d, turn), k=k,
+                     pose=lambda m: m @ axes)  # fmt: skip
+    (finding,) = examine_scene(folder).findings
+    also = "--folder.camera_axes opengl " if axes is OPENGL else ""
+    assert finding.flag == f"{also}--folder.images_turned {how}"
+    assert doctor.main([str(folder), *finding.flag.split()]) == 0
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_quaternions_of_the_other_order(spoiled, inverted):
+    folder = spoiled(pose=np.linalg.inv if inverted else lambda m: m)
+    for file in (folder / "pose").iterdir():
+        pose = np.loadtxt(file)
+        x, y, z, w = Rotation.from_matrix(pose[:3, :3]).as_quat()
+        file.write_text(" ".join(map(str, [*pose[:3, 3], w, x, y, z])))
+    (finding,) = examine_scene(folder).findings
+    also = " --folder.pose camera_from_map" if inverted else ""
+    assert finding.flag == f"--folder.quaternions wxyz{also}"
+    assert doctor.main([str(folder), *finding.flag.split()]) == 0
+
+
+def test_poses_of_a_scale_of_their_own(spoiled):
+    units_per_m = 0.37
+    scale = np.array([[1, 1, 1, units_per_m]] * 3 + [[1] * 4])
+    folder = spoiled(pose=lambda m: m * scale)
+    (finding,) = examine_scene(folder).findings
+    flag, found = finding.flag.split()
+    assert flag == "--folder.pose_units_per_m"
+    assert float(found) == pytest.approx(units_per_m, rel=0.01)
+    assert doctor.main([str(folder), *finding.flag.split()]) == 0
+
+
+def as_floats(folder, units_per_m):
+    for file in (folder / "depth").iterdir():
+        stored = cv2.imread(str(file), cv2.IMREAD_UNCHANGED) / 1000 * units_per_m
+        np.save(file.with_suffix(".npy"), stored.astype(np.float32))
+        file.unlink()
+
+
+@pytest.mark.parametrize("units_per_m", [1000, 5])
+def test_depth_of_floats_in_other_units(spoiled, units_per_m):
+    folder = spoiled()
+    as_floats(folder, units_per_m)
+    (finding,) = examine_scene(folder).findings
+    assert finding.flag == f"--folder.depth_units_per_m {units_per_m}"
+    assert doctor.main([str(folder), *finding.flag.split()]) == 0
+
+
+def test_depth_of_floats_in_meters_where_the_layout_says_millimeters(spoiled):
+    folder = spoiled()
+    as_nerfstudio(folder, OPENGL)
+    as_floats(folder, 1)
+    file = folder / "transforms.json"
+    file.write_text(file.read_text().replace('.png", "transform', '.npy", "transform'))
+    (finding,) = examine_scene(folder).findings
+    assert finding.flag == "--folder.depth_units_per_m 1"
+    assert doctor.main([str(folder), *finding.flag.split()]) == 0
+
+
+def test_a_camera_file_whose_sides_are_swapped(spoiled):
+    folder = spoiled()
+    (folder / "intrinsics.txt").unlink()
+    k = [[152, 0, 79.5], [0, 152, 59.5], [0, 0, 1]]
+    (folder / "camera.json").write_text(json.dumps({"width": 120, "height": 160, "K": k}))
+    (finding,) = examine_scene(folder).findings
+    assert finding.flag == "--folder.intrinsics_width 160 --folder.intrinsics_height 120"
+    assert doctor.main([str(folder), *finding.flag.split()]) == 0
 
 
 @pytest.mark.parametrize("name", SPOILED)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers.recorded_scene import NUMBERS, K, depth_of, pose_of, write_scene
+from scipy.spatial.transform import Rotation
 
 from om3d_core.data.frame import Intrinsics
 from om3d_core.data.poses import inverse
 from om3d_core.errors import InputError
-from om3d_core.sources.conventions import AXES, depth_of_ray, optical_pose
+from om3d_core.sources.conventions import AXES, TURNS, depth_of_ray, optical_pose, reordered
 from om3d_core.sources.folder import FolderSettings, FolderSource
 
 POSE = pose_of(5)
@@ -44,6 +45,23 @@ def test_units_and_origin_of_positions():
     assert optical_pose(far, units_per_m=1000.0)[0, 3] == 20
     near = optical_pose(far, origin_m=np.array([19_990.0, 0, 0]))
     np.testing.assert_allclose(near[:3, 3], [10, *far[1:3, 3]])
+
+
+def test_quaternions_of_the_other_order_are_read_with_their_setting():
+    x, y, z, w = Rotation.from_matrix(POSE[:3, :3]).as_quat()
+    misread = POSE.copy()
+    misread[:3, :3] = Rotation.from_quat([w, x, y, z]).as_matrix()
+    np.testing.assert_allclose(optical_pose(misread, quaternions="wxyz"), POSE, atol=1e-12)
+    np.testing.assert_allclose(reordered(POSE, "wxyz"), misread, atol=1e-12)
+
+
+@pytest.mark.parametrize("how", TURNS)
+def test_a_pixel_of_a_turned_image_is_where_it_was(how):
+    turns = list(TURNS).index(how)
+    turned = optical_pose(POSE, turned=how)
+    right, down = np.array([1.0, 0, 1, 1]), np.array([0, 1.0, 1, 1])
+    seen = {0: right, 1: down, 2: right * [-1, 1, 1, 1], 3: down * [1, -1, 1, 1]}[turns]
+    np.testing.assert_allclose(turned @ seen, POSE @ right, atol=1e-9)
 
 
 def test_two_decimals_of_a_rotation_are_enough():

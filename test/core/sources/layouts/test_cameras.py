@@ -40,6 +40,18 @@ def test_images_of_another_size_than_their_camera(tmp_path):
     assert_frames(open_folder(path))
 
 
+def test_a_lens_without_distortion_and_color_larger_than_depth(tmp_path):
+    path = WRITERS["colmap"](tmp_path / "scan")
+    four = 2 * np.array([K[0, 0], K[1, 1], K[0, 2] + 0.5, K[1, 2] + 0.5])
+    (path / "sparse/0/cameras.txt").write_text(
+        f"1 OPENCV {2 * WIDTH} {2 * HEIGHT} {row(four)} 0 0 0 0\n"
+    )
+    for file in (path / "images").iterdir():
+        large = np.kron(cv2.imread(str(file)), np.ones((2, 2, 1), np.uint8))
+        cv2.imwrite(str(file), large)
+    assert_frames(open_folder(path))
+
+
 def test_depth_maps_of_the_stereo_of_colmap(tmp_path):
     path = WRITERS["colmap"](tmp_path / "scan")
     maps = path / "stereo/depth_maps"
