@@ -13,6 +13,7 @@ import numpy.typing as npt
 from om3d_core.data.encoded_image import PNG_MAGIC, check_sides, decode_file, encoded_size
 from om3d_core.errors import InputError, expect, reason_of
 from om3d_core.formats.image_files import read_encoded
+from om3d_core.formats.npy import npy_of, npy_shape
 
 SUFFIXES = (".png", ".tif", ".tiff", ".exr", ".npy")
 NPY_MAGIC, EXR_MAGIC = b"\x93NUMPY", b"\x76\x2f\x31\x01"
@@ -87,22 +88,11 @@ def _narrowed(depth: Depth) -> Depth:
 
 
 def _npy(data: bytes) -> Depth:
-    try:
-        file = io.BytesIO(data)
-        version = np.lib.format.read_magic(file)
-        read = {(1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0}.get(version)  # fmt: skip
-        expect(read is not None, "a .npy file of version 1 or 2", version)
-        shape, _, dtype = read(file) if read else ((), False, np.dtype("O"))
-        expect(dtype.kind in "iuf", "an array of numbers", dtype)
-        expect(2 <= len(shape) <= 3, "depth of shape (H, W)", shape)
-        height, width = shape[-2:] if shape[0] == 1 and len(shape) == 3 else shape[:2]
-        check_sides(width, height)
-        return np.asarray(np.load(io.BytesIO(data), allow_pickle=False))
-    except InputError:
-        raise
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
-        raise InputError(f"expected a .npy file, got {reason_of(error)}") from error
+    shape = npy_shape(data)
+    expect(2 <= len(shape) <= 3, "depth of shape (H, W)", shape)
+    height, width = shape[-2:] if shape[0] == 1 and len(shape) == 3 else shape[:2]
+    check_sides(width, height)
+    return npy_of(data)
 
 
 def _tiff(data: bytes) -> Depth:

@@ -20,10 +20,12 @@ MOST_POSES = 1_000_000
 
 @dataclass(frozen=True, eq=False)
 class PoseTable:
-    """Poses of one file. poses: (N, 4, 4) as stored. stamps_ns: (N,) int64, None without."""
+    """Poses of one file. poses: (N, 4, 4) as stored. stamps_ns: (N,) int64, None without. numbers:
+    (N,) int64 of the frames that they are of, None where the file does not tell."""
 
     poses: npt.NDArray[np.float64]
     stamps_ns: npt.NDArray[np.int64] | None = None
+    numbers: npt.NDArray[np.int64] | None = None
 
 
 def read_pose(path: Path) -> Transform:
@@ -99,7 +101,13 @@ def _log(rows: list[npt.NDArray[np.float64]]) -> PoseTable:
         len(block[0]) == 3 and all(len(row) == 4 for row in block[1:]) for block in blocks
     )
     expect(good, "a line of three numbers and four lines of four for each pose", "others")
-    return PoseTable(np.stack([_upright(np.stack(block[1:])) for block in blocks]))
+    first = np.stack([block[0] for block in blocks])[:, 0]
+    whole = bool(((first >= 0) & (first < MOST_POSES) & (first % 1 == 0)).all())
+    whole = whole and len(np.unique(first)) == len(first)
+    return PoseTable(
+        np.stack([_upright(np.stack(block[1:])) for block in blocks]),
+        numbers=first.astype(np.int64) if whole else None,
+    )
 
 
 def _upright(matrix: Transform) -> Transform:

@@ -11,14 +11,15 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.errors import InputError, reason_of
+from om3d_core.errors import InputError, expect, reason_of
 from om3d_core.files import read_regular
+from om3d_core.formats.npy import npy_of
 
 MAX_TEXT_BYTES = 64 * 1024
 MAX_TABLE_BYTES = 64 * 1024 * 1024
 BETWEEN = re.compile(r"[\s,;\[\](){}]+|\b(?:np\.)?(?:array|matrix)\b|\bdtype=\w+")
 """What stands between numbers, brackets as NumPy, JSON and MATLAB print them included."""
-SHOWN = 40
+NPY, SHOWN = ".npy", 40
 
 
 def read_matrix(path: Path, shapes: Collection[tuple[int, int]]) -> npt.NDArray[np.float64]:
@@ -35,15 +36,23 @@ def read_matrix(path: Path, shapes: Collection[tuple[int, int]]) -> npt.NDArray[
 
 
 def read_numbers(path: Path) -> npt.NDArray[np.float64]:
-    """(N,) all numbers of a small text file. Raises InputError, which shows what is no number."""
+    """(N,) all numbers of a small file of text, or a .npy. Raises InputError, which shows what is
+    no number."""
+    if path.suffix.lower() == NPY:
+        return _npy(path, MAX_TEXT_BYTES).reshape(-1)
     return numbers_in(_text(path, MAX_TEXT_BYTES))
 
 
 def read_rows(path: Path) -> list[npt.NDArray[np.float64]]:
-    """The numbers of each line of a text file; comments (``#``) and empty lines are left out.
+    """The numbers of each line of a text file; comments (``#``) and empty lines are left out. Of a
+    .npy those of each row.
 
     Raises InputError that names the line.
     """
+    if path.suffix.lower() == NPY:
+        array = _npy(path, MAX_TABLE_BYTES)
+        expect(array.ndim >= 2 and array.size > 0, "rows of numbers", array.shape)
+        return list(array.reshape(len(array), -1))
     rows = []
     for number, line in enumerate(_text(path, MAX_TABLE_BYTES).splitlines(), start=1):
         content = line.partition("#")[0].strip()
@@ -92,6 +101,14 @@ def _first_other(words: list[str]) -> str:
         except ValueError:
             return word[:SHOWN]
     return ""
+
+
+def _npy(path: Path, max_bytes: int) -> npt.NDArray[np.float64]:
+    try:
+        data = read_regular(path, max_bytes)
+    except (OSError, ValueError) as error:
+        raise InputError(f"expected numbers, got {reason_of(error)}") from error
+    return npy_of(data).astype(np.float64)
 
 
 def _text(path: Path, max_bytes: int) -> str:

@@ -13,6 +13,7 @@ from om3d_core.sources.settings import SourceSettings
 from om3d_core.streams.settings import RecordedStreamSettings
 
 MAX_SHOWN = 5
+ARCHIVES = ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"
 
 
 def open_source(
@@ -58,6 +59,8 @@ def _kinds() -> Iterator[tuple[str, SourceType]]:
 
 def _found(path: Path) -> str:
     if not path.is_dir():
+        if path.suffix.lower() in ARCHIVES:
+            return "an archive: unpack it, and give the folder"
         return "another file" if path.exists() else "nothing"
     try:
         names = sorted(entry.name for entry in path.iterdir())

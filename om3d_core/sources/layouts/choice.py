@@ -8,7 +8,7 @@ from pathlib import Path
 from om3d_core.errors import SourceError
 from om3d_core.sources.layouts import REGISTRY
 from om3d_core.sources.layouts.base import Layout
-from om3d_core.sources.layouts.own import FOLDERS
+from om3d_core.sources.layouts.own import FOLDERS, folder_of
 
 AUTO = "auto"
 MOST_CHILDREN, MOST_SHOWN = 200, 5
@@ -52,7 +52,7 @@ def _names(path: Path) -> list[str]:
 
 
 def _partly(path: Path) -> bool:
-    return any((path / name).is_dir() for names in FOLDERS.values() for name in names)
+    return any(folder_of(path, kind) is not None for kind in FOLDERS)
 
 
 def _folders(path: Path) -> list[Path]:

@@ -31,14 +31,15 @@ def keyed(
     """The files of a folder by what their names tell apart, ascending.
 
     Of names of several shapes (letters and punctuation between the numbers) the most frequent
-    shape is read. Numbers that all names share do not count, nor do leading zeros; of two files
-    of one key the first by name stays. ending, prefix: of the stems to read, no part of the key.
+    shape is read; hidden files (``._1.png`` of macOS) are none. Numbers that all names share do
+    not count, nor do leading zeros; of two files of one key the first by name stays. ending,
+    prefix: of the stems to read, no part of the key.
     """
     if not folder.is_dir():
         return {}
     paths = [
         path for path in sorted(folder.iterdir())
-        if path.suffix.lower() in suffixes
+        if path.suffix.lower() in suffixes and not path.name.startswith(".")
         and path.stem.endswith(ending) and path.stem.startswith(prefix)
     ]  # fmt: skip
     stems = {path: path.stem.removesuffix(ending) for path in paths}

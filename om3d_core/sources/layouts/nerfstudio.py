@@ -13,13 +13,20 @@ from om3d_core.data.poses import NS_PER_S
 from om3d_core.errors import InputError, SourceError, expect
 from om3d_core.files import read_json
 from om3d_core.formats.camera_files import Camera
+from om3d_core.formats.color_files import color_file_size
 from om3d_core.sources.folder_settings import FolderSettings
-from om3d_core.sources.layouts.base import MILLIMETERS, Conventions, FrameFiles, Listing
+from om3d_core.sources.layouts.base import (
+    MILLIMETERS,
+    Conventions,
+    FrameFiles,
+    Listing,
+    NoCameraError,
+)
 from om3d_core.sources.layouts.names import NUMBER
 from om3d_core.sources.layouts.own import rate_hz
 from om3d_core.streams.settings import RecordedStreamSettings
 
-FILE = "transforms.json"
+FILES = "transforms.json", "transforms_train.json"
 DEPTH_NAMES = ("depth_file_path", "depth_path")
 OPENCV = ("k1", "k2", "p1", "p2", "k3")
 FISHEYE = ("k1", "k2", "k3", "k4")
@@ -34,14 +41,14 @@ class NerfstudioLayout:
 
     @staticmethod
     def recognizes(path: Path) -> bool:
-        """Whether there is a transforms.json."""
-        return (path / FILE).is_file()
+        """Whether there is a transforms.json, or one of the frames to train with."""
+        return any((path / name).is_file() for name in FILES)
 
     def __call__(
         self, path: Path, settings: FolderSettings, streams: RecordedStreamSettings
     ) -> Listing:
         """What there is."""
-        file = path / FILE
+        file = next((path / name for name in FILES if (path / name).is_file()), path / FILES[0])
         try:
             content = read_json(file)
             expect(isinstance(content, dict) and isinstance(content.get("frames"), list),
@@ -52,18 +59,23 @@ class NerfstudioLayout:
                    "frames with depth_file_path (ns-process-data with depth)", "none with depth")
             shared = {name: value for name, value in content.items() if name != "frames"}
             rate = rate_hz(path, settings)
+            scale = float(content.get("integer_depth_scale", 0.0))
+            expect(0 <= scale <= 1, "an integer_depth_scale of meters a unit", scale)
             frames = [
-                _frame(path, entry, shared, round(i * NS_PER_S / rate))
+                _frame(path, entry, shared, round(i * NS_PER_S / rate), settings)
                 for i, entry in enumerate(sorted(entries, key=_order))
             ]
-        except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
+        except (OSError, ValueError, TypeError, KeyError, ArithmeticError) as error:
             raise SourceError(f"{file}: {_said(error)}") from error
-        meant = Conventions(camera_axes="opengl", depth_units_per_m=MILLIMETERS,
+        units = 1 / scale if scale else MILLIMETERS
+        meant = Conventions(camera_axes="opengl", depth_units_per_m=units,
                             float_units_per_m=MILLIMETERS)  # fmt: skip
         return Listing(tuple(frames), None, meant, camera_file=file)
 
 
-def _frame(path: Path, entry: Any, shared: Mapping[str, Any], stamp_ns: int) -> FrameFiles:
+def _frame(
+    path: Path, entry: Any, shared: Mapping[str, Any], stamp_ns: int, settings: FolderSettings
+) -> FrameFiles:
     expect(isinstance(entry, dict) and isinstance(entry.get("file_path"), str),
            "frames with a file_path", repr(entry)[:60])
     name = entry["file_path"]
@@ -75,17 +87,21 @@ def _frame(path: Path, entry: Any, shared: Mapping[str, Any], stamp_ns: int) -> 
     color = path / name
     if not color.suffix:
         color = color.with_suffix(".png")
-    return FrameFiles(color, path / depth if depth else None, pose, stamp_ns,
-                      _camera(name, {**shared, **entry}))  # fmt: skip
+    camera = None if settings.intrinsics else _camera(path, color, {**shared, **entry})
+    return FrameFiles(color, path / depth if depth else None, pose, stamp_ns, camera)
 
 
-def _camera(name: str, values: Mapping[str, Any]) -> Camera:
-    width, height = int(values.get("w", 0)), int(values.get("h", 0))
+def _camera(path: Path, color: Path, values: Mapping[str, Any]) -> Camera:
+    """The camera of a frame, for the size of its image where it tells none. Raises
+    NoCameraError."""
+    name, width, height = color.name, int(values.get("w", 0)), int(values.get("h", 0))
+    if not {"fl_x", "camera_angle_x"} & values.keys():
+        raise NoCameraError(path, "fl_x, or camera_angle_x, in transforms.json")
+    if not (width and height) and not {"fl_x", "cx", "cy"} <= values.keys():
+        width, height = color_file_size(color)
     if "fl_x" in values:
         fx = float(values["fl_x"])
     else:
-        expect("camera_angle_x" in values and width > 0, f"{name}: fl_x, or w and camera_angle_x",
-               ", ".join(sorted(values))[:80])
         fx = 0.5 * width / math.tan(0.5 * float(values["camera_angle_x"]))
     fy = float(values.get("fl_y", fx))
     cx, cy = float(values.get("cx", width / 2)), float(values.get("cy", height / 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,14 +17,14 @@ from om3d_core.sources.layouts.names import Key, are_stamps, keyed, nearest, sta
 from om3d_core.streams.settings import RecordedStreamSettings
 
 FOLDERS = {
-    "color": ("color", "rgb", "images", "image", "data_compressed/color", "data/color"),
+    "color": ("color", "colors", "rgb", "images", "image", "data_compressed/color", "data/color"),
     "depth": ("depth", "depths", "data_compressed/depth", "data/depth"),
-    "pose": ("pose", "poses", "data/pose"),
+    "pose": ("pose", "poses", "cam2world", "extrinsics", "data/pose"),
 }
-"""Where each kind may lie; the first that exists is read. OpenMask3D lays ScanNet200 out in the
-later ones."""
+"""Where each kind may lie, in letters of any case; the first that exists is read. OpenMask3D lays
+ScanNet200 out in ``data``."""
 SUFFIXES = {
-    "color": color_files.SUFFIXES, "depth": depth_files.SUFFIXES, "pose": (".txt",),
+    "color": color_files.SUFFIXES, "depth": depth_files.SUFFIXES, "pose": (".txt", ".csv", ".npy"),
 }  # fmt: skip
 INTRINSICS_FILES = (
     "intrinsics.txt",
@@ -38,6 +39,8 @@ INTRINSICS_FILES = (
     "camera.json",
     "camera-intrinsics.txt",
     "camera_intrinsics.txt",
+    "K.txt",
+    "intrinsics.npy",
     "camera_info.yaml",
     "camera.yaml",
     "cam_params.json",
@@ -67,8 +70,11 @@ class OwnLayout:
         colors, depths = images_of(path)
         poses = keyed(folder_of(path, "pose") or path / "pose", SUFFIXES["pose"])
         if not poses:
-            raise SourceError(f"{path}: no poses; expected pose/NAME.txt for color/NAME.jpg, or a "
-                              "poses.txt with a pose a line")
+            folder = folder_of(path, "pose")
+            raise SourceError(
+                f"{path}: no poses; expected pose/NAME.txt (or .csv, .npy) for color/NAME.jpg, or "
+                "a poses.txt with a pose a line" + (f", found {_first(folder)}" if folder else "")
+            )
         depths = matched(path, colors, depths, streams)
         poses = matched(path, colors, poses, streams)
         keys = sorted({*colors, *depths, *poses})
@@ -88,7 +94,15 @@ class OwnLayout:
 
 def folder_of(path: Path, kind: str) -> Path | None:
     """The folder of a kind of :data:`FOLDERS`, None if there is none."""
-    return next((path / name for name in FOLDERS[kind] if (path / name).is_dir()), None)
+    exact = next((path / name for name in FOLDERS[kind] if (path / name).is_dir()), None)
+    if exact is not None or not path.is_dir():
+        return exact
+    try:
+        with os.scandir(path) as entries:
+            there = {entry.name.lower(): entry.name for entry in entries if entry.is_dir()}
+    except OSError:
+        return None
+    return next((path / there[name] for name in FOLDERS[kind] if name in there), None)
 
 
 def images_of(path: Path) -> tuple[dict[Key, Path], dict[Key, Path]]:

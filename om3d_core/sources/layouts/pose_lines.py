@@ -16,7 +16,7 @@ from om3d_core.streams.settings import RecordedStreamSettings
 
 POSE_FILES = (
     "poses.txt", "pose.txt", "traj.txt", "trajectory.txt", "camera_poses.txt",
-    "CameraTrajectory.txt", "KeyFrameTrajectory.txt",
+    "CameraTrajectory.txt", "KeyFrameTrajectory.txt", "traj_w_c.txt", "poses.csv", "poses.npy",
 )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def with_poses_of(
     if table.stamps_ns is not None and are_stamps(colors):
         poses = by_stamp(table, list(stamps.values()), streams)
     else:
-        poses = by_order(file, table, len(colors))
+        poses = by_order(file, table, list(colors))
     camera, camera_file = camera_in(path, settings)
     frames = tuple(
         FrameFiles(color, depths.get(key), pose, stamps[key])

@@ -45,7 +45,7 @@ class ReplicaLayout:
                               f"{len(colors)} and {len(depths)}")  # fmt: skip
         depths = matched(path, colors, depths, streams)
         file = path / POSES
-        poses = by_order(file, poses_in(file), len(colors))
+        poses = by_order(file, poses_in(file), list(colors))
         stamps = stamps_of(colors, settings.rate_hz)
         camera, camera_file = camera_in(path, settings)
         frames = tuple(

@@ -18,34 +18,40 @@ from om3d_core.streams.settings import RecordedStreamSettings
 INFO = "info.txt"
 PUBLISHED = Camera.of(585.0, 585.0, 320.0, 240.0, width=640, height=480)
 """The Kinect's of 7-Scenes (its page), whose files are not shipped with it."""
-ENDINGS = ".color", ".depth", ".pose"
+ENDINGS = [
+    (f"{mark}{color}", f"{mark}depth", f"{mark}pose")
+    for mark in (".", "_", "-") for color in ("color", "rgb")
+]  # fmt: skip
+KINDS = color_files.SUFFIXES, depth_files.SUFFIXES, (".txt",)
 
 
 class SevenScenesLayout:
-    """``frame-N.color.png``, ``frame-N.depth.png``, ``frame-N.pose.txt``."""
+    """``frame-N.color.png``, ``frame-N.depth.png``, ``frame-N.pose.txt``, also with ``_`` or ``-``
+    for the last dot, or ``rgb``."""
 
     files = (
         "7-Scenes and BundleFusion: frame-N.color.png (or .jpg), frame-N.depth.png,"
-        " frame-N.pose.txt; camera-intrinsics.txt here or above, or BundleFusion's info.txt"
+        " frame-N.pose.txt (or N_color, N_depth, N_pose); camera-intrinsics.txt here or above, or"
+        " BundleFusion's info.txt"
     )
 
     @staticmethod
     def recognizes(path: Path) -> bool:
-        """Whether there is a pose of such a name."""
-        return path.is_dir() and next(path.glob(f"*{ENDINGS[2]}.txt"), None) is not None
+        """Whether there are poses and color of such names."""
+        return path.is_dir() and _endings(path) is not None
 
     def __call__(
         self, path: Path, settings: FolderSettings, streams: RecordedStreamSettings
     ) -> Listing:
         """What there is."""
-        kinds = (color_files.SUFFIXES, depth_files.SUFFIXES, (".txt",))
+        endings = _endings(path) or ENDINGS[0]
         colors, depths, poses = (
             keyed(path, suffixes, ending)
-            for suffixes, ending in zip(kinds, ENDINGS, strict=True)
+            for suffixes, ending in zip(KINDS, endings, strict=True)
         )
         if not colors or not depths or not poses:
-            raise SourceError(f"{path}: expected N{ENDINGS[0]}.png, N{ENDINGS[1]}.png and "
-                              f"N{ENDINGS[2]}.txt, found {len(colors)}, {len(depths)} and "
+            raise SourceError(f"{path}: expected N{endings[0]}.png, N{endings[1]}.png and "
+                              f"N{endings[2]}.txt, found {len(colors)}, {len(depths)} and "
                               f"{len(poses)}")  # fmt: skip
         keys = sorted({*colors, *depths, *poses})
         stamps = stamps_of(keys, settings.rate_hz)
@@ -55,6 +61,15 @@ class SevenScenesLayout:
             for key in keys
         )
         return Listing(frames, camera, Conventions(depth_units_per_m=units), camera_file=file)
+
+
+def _endings(path: Path) -> tuple[str, str, str] | None:
+    """Those of the names in a folder, None where there are no poses or no color of any."""
+    for endings in ENDINGS:
+        color, _, pose = endings
+        if next(path.glob(f"*{pose}.txt"), None) and next(path.glob(f"*{color}.*"), None):
+            return endings
+    return None
 
 
 def _camera(path: Path, settings: FolderSettings) -> tuple[Camera | None, Path | None, float]:

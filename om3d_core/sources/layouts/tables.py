@@ -8,6 +8,7 @@ from pathlib import Path
 from om3d_core.data.poses import Transform
 from om3d_core.errors import InputError, SourceError
 from om3d_core.formats.pose_text import PoseTable, read_pose_table
+from om3d_core.sources.layouts.names import Key
 from om3d_core.streams.settings import RecordedStreamSettings
 from om3d_core.streams.trajectory import Trajectory
 
@@ -20,15 +21,35 @@ def poses_in(path: Path) -> PoseTable:
         raise SourceError(f"{path}: {error}") from error
 
 
-def by_order(path: Path, table: PoseTable, count: int) -> list[Transform]:
-    """The pose of each of ``count`` frames. Raises SourceError unless there are as many."""
-    if len(table.poses) != count:
-        raise SourceError(
-            f"{path}: expected a pose for each of {count} color images, in their order, got "
-            f"{len(table.poses)}; give stamps (8 numbers a line: t tx ty tz qx qy qz qw) where "
-            "frames have none"
-        )
-    return list(table.poses)
+def by_order(path: Path, table: PoseTable, keys: Sequence[Key]) -> list[Transform | None]:
+    """The pose of each frame, in their order; None for none.
+
+    Where there are more or fewer, by the numbers that tell which frame a pose is of: those of the
+    file, or its rows, where the frames are every n-th of them. Raises SourceError where nothing
+    tells.
+    """
+    if len(table.poses) == len(keys):
+        return list(table.poses)
+    named = [key[0] if len(key) == 1 and isinstance(key[0], int) else -1 for key in keys]
+    if table.numbers is not None:
+        poses = dict(zip(table.numbers.tolist(), table.poses, strict=True))
+        if poses.keys() >= set(named) or poses.keys() <= set(named):
+            return [poses.get(number) for number in named]
+        if max(poses) < len(keys):
+            return [poses.get(place) for place in range(len(keys))]
+    elif table.stamps_ns is None and _every_nth(named, len(table.poses)):
+        return [table.poses[number] for number in named]
+    raise SourceError(
+        f"{path}: expected a pose for each of {len(keys)} color images, in their order, got "
+        f"{len(table.poses)}; give stamps (8 numbers a line: t tx ty tz qx qy qz qw) where "
+        "frames have none"
+    )
+
+
+def _every_nth(named: Sequence[int], count: int) -> bool:
+    """Whether frames are numbered 0, n, 2 n, ... to the end of so many poses."""
+    n = named[1] - named[0] if len(named) > 1 else 0
+    return n > 1 and list(named) == list(range(0, count, n))
 
 
 def by_stamp(

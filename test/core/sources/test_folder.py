@@ -303,9 +303,10 @@ def test_open_source_picks_the_folder(scene: Path, tmp_path: Path) -> None:
     assert len(list(open_source(scene))) == len(NUMBERS)
     with pytest.raises(SourceError, match="found nothing"):
         open_source(tmp_path / "none")
-    (tmp_path / "a.zip").write_bytes(b"PK")
-    with pytest.raises(SourceError, match="another file"):
-        open_source(tmp_path / "a.zip")
+    for name, found in (("a.zip", "an archive: unpack it"), ("a.doc", "another file")):
+        (tmp_path / name).write_bytes(b"PK")
+        with pytest.raises(SourceError, match=found):
+            open_source(tmp_path / name)
 
 
 @pytest.mark.parametrize("values", [{"step": 0}, {"rate_hz": -1.0}])
