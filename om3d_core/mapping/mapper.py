@@ -201,14 +201,17 @@ class Mapper:
 
         A frame or a new cloud that an error comes from is set aside, and the rest goes on. Raises
         :class:`EmptyMapError` before the first frame or cloud, and CanceledError between steps;
-        the previous Scene stays in either case.
+        the previous Scene stays in either case. Where all fails, what the cloud failed at is
+        raised.
         """
+        first: Faulty | None = None
         with self._state.still():
             while True:
                 try:
                     return self._refresh(job or Job())
                 except Faulty as faulty:
-                    self._leave_out(faulty)
+                    first = first or (faulty if faulty.stamp_ns is None else None)
+                    self._leave_out(faulty, first or faulty)
 
     def _refresh(self, job: Job) -> Scene:
         state = self._state
@@ -281,17 +284,18 @@ class Mapper:
             return 0
         return quality_level(frame, self._settings.fusion.max_depth_m)
 
-    def _leave_out(self, faulty: Faulty) -> None:
-        """Forget the input that a refresh failed at; raise the error if it is no input's fault."""
-        state, error = self._state, faulty.__cause__
-        assert error is not None
+    def _leave_out(self, faulty: Faulty, first: Faulty) -> None:
+        """Forget the input that a refresh failed at; raise the first error if it is no input's
+        fault."""
+        state, error, cause = self._state, faulty.__cause__, first.__cause__
+        assert error is not None and cause is not None
         if faulty.stamp_ns is not None:
             state.frames.remove(faulty.stamp_ns)
             state.fusion.begin_anew()
         elif state.given is not None and state.given is not state.proven:
             state.given = state.proven
         else:
-            raise error
+            raise cause
         state.set_aside.append(SetAside(faulty.stamp_ns, reason_of(error)))
 
     def _views(self, surface: _Surface, job: Job) -> ViewTable:

@@ -7,7 +7,7 @@ from helpers.doubles import BoxProposer, ColorEncoder
 from helpers.small_mapper import SETTINGS, assert_same_content, mapper
 from helpers.worlds import fused, tabletop
 
-from om3d_core.errors import EmptyMapError
+from om3d_core.errors import EmptyMapError, InputError
 from om3d_core.mapping.fusion import Fuser
 from om3d_core.mapping.mapper import Mapper
 
@@ -70,3 +70,18 @@ def test_a_cloud_that_a_refresh_fails_at_is_set_aside(frames, cloud):
         alone.refresh()
     alone.add_frame(frames[0])
     assert len(alone.refresh()) > 0
+
+
+class Fixed(BoxProposer):
+    """Has masks over a number of points that no cloud here has."""
+
+    def propose(self, cloud, job, up):
+        raise InputError(f"expected masks over {len(cloud)} points")
+
+
+def test_where_all_fails_it_is_told_what_the_cloud_failed_at(frames, cloud):
+    m = Mapper(SETTINGS, Fixed(), [ColorEncoder()])
+    m.add_frame(frames[0])
+    m.set_cloud(cloud)
+    with pytest.raises(InputError, match=f"over {len(cloud)} points"):
+        m.refresh()
