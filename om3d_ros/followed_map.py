@@ -10,7 +10,8 @@ from std_msgs.msg import Header
 
 from om3d_core.data.boxes import Box
 from om3d_core.data.scene import Scene
-from om3d_core.query.scene_query import QuerySettings, SceneQuery
+from om3d_core.query.scene_query import SceneQuery
+from om3d_core.query.settings import QuerySettings
 from om3d_core.query.text_memory import TextMemory
 from om3d_ros.conversions.map_parts import MapParts
 from om3d_ros.freshness import Freshness

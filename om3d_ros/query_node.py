@@ -21,7 +21,7 @@ from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
 from om3d_core.encoders.settings import EncoderSettings
-from om3d_core.query.scene_query import QuerySettings
+from om3d_core.query.settings import QuerySettings
 from om3d_ros.goal_near import GRID_TOPIC, GoalsNear
 from om3d_ros.map_link import MapLink
 from om3d_ros.node import qos

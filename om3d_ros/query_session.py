@@ -16,7 +16,8 @@ from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import InputError, Om3dError
 from om3d_core.query.answer import Answer
 from om3d_core.query.known_words import known_words
-from om3d_core.query.scene_query import AS_FOR_TEXT, QuerySettings, SceneQuery
+from om3d_core.query.scene_query import SceneQuery
+from om3d_core.query.settings import AS_FOR_TEXT, QuerySettings
 from om3d_core.streams.usage import Window
 from om3d_ros.conversions.images import to_rgb
 from om3d_ros.conversions.instances import to_instances, to_views

@@ -10,7 +10,8 @@ from om3d.msg import SearchedMap
 
 from om3d_core.query.answer import Answer
 from om3d_core.query.merging import merged
-from om3d_core.query.scene_query import QuerySettings, SceneQuery
+from om3d_core.query.scene_query import SceneQuery
+from om3d_core.query.settings import QuerySettings
 from om3d_ros.followed_map import FollowedMap, Map
 from om3d_ros.node.outcomes import NoMapError, failed
 

@@ -17,7 +17,8 @@ from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.encoders.base import Encoder
-from om3d_core.query.scene_query import QuerySettings, SceneQuery
+from om3d_core.query.scene_query import SceneQuery
+from om3d_core.query.settings import QuerySettings
 
 INSTANCES, VIEWS, DIM, POINTS_EACH, TEXTS = 10_000, 5, 1152, 4, 200
 STEPS = (1250, 2500, 5000, 10_000)

@@ -27,7 +27,7 @@ from om3d_core.evaluation.verdicts import (
     reliability,
 )
 from om3d_core.query.encoder import encoder_of
-from om3d_core.query.scene_query import QuerySettings
+from om3d_core.query.settings import QuerySettings
 from om3d_core.query.text_memory import TextMemory
 from om3d_core.query.verdict import BIAS, SLOPE
 

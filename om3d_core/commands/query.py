@@ -27,7 +27,8 @@ from om3d_core.formats.picture_files import read_image
 from om3d_core.query.answer import Answer, told
 from om3d_core.query.encoder import encoder_of
 from om3d_core.query.relations import Viewpoint
-from om3d_core.query.scene_query import QuerySettings, SceneQuery
+from om3d_core.query.scene_query import SceneQuery
+from om3d_core.query.settings import QuerySettings
 
 
 def main(argv: Sequence[str]) -> int:

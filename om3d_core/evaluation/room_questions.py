@@ -26,7 +26,8 @@ from om3d_core.evaluation.ground_truth import (
 from om3d_core.evaluation.query_file import LabeledQuery, read_queries
 from om3d_core.evaluation.verdicts import Outcome, outcomes
 from om3d_core.files import read_json
-from om3d_core.query.scene_query import QuerySettings, SceneQuery
+from om3d_core.query.scene_query import SceneQuery
+from om3d_core.query.settings import QuerySettings
 from om3d_core.query.text_memory import TextMemory
 
 NEAR_M, NOT_NEAR_M = 0.3, 1.2

@@ -38,10 +38,10 @@ class PrintedMatch:
 class PrintedWords:
     """The words on the instances of a scene."""
 
-    def __init__(self, scene: Scene):
+    def __init__(self, scene: Scene, *, used: bool = True):
         self._n = len(scene)
         self._of: dict[int, tuple[str, ...]] = {}
-        for i, views in enumerate(scene.words):
+        for i, views in enumerate(scene.words if used else ()):
             if texts := dict.fromkeys(word.text for words in views for word in words):
                 self._of[i] = tuple(texts)
 

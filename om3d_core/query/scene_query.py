@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from operator import add
 
@@ -17,9 +17,6 @@ from om3d_core.data.tables import FeatureTable
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import EmptyMapError, UnsupportedQueryError, expect
 from om3d_core.query.aggregation import (
-    AGGREGATIONS,
-    OUTLIER_DISTANCE,
-    OUTLIER_SHARE,
     cosines,
     pooled_features,
     without_outliers,
@@ -33,61 +30,16 @@ from om3d_core.query.printed_words import PrintedMatch, PrintedWords
 from om3d_core.query.question import ONE, Phrase, Question
 from om3d_core.query.relations import Places, Viewpoint
 from om3d_core.query.seen_as import SeenAs
+from om3d_core.query.settings import AS_FOR_TEXT, QuerySettings
 from om3d_core.query.text_memory import TextMemory
 from om3d_core.query.usual_size import UsualSizes
 from om3d_core.query.verdict import composed_probability, conclude, explained
 from om3d_core.query.weighing import DOUBT, corrected, is_noun, is_picture_of, understood, weigh
-from om3d_core.settings import Settings, setting
 
-AS_FOR_TEXT = "same"
 CONSIDERED = 32
 """Instances among which rivals of the first match are sought."""
 ROUGH_POINTS = 20_000
 """Points of an instance that its box is measured of where it is only compared with others."""
-
-
-@dataclass(frozen=True)
-class QuerySettings(Settings):
-    """How a question is answered."""
-
-    top_k: int = setting(5, "most matches in an answer", low=1, high=1_000_000)
-    aggregation: str = setting(
-        "mean",
-        "views of an instance combined: mean of the features of views or of all crops, mean or"
-        " max of the views' similarities, or the features' largest value in each dimension",
-        choices=AGGREGATIONS,
-    )
-    image_aggregation: str = setting(
-        AS_FOR_TEXT, "views combined where the question is a picture; same: as aggregation says",
-        choices=(AS_FOR_TEXT, *AGGREGATIONS),
-    )
-    remove_outliers: bool = setting(
-        False, "leave out views unlike the others (DBSCAN), as OpenMask3D++ does"
-    )
-    image_outliers: bool = setting(
-        True, "where outliers are removed, do so where the question is a picture too"
-    )
-    outlier_distance: float = setting(
-        OUTLIER_DISTANCE, "cosine distance within which two views are alike", low=0.0, high=2.0
-    )
-    outlier_share: float = setting(
-        OUTLIER_SHARE, "share of an instance's views that must be alike", low=0.0, high=1.0
-    )
-    usual_sizes: bool = setting(
-        True, "weigh instances by how usual their size is for the thing asked for by text, where"
-        " its size is known (om3d_core/query/usual_sizes.toml)"
-    )
-    detections: bool = setting(
-        True, "weigh instances by what a detector took them for, where the map was made with one"
-    )
-    include_structure: bool = setting(False, "rank floor, walls and ceiling too")
-    language: bool = setting(
-        True, "understand colors, sizes, relations, exclusions and numbers in a question; else"
-        " its text goes to the encoder as it is",
-    )
-    present_threshold: float = setting(
-        0.5, "probability from which a match is said to be present", low=0.0, high=1.0
-    )
 
 
 class SceneQuery:
@@ -107,10 +59,10 @@ class SceneQuery:
     ):
         self._scene = scene
         self._mask_scores = scene.masks.scores.astype(np.float64)
-        self._printed = PrintedWords(scene)
-        self._seen = SeenAs(scene, used=settings is None or settings.detections)
         self._texts = encoder if isinstance(encoder, TextMemory) else TextMemory(encoder)
         self._settings = s = settings or QuerySettings()
+        self._printed = PrintedWords(scene, used=s.printed_text)
+        self._seen = SeenAs(scene, used=s.detections)
         for_text = s.aggregation, s.remove_outliers
         for_image = (
             s.aggregation if s.image_aggregation == AS_FOR_TEXT else s.image_aggregation,

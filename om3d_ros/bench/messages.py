@@ -17,7 +17,7 @@ from om3d_core.data.frame import Frame
 from om3d_core.data.scene import Scene
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import CanceledError
-from om3d_core.query.scene_query import QuerySettings
+from om3d_core.query.settings import QuerySettings
 from om3d_ros.bench.map_sizes import MapSizes
 from om3d_ros.conversions.images import from_intrinsics, from_pixels
 from om3d_ros.conversions.map_parts import MapParts

@@ -186,6 +186,15 @@ def test_queries_are_judged_by_the_instances_of_the_ground_truth(built, tmp_path
     quality = json.loads(result.stdout)
     assert [q["right"] for q in quality["queries"]] == [True, False]
     assert quality["attainable"] == 0.5
+    (truth / "queries.json").write_text(queries.read_text())
+    several = (folder, truth / "queries.json") * 2
+    result = om3d("eval-queries", *several, "--parts", "--json")
+    told = json.loads(result.stdout)
+    assert set(told) > {"none of these", "detections only", "all but language", "all"}
+    assert all(len(of_maps) == 2 and of_maps[0] == of_maps[1] for of_maps in told.values())
+    assert told["all"][0] == quality
+    result = om3d("eval-queries", *several)
+    assert result.stdout.count("0.50 / 0.50 / 0.50 / -") == 3, result.stdout
     without = om3d("eval-queries", folder, queries)
     assert without.returncode == 2 and "--ground-truth" in without.stderr
 

@@ -26,7 +26,7 @@ from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import SettingsError
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.presets import preset_folder, preset_names, read_preset
-from om3d_core.query.scene_query import QuerySettings
+from om3d_core.query.settings import QuerySettings
 from om3d_core.settings import build, flatten
 from om3d_core.sources.folder import FolderSettings
 

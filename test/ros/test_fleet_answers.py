@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import SettingsError
-from om3d_core.query.scene_query import QuerySettings
+from om3d_core.query.settings import QuerySettings
 from om3d_ros import query_encoders
 from om3d_ros.conversions.images import from_pixels
 from om3d_ros.conversions.map_parts import MapParts

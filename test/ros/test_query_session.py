@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 
 from om3d_core.data.tables import FeatureTable
 from om3d_core.encoders.settings import EncoderSettings
-from om3d_core.query.scene_query import QuerySettings
+from om3d_core.query.settings import QuerySettings
 from om3d_ros import query_encoders
 from om3d_ros.conversions.map_parts import MapParts
 from om3d_ros.conversions.map_updates import to_update

@@ -16,7 +16,7 @@ from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.views import Cameras, ViewSettings, choose_frames
 from om3d_core.mapping.visibility import observe, visible_pixels
 from om3d_core.presets import read_preset
-from om3d_core.query.scene_query import QuerySettings
+from om3d_core.query.settings import QuerySettings
 from om3d_core.settings import build, flatten, values_of
 from om3d_core.sources.folder import FolderSettings
 

@@ -19,7 +19,8 @@ from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.errors import EmptyMapError, InputError, SettingsError, UnsupportedQueryError
 from om3d_core.query.aggregation import AGGREGATIONS, cosines, mean_features, view_cosines
 from om3d_core.query.calibration import Calibration, calibration_of
-from om3d_core.query.scene_query import QuerySettings, SceneQuery
+from om3d_core.query.scene_query import SceneQuery
+from om3d_core.query.settings import QuerySettings
 from om3d_core.query.text_memory import TextMemory
 
 DIM, POINTS_EACH = 8, 4

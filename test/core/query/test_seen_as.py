@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from om3d_core.data.words import Word
 from om3d_core.query.calibration import calibration_of
-from om3d_core.query.scene_query import QuerySettings, SceneQuery
+from om3d_core.query.scene_query import SceneQuery
 from om3d_core.query.seen_as import SeenAs, _seen_as, shares
+from om3d_core.query.settings import QuerySettings
 
 SCENE = make_scene()
 CUP, TV = 2, 0

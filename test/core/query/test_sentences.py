@@ -12,7 +12,8 @@ from om3d_core.data.scene import Scene
 from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.errors import EmptyMapError, InputError
 from om3d_core.query.relations import Viewpoint
-from om3d_core.query.scene_query import QuerySettings, SceneQuery
+from om3d_core.query.scene_query import SceneQuery
+from om3d_core.query.settings import QuerySettings
 
 NOUNS = ("chair", "table", "mug", "book", "cabinet", "microwave", "plant")
 SPACE = FeatureSpace("nouns@1", len(NOUNS) + 1, text=True, image=False)

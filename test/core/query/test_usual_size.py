@@ -14,7 +14,8 @@ from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
 from om3d_core.data.tables import FeatureTable, ViewTable
-from om3d_core.query.scene_query import QuerySettings, SceneQuery
+from om3d_core.query.scene_query import SceneQuery
+from om3d_core.query.settings import QuerySettings
 from om3d_core.query.usual_size import _usual_sizes_m, longest_sides_m, size_fit
 
 SPACE = FeatureSpace("lite-text@1", 2, text=True, image=False)

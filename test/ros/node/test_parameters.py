@@ -14,7 +14,7 @@ from rclpy.parameter import Parameter
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import SettingsError
 from om3d_core.mapping.settings import MapSettings
-from om3d_core.query.scene_query import QuerySettings
+from om3d_core.query.settings import QuerySettings
 from om3d_core.settings import Settings, build, flatten, setting
 from om3d_core.streams.settings import RecordedStreamSettings
 from om3d_ros import mapper_node, query_node
