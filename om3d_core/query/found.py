@@ -103,10 +103,10 @@ class Searched:
 
     def compared(self, rows: Rows, similarity: Doubles) -> tuple[Doubles, Doubles]:
         """Similarities and scores of some rows, given those of all (N,); 0 for what is unseen."""
-        similarity = np.where(self.table.valid.any(axis=1), similarity, 0.0)
         score = np.zeros_like(similarity)
         score[self.eligible] = _standardized(similarity[self.eligible])[1]
-        return similarity[rows], score[rows]
+        seen = self.table.valid[rows].any(axis=1)
+        return np.where(seen, similarity[rows], 0.0), score[rows]
 
 
 def combined(by_image: Found, by_text: Found, has_noun: bool) -> Found:
