@@ -15,6 +15,9 @@ from om3d_core.formats.text_matrix import read_numbers, read_rows
 
 EXPECTED = "a pose: 4x4 or 3x4 numbers, or tx ty tz qx qy qz qw"
 MAX_STAMP_S = 2.0**33
+UNITS = (1e3, 1e11, 1e14), (1e6, 1e14, 1e17), (1e9, 1e17, 9e18)
+"""How many units of a stamp are a second, and the stamps since 1970 that are told by their
+size."""
 MOST_POSES = 1_000_000
 
 
@@ -52,7 +55,7 @@ def read_pose_table(path: Path) -> PoseTable:
     """The poses of a file of one a line, or of Open3D's .log. Raises InputError.
 
     16 or 12 numbers a line (KITTI) or 7 (tx ty tz qx qy qz qw) are in the order of the frames;
-    8 begin with a stamp in seconds (TUM).
+    8 begin with a stamp (TUM), 9 with a stamp and the number of the frame (Stray Scanner).
     """
     rows = read_rows(path)
     expect(0 < len(rows) <= MOST_POSES, f"1 .. {MOST_POSES} lines with a pose", len(rows))
@@ -62,22 +65,31 @@ def read_pose_table(path: Path) -> PoseTable:
     if widths in ({4}, {4, 3}) and len(rows) % 4 == 0:
         return PoseTable(np.stack([_upright(np.stack(rows[i : i + 4]))
                                    for i in range(0, len(rows), 4)]))  # fmt: skip
-    if len(widths) != 1 or not widths <= {16, 12, 7, 8}:
+    if len(widths) != 1 or not widths <= {16, 12, 7, 8, 9}:
         found = sorted(widths)[:4]
         raise InputError(f"expected {EXPECTED} on each line, or 8 numbers of which the first is "
                          f"a stamp, got lines of {', '.join(map(str, found))} numbers")
     poses = []
     for number, row in enumerate(rows, start=1):
         try:
-            poses.append(pose_of(row))
+            poses.append(pose_of(row[2:] if len(row) == 9 else row))
         except InputError as error:
             raise InputError(f"pose {number}: {error}") from error
-    stamped = widths == {8}
-    return PoseTable(np.stack(poses), stamps_of(np.stack(rows)[:, 0]) if stamped else None)
+    if not widths <= {8, 9}:
+        return PoseTable(np.stack(poses))
+    table = np.stack(rows)
+    numbers = _numbers(table[:, 1]) if widths == {9} else None
+    return PoseTable(np.stack(poses), stamps_of(table[:, 0]), numbers)
 
 
 def stamps_of(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Stamps (N,) in ns of seconds (N,). Raises InputError for what no clock shows."""
+    """Stamps (N,) in ns of seconds (N,), or of ms, us or ns since 1970 where they are so large.
+
+    Raises InputError for what no clock shows.
+    """
+    for unit, low, high in UNITS:
+        if bool(((seconds >= low) & (seconds < high)).all()):
+            return np.rint(seconds * (NS_PER_S / unit)).astype(np.int64)
     good = bool(np.isfinite(seconds).all()) and bool(
         ((seconds >= 0) & (seconds < MAX_STAMP_S)).all()
     )
@@ -101,13 +113,16 @@ def _log(rows: list[npt.NDArray[np.float64]]) -> PoseTable:
         len(block[0]) == 3 and all(len(row) == 4 for row in block[1:]) for block in blocks
     )
     expect(good, "a line of three numbers and four lines of four for each pose", "others")
-    first = np.stack([block[0] for block in blocks])[:, 0]
-    whole = bool(((first >= 0) & (first < MOST_POSES) & (first % 1 == 0)).all())
-    whole = whole and len(np.unique(first)) == len(first)
     return PoseTable(
         np.stack([_upright(np.stack(block[1:])) for block in blocks]),
-        numbers=first.astype(np.int64) if whole else None,
+        numbers=_numbers(np.stack([block[0] for block in blocks])[:, 0]),
     )
+
+
+def _numbers(told: npt.NDArray[np.float64]) -> npt.NDArray[np.int64] | None:
+    """The numbers (N,) of frames, None where they are none."""
+    whole = bool(((told >= 0) & (told < MOST_POSES) & (told % 1 == 0)).all())
+    return told.astype(np.int64) if whole and len(np.unique(told)) == len(told) else None
 
 
 def _upright(matrix: Transform) -> Transform:

@@ -44,8 +44,8 @@ def read_numbers(path: Path) -> npt.NDArray[np.float64]:
 
 
 def read_rows(path: Path) -> list[npt.NDArray[np.float64]]:
-    """The numbers of each line of a text file; comments (``#``) and empty lines are left out. Of a
-    .npy those of each row.
+    """The numbers of each line of a text file; comments (``#``), empty lines and names of columns
+    in the first line are left out. Of a .npy those of each row.
 
     Raises InputError that names the line.
     """
@@ -56,7 +56,7 @@ def read_rows(path: Path) -> list[npt.NDArray[np.float64]]:
     rows = []
     for number, line in enumerate(_text(path, MAX_TABLE_BYTES).splitlines(), start=1):
         content = line.partition("#")[0].strip()
-        if content:
+        if content and not (number == 1 and _names_columns(content)):
             try:
                 rows.append(numbers_in(content))
             except InputError as error:
@@ -95,12 +95,21 @@ def numbers_in(text: str) -> npt.NDArray[np.float64]:
 
 
 def _first_other(words: list[str]) -> str:
-    for word in words:
-        try:
-            float(word)
-        except ValueError:
-            return word[:SHOWN]
-    return ""
+    return next((word[:SHOWN] for word in words if not _is_number(word)), "")
+
+
+def _names_columns(line: str) -> bool:
+    """Whether there is more than one word, and none is a number."""
+    words = BETWEEN.sub(" ", line).split()
+    return len(words) > 1 and not any(_is_number(word) for word in words)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _npy(path: Path, max_bytes: int) -> npt.NDArray[np.float64]:

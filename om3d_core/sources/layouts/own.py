@@ -40,6 +40,7 @@ INTRINSICS_FILES = (
     "camera-intrinsics.txt",
     "camera_intrinsics.txt",
     "K.txt",
+    "camera_matrix.csv",
     "intrinsics.npy",
     "camera_info.yaml",
     "camera.yaml",
@@ -47,6 +48,7 @@ INTRINSICS_FILES = (
     "../camera-intrinsics.txt",
     "../cam_params.json",
 )
+VIDEOS = ".mp4", ".mov", ".mkv", ".avi", ".webm"
 INTRINSICS_FOLDER = "intrinsics"
 
 
@@ -118,7 +120,7 @@ def images_of(path: Path) -> tuple[dict[Key, Path], dict[Key, Path]]:
             where = " or ".join(f"{name}/" for name in FOLDERS[kind] if "/" not in name)
             raise SourceError(
                 f"{path}: no images of {kind}; expected {', '.join(SUFFIXES[kind])} in {where}"
-                + (f", found {_first(folder)}" if folder else "")
+                + (f", found {_first(folder)}" if folder else _video(path))
             )
     return found_files["color"], found_files["depth"]
 
@@ -192,6 +194,13 @@ def _cameras(path: Path, settings: FolderSettings) -> dict[Key, tuple[Camera | N
         except InputError as error:
             cameras[key] = None, f"{file}: {error}"
     return cameras
+
+
+def _video(path: Path) -> str:
+    """What to do about a video, empty where there is none."""
+    name = next((f.name for f in sorted(path.iterdir()) if f.suffix.lower() in VIDEOS), "")
+    cure = f"take its frames out: ffmpeg -i {name} -start_number 0 rgb/%06d.png"
+    return f", found {name}; {cure}" if name else ""
 
 
 def _first(folder: Path) -> str:

@@ -17,6 +17,7 @@ from om3d_core.streams.settings import RecordedStreamSettings
 POSE_FILES = (
     "poses.txt", "pose.txt", "traj.txt", "trajectory.txt", "camera_poses.txt",
     "CameraTrajectory.txt", "KeyFrameTrajectory.txt", "traj_w_c.txt", "poses.csv", "poses.npy",
+    "odometry.csv",
 )  # fmt: skip
 
 
@@ -25,7 +26,8 @@ class PoseLinesLayout:
 
     files = (
         "color/, depth/, intrinsics and poses.txt (or traj.txt, trajectory.txt, ...) with a pose"
-        " a line: 12 or 16 numbers (KITTI), tx ty tz qx qy qz qw, or these after a stamp"
+        " a line: 12 or 16 numbers (KITTI), tx ty tz qx qy qz qw, or these after a stamp, or after"
+        " a stamp and a number (odometry.csv of Stray Scanner)"
     )
 
     @staticmethod

@@ -92,7 +92,29 @@ def own_cameras(content, _):
         del content[name]
 
 
+def stamped(units, name, header="", numbered=False, per_frame=100_000_000):
+    """Names that are stamps in ns, and a line with a stamp in other units for each."""
+    def apply(path):
+        lines = [header] if header else []
+        for n in range(N):
+            stamp = 1_305_031_102_175_304_000 + n * per_frame
+            if not numbered:
+                for kind in ("color", "depth"):
+                    (path / f"{kind}/{n}.png").rename(path / f"{kind}/{stamp}.png")
+            values = [*pose_of(n)[:3, 3], *quaternion(pose_of(n))]
+            told = [str(stamp // units), *([f"{n:06d}"] if numbered else [])]
+            lines.append(", ".join([*told, *map(str, values)]))
+        (path / "poses.txt").unlink()
+        (path / name).write_text("\n".join(lines))
+
+    return apply
+
+
+STRAY = "timestamp, frame, x, y, z, qx, qy, qz, qw"
 VARIANTS = {
+    "stamps in ns": ("pose_lines", stamped(1, "trajectory.txt", "#timestamp [ns],p_x,p_y,p_z")),
+    "stamps in us": ("pose_lines", stamped(1000, "poses.csv", "timestamp,x,y,z,qx,qy,qz,qw")),
+    "Stray Scanner": ("pose_lines", stamped(10**6, "odometry.csv", STRAY, numbered=True)),
     "associations": ("tum", associated),
     "ICL-NUIM": ("tum", icl),
     "poses in .csv": (
@@ -209,6 +231,16 @@ def test_images_of_which_nothing_tells_the_pose_are_refused(tmp_path):
     images_of(path, {0: 0, 1: 1})
     with pytest.raises(SourceError, match="a pose for each of 2 color images"):
         open_folder(path)
+
+
+def test_the_frames_of_a_video_are_to_be_taken_out(tmp_path):
+    path = WRITERS["pose_lines"](tmp_path / "scan")
+    for file in (path / "color").iterdir():
+        file.unlink()
+    (path / "color").rmdir()
+    (path / "rgb.mp4").touch()
+    with pytest.raises(SourceError, match=r"found rgb\.mp4; .*ffmpeg -i rgb\.mp4"):
+        open_source(path)
 
 
 def test_poses_in_another_format_are_named(tmp_path):
