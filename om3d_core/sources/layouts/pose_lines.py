@@ -7,8 +7,10 @@ from pathlib import Path
 
 from om3d_core.data.poses import Transform
 from om3d_core.errors import SourceError
+from om3d_core.formats.camera_files import Camera
+from om3d_core.formats.pose_text import PoseTable
 from om3d_core.sources.folder_settings import FolderSettings
-from om3d_core.sources.layouts.base import FrameFiles, Listing
+from om3d_core.sources.layouts.base import FrameFiles, Listing, NoCameraError
 from om3d_core.sources.layouts.names import are_stamps, stamps_of
 from om3d_core.sources.layouts.own import camera_in, folder_of, images_of, matched, rate_hz
 from om3d_core.sources.layouts.tables import by_order, by_stamp, poses_in
@@ -46,24 +48,30 @@ class PoseLinesLayout:
         file = _file(path)
         if file is None:
             raise SourceError(f"{path}: no poses; expected one of {', '.join(POSE_FILES)}")
-        return with_poses_of(file, path, settings, streams)
+        return with_poses_of(file, poses_in(file), path, settings, streams)
 
 
 def with_poses_of(
-    file: Path, path: Path, settings: FolderSettings, streams: RecordedStreamSettings
+    file: Path, table: PoseTable, path: Path, settings: FolderSettings,
+    streams: RecordedStreamSettings, camera_told: Camera | None = None,
 ) -> Listing:
     """The images of a recording with the poses of one file: by stamp where both have stamps, else
-    by order. Raises SourceError.
+    by order. camera_told: the camera where no file of its own has one. Raises SourceError.
     """
     colors, depths = images_of(path)
     depths = matched(path, colors, depths, streams)
-    table, stamps = poses_in(file), stamps_of(colors, rate_hz(path, settings))
+    stamps = stamps_of(colors, rate_hz(path, settings))
     poses: Sequence[Transform | None]
     if table.stamps_ns is not None and are_stamps(colors):
         poses = by_stamp(table, list(stamps.values()), streams)
     else:
         poses = by_order(file, table, list(colors))
-    camera, camera_file = camera_in(path, settings)
+    try:
+        camera, camera_file = camera_in(path, settings)
+    except NoCameraError:
+        if camera_told is None:
+            raise
+        camera, camera_file = camera_told, file
     frames = tuple(
         FrameFiles(color, depths.get(key), pose, stamps[key])
         for (key, color), pose in zip(colors.items(), poses, strict=True)

@@ -74,6 +74,18 @@ def transforms(change, name="transforms.json"):
     return apply
 
 
+def pinhole_cameras(path):
+    """Open3D's PinholeCameraTrajectory in the place of its .log and camera."""
+    intrinsic = json.loads((path / "camera_intrinsic.json").read_text())
+    parameters = [
+        {"extrinsic": np.linalg.inv(pose_of(n)).T.ravel().tolist(), "intrinsic": intrinsic}
+        for n in range(N)
+    ]
+    (path / "camera_trajectory.json").write_text(json.dumps({"parameters": parameters}))
+    (path / "camera_intrinsic.json").unlink()
+    (path / "scene/trajectory.log").unlink()
+
+
 def without_size(content, _):
     del content["w"], content["h"]
 
@@ -135,6 +147,7 @@ VARIANTS = {
         np.save(path / "poses.npy", np.stack([pose_of(n) for n in range(N)])),
     )),
     "names with underscores": ("seven_scenes", underscores),
+    "cameras of Open3D": ("open3d", pinhole_cameras),
     "frames to train with": (
         "nerfstudio", transforms(lambda *_: None, "transforms_train.json")
     ),
@@ -218,6 +231,16 @@ def test_a_trajectory_of_open3d_tells_which_frame_a_pose_is_of(
     (path / "scene/trajectory.log").write_text("\n".join(lines) + "\n")
     images_of(path, named)
     assert placed(path) == placed_at
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"parameters": []}', '{"parameters": [1]}',
+                                  '{"parameters": [{"extrinsic": [1, 2]}]}', "{"])
+def test_damaged_cameras_of_open3d_are_named(tmp_path, text):
+    path = WRITERS["open3d"](tmp_path / "scan")
+    pinhole_cameras(path)
+    (path / "camera_trajectory.json").write_text(text)
+    with pytest.raises(SourceError, match=r"camera_trajectory\.json: expected parameters"):
+        open_folder(path)
 
 
 def test_every_second_image_of_a_line_of_poses_a_frame(tmp_path):
