@@ -13,14 +13,17 @@ import numpy as np
 from om3d_core.commands.console import add_setting_flags, settings_from
 from om3d_core.data.feature_space import space_for
 from om3d_core.data.scene_store import load_scene
+from om3d_core.encoders.base import Encoder
 from om3d_core.encoders.settings import EncoderSettings
 from om3d_core.errors import UnsupportedQueryError
 from om3d_core.evaluation.ground_truth import read_ground_truth
 from om3d_core.evaluation.name_accuracy import Fit, accuracy_of, allowed_names, fit
-from om3d_core.mapping.names import Vocabulary
+from om3d_core.mapping.name_evidence import Vocabulary, decoded_background, encoded_background
+from om3d_core.mapping.names import printed_words
 from om3d_core.mapping.vocabulary import NameSettings, read_vocabulary
 from om3d_core.query.aggregation import mean_features
 from om3d_core.query.encoder import encoder_of
+from om3d_core.query.usual_size import longest_sides_m
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
     pairs = list(zip(args.pairs[::2], args.pairs[1::2], strict=True))
     if args.fit:
         space, found = _fit(pairs, settings_from(args, EncoderSettings))
-        print(json.dumps({space: asdict(found)}, indent=2))
+        print(json.dumps({space: asdict(found.numbers)}, indent=2))
         return 0
     labels, allowed = [], []
     for folder, truth in pairs:
@@ -53,26 +56,32 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _fit(pairs: Sequence[tuple[Path, Path]], encoders: EncoderSettings) -> tuple[str, Fit]:
-    rows, allowed = [], []
-    known: Vocabulary | None = None
+    features, sides, scores, words, allowed = [], [], [], [], []
+    encoder: Encoder | None = None
     space = ""
     for folder, truth in pairs:
         scene = load_scene(folder)
-        if known is None:
+        if encoder is None:
             encoder = encoder_of(scene, encoders)
             own = space_for(encoder.spaces, image=False)
             assert own is not None  # encoder_of found it
             space = own.name
-            known = Vocabulary(read_vocabulary(NameSettings()), encoder, space)
         table = next((table for table in scene.features if table.space.name == space), None)
         if table is None:
             raise UnsupportedQueryError(f"{folder}: expected features in {space}, got others")
         used = np.flatnonzero(table.valid.any(axis=1) & ~scene.masks.structure)
         rights = allowed_names(scene, read_ground_truth(truth))
-        rows.append(known.similarities(mean_features(table)[used]))
+        features.append(mean_features(table)[used])
+        sides.append(longest_sides_m(scene.cloud, scene.masks, scene.up)[used])
+        scores.append(scene.masks.scores[used])
+        words += printed_words(scene.words, used)
         allowed += [rights[i] for i in used.tolist()]
-    assert known is not None  # argparse asks for one pair at least
-    return space, fit(np.concatenate(rows), known.names, allowed)
+    assert encoder is not None  # argparse asks for one pair at least
+    background = encoded_background(np.concatenate(features))
+    known = Vocabulary(read_vocabulary(NameSettings()), encoder, space,
+                       decoded_background(background))  # fmt: skip
+    evidence = known.evidence(np.concatenate(features), np.concatenate(sides), words)
+    return space, fit(evidence, known.names, allowed, np.concatenate(scores), background)
 
 
 def _parser() -> argparse.ArgumentParser:

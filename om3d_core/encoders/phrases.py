@@ -58,7 +58,7 @@ def clean_prompt(text: str) -> str:
 
 
 def thing_in(phrase: str, known: Container[str]) -> str | None:
-    """Which of the ``known`` things, named in the singular, a cleaned phrase asks for, or None.
+    """Which of the ``known`` things a cleaned phrase asks for, in singular or plural, or None.
 
     What goes before a preposition counts: "cabinet with drawers" is a cabinet. The longest known
     ending of it wins, so that a "box of popcorn" is popcorn; else of what goes before "of": a
@@ -69,9 +69,9 @@ def thing_in(phrase: str, known: Container[str]) -> str | None:
         words = part.split()
         for start in range(len(words)):
             name = " ".join(words[start:])
-            for singular in (name, name.removesuffix("s"), name.removesuffix("es")):
-                if singular in known:
-                    return singular
+            for form in (name, name.removesuffix("s"), name.removesuffix("es"), f"{name}s"):
+                if form in known:
+                    return form
     return None
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import files
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,17 @@ from om3d_core.data.scene import Scene
 from om3d_core.errors import expect
 from om3d_core.evaluation.ground_truth import GroundTruth
 from om3d_core.evaluation.instance_truth import MIN_IOU, InstanceOverlaps
-from om3d_core.mapping.names import Floats, softmax
+from om3d_core.mapping.name_evidence import Floats, NameEvidence, NameFit
 
-TEMPERATURES = (0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3)
-WANTED_PRECISION = 0.5
+GRID = (
+    (0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3),
+    (0.0, 0.5, 1.0, 2.0, 3.0),
+    (0.0, 0.5, 1.0, 1.5, 2.0),
+    (0.0, 0.2, 0.4, 0.6),
+)
+"""Temperatures, and weights of size, common and words."""
+LEAST = 1e-9
+WANTED_PRECISION = 0.7
 
 
 @dataclass(frozen=True)
@@ -49,10 +57,9 @@ class NameAccuracy:
 
 @dataclass(frozen=True)
 class Fit:
-    """What suits the names of labeled rooms best."""
+    """What suits the names of labeled rooms best: an entry of names.json, and how good it is."""
 
-    temperature: float
-    min_probability: float
+    numbers: NameFit
     accuracy: NameAccuracy
 
 
@@ -88,35 +95,48 @@ def accuracy_of(
 
 
 def fit(
-    similarities: Floats, names: Sequence[str], allowed: Sequence[frozenset[str] | None]
+    evidence: NameEvidence, names: Sequence[str], allowed: Sequence[frozenset[str] | None],
+    scores: Floats, background: str = "",
 ) -> Fit:
-    """The temperature whose probabilities of the best names tell best whether these are right, by
-    the Brier score, and the lowest probability from which half of the names are right.
+    """The weights under which the right names of the objects are likeliest, and the lowest
+    probability from which 0.7 of the names are right.
 
-    similarities: (N, V) of instances with the names, as those of
-    :class:`~om3d_core.mapping.names.Vocabulary`.
+    evidence: of N instances for the names, without the ``background``. scores: (N,) of their
+    masks, as :meth:`Namer.name <om3d_core.mapping.names.Namer.name>` weighs them.
     """
-    expect(similarities.shape == (len(allowed), len(names)) and len(allowed) > 0,
-           f"similarities ({len(allowed)}, {len(names)}) of at least one instance",
-           similarities.shape)
-    best = similarities.argmax(axis=1)
-    right = np.array([
-        ok is not None and names[j] in ok for j, ok in zip(best.tolist(), allowed, strict=True)
-    ])
-    by_temperature = {
-        t: softmax(similarities, t).max(axis=1).astype(np.float64) for t in TEMPERATURES
-    }
-    temperature = min(TEMPERATURES, key=lambda t: float(((by_temperature[t] - right) ** 2).mean()))
-    probabilities = by_temperature[temperature]
-    least = _threshold(probabilities, right)
-    kept = probabilities >= least
+    shape = len(allowed), len(names)
+    expect(evidence.similarities.shape == shape and len(allowed) > 0,
+           f"evidence {shape} of at least one instance", evidence.similarities.shape)
+    right = np.array([[ok is not None and name in ok for name in names] for ok in allowed], bool)
+    known = np.flatnonzero(right.any(axis=1))
+    of_objects = evidence[known]
+    best = min(
+        (NameFit(*weights[:1], 0.0, "", *weights[1:]) for weights in product(*GRID)),
+        key=lambda weights: _surprise(of_objects.probabilities(weights), right[known]),
+    )
+    probabilities = evidence.probabilities(best)
+    likeliest = probabilities.argmax(axis=1)
+    found = (probabilities.max(axis=1) * scores).astype(np.float64)
+    hit = right[np.arange(len(allowed)), likeliest]
     objects = sum(ok is not None for ok in allowed)
-    accuracy = NameAccuracy(objects, int(kept.sum()), int(right[kept].sum()))
-    return Fit(temperature, least, accuracy)
+    least = _threshold(found, hit)
+    kept = found >= least
+    accuracy = NameAccuracy(objects, int(kept.sum()), int(hit[kept].sum()))
+    told = f"{accuracy.named} of {len(allowed)} named, {accuracy.right} rightly"
+    return Fit(replace(best, min_probability=least, background=background,
+                       provenance=f"om3d eval-names --fit: {told}"), accuracy)  # fmt: skip
+
+
+def _surprise(probabilities: Floats, right: npt.NDArray[np.bool_]) -> float:
+    """The mean negative logarithm of the probability of the right names (O, V) together."""
+    if not len(right):
+        return 0.0
+    together = (probabilities * right).sum(axis=1, dtype=np.float64)
+    return float(-np.log(together + LEAST).mean())
 
 
 def _threshold(probabilities: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:
-    """The lowest probability from which at least half are right, rounded down; else 1."""
+    """The lowest probability from which most are right, rounded down; else 1."""
     order = np.argsort(-probabilities, kind="stable")
     precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     good = np.flatnonzero(precision >= WANTED_PRECISION)

@@ -15,12 +15,12 @@ from om3d_core.data.keyframe import Keyframe
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.poses import Transform
 from om3d_core.data.scene import Scene
-from om3d_core.data.tables import FeatureTable, ViewTable
+from om3d_core.data.tables import ViewTable
 from om3d_core.encoders.base import Encoder
 from om3d_core.errors import EmptyMapError, reason_of
 from om3d_core.evidence.windows import ViewReader
 from om3d_core.mapping.base_layer import BaseLayer
-from om3d_core.mapping.embedder import Embedder
+from om3d_core.mapping.embedder import Embedder, Encoded
 from om3d_core.mapping.frame_quality import quality_level
 from om3d_core.mapping.gravity import up_from
 from om3d_core.mapping.names import Namer, Names
@@ -234,7 +234,7 @@ class Mapper:
         if state.base is not None:
             rows = state.base.rows_of(surface.cloud, surface.masks, self._settings.tracking)
             views, encoded = state.base.complete(views, encoded, rows, state.frames.stamps)
-        names = self._names(ids, surface, encoded.tables)
+        names = self._names(ids, surface, encoded)
         scene = Scene(
             revision=self._revision + 1,
             cloud=surface.cloud,
@@ -337,8 +337,10 @@ class Mapper:
         return {stamp: name for stamp, name in named.items() if name}
 
     def _names(
-        self, ids: npt.NDArray[np.int64], surface: _Surface, tables: Sequence[FeatureTable]
+        self, ids: npt.NDArray[np.int64], surface: _Surface, encoded: Encoded
     ) -> Names:
-        names = self._namer.name(surface.cloud, surface.masks, surface.up, tables)
+        names = self._namer.name(
+            surface.cloud, surface.masks, surface.up, encoded.tables, encoded.words
+        )
         old = self._state.scene
         return names if old is None else names.with_given(ids, old)

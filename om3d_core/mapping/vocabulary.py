@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
-from om3d_core.encoders.phrases import MAX_CHARACTERS
+import numpy as np
+
+from om3d_core.encoders.phrases import MAX_CHARACTERS, clean_prompt, thing_in
 from om3d_core.errors import InputError, SettingsError
 from om3d_core.files import read_regular
+from om3d_core.query.things import named_things, usual_sizes_m
 from om3d_core.settings import Settings, setting
 
 MAX_NAMES = 10_000
 MAX_FILE_BYTES = 1_000_000
-EMBEDDED = "names.txt"
+ANY_SIZE_M = (1e-6, np.inf)
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,16 @@ class NameSettings(Settings):
 
 @dataclass(frozen=True)
 class Thing:
-    """A name, which is shown, and all words for the thing, the name first."""
+    """A name, which is shown, and all words for the thing, the name first.
+
+    longest_m: how long its longest side usually is, from and to, meters. common: 0 to 2, see
+    :class:`~om3d_core.query.things.KnownThing`; names that somebody chose are all alike.
+    """
 
     name: str
     words: tuple[str, ...]
+    longest_m: tuple[float, float] = ANY_SIZE_M
+    common: int = 0
 
 
 def read_vocabulary(settings: NameSettings) -> tuple[Thing, ...]:
@@ -59,14 +67,16 @@ def read_vocabulary(settings: NameSettings) -> tuple[Thing, ...]:
         names = (name.strip() for name in settings.vocabulary.split(","))
         lines: Iterable[tuple[str, str]] = (("names.vocabulary", name) for name in names if name)
         return _things("names.vocabulary", lines)
-    if settings.file:
-        at = f"names.file: {settings.file}"
-        try:
-            text = read_regular(Path(settings.file), MAX_FILE_BYTES).decode()
-        except (OSError, ValueError, InputError) as error:
-            raise SettingsError(f"{at}: cannot be read: {error}") from error
-    else:
-        at, text = EMBEDDED, files("om3d_core.mapping").joinpath(EMBEDDED).read_text("utf-8")
+    if not settings.file:
+        return tuple(
+            Thing(known.words[0], known.words, known.longest_m, known.common)
+            for known in named_things()
+        )
+    at = f"names.file: {settings.file}"
+    try:
+        text = read_regular(Path(settings.file), MAX_FILE_BYTES).decode()
+    except (OSError, ValueError, InputError) as error:
+        raise SettingsError(f"{at}: cannot be read: {error}") from error
     stripped = (line.split("#", 1)[0].strip() for line in text.splitlines())
     numbered = ((f"{at}: line {n}", line) for n, line in enumerate(stripped, 1) if line)
     return _things(at, numbered)
@@ -85,10 +95,17 @@ def _things(at: str, lines: Iterable[tuple[str, str]]) -> tuple[Thing, ...]:
                 )
         if words[0] in things:
             raise SettingsError(f"{where}: expected each name once, got {words[0]!r:.80} again")
-        things[words[0]] = Thing(words[0], words)
+        things[words[0]] = Thing(words[0], words, _usual_m(words))
         n_words += len(words)
         if n_words > MAX_NAMES:
             raise SettingsError(f"{at}: expected at most {MAX_NAMES} words, got more")
     if not things:
         raise SettingsError(f"{at}: expected at least one name, got none")
     return tuple(things.values())
+
+
+def _usual_m(words: tuple[str, ...]) -> tuple[float, float]:
+    """The usual size by the first of the words of which one is known, else any."""
+    sizes = usual_sizes_m()
+    known = (thing_in(clean_prompt(word), sizes) for word in words)
+    return next((sizes[thing] for thing in known if thing is not None), ANY_SIZE_M)

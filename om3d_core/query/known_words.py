@@ -6,11 +6,11 @@ import json
 import re
 import unicodedata
 from functools import cache
-from importlib.resources import files
 
 from om3d_core.encoders.lite.runtime import SENTENCE_TOKENIZER, package_file
 from om3d_core.encoders.lite.vocabulary import class_words
 from om3d_core.query import lexicon
+from om3d_core.query.things import household
 
 SHORT_WORDS = frozenset({
     "tv", "pc", "cd", "ac", "dvd", "usb", "led", "lcd", "ipad", "up", "go", "do", "it", "he",
@@ -99,12 +99,6 @@ def known_words() -> KnownWords:
     names = " ".join(name for words in class_words() for name in words.names)
     things = {word for word in re.findall(r"[a-z]+", names) if len(word) >= PART}
     return KnownWords(common, frozenset(things | household()))
-
-
-def household() -> frozenset[str]:
-    """Things of houses, offices and workshops, whether or not other lists have them."""
-    text = files("om3d_core.query").joinpath("household.txt").read_text("utf-8")
-    return frozenset(text.split())
 
 
 def bare(word: str) -> str:

@@ -5,17 +5,18 @@ An encoder sees crops, in which a table and a box on it are equally large; the m
 
 from __future__ import annotations
 
-import tomllib
-from functools import cache, cached_property
-from importlib.resources import files
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from om3d_core.data.boxes import level_frame
+from om3d_core.data.cloud import Cloud
+from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene
-from om3d_core.encoders.phrases import by_name, clean_prompt, thing_in
+from om3d_core.encoders.phrases import clean_prompt, thing_in
 from om3d_core.query.calibration import calibration_of
+from om3d_core.query.things import usual_sizes_m
 
 Doubles = npt.NDArray[np.float64]
 DIRECTIONS = 12
@@ -37,7 +38,7 @@ class UsualSizes:
 
     @cached_property
     def _longest_m(self) -> Doubles:
-        return longest_sides_m(self._scene)
+        return longest_sides_m(self._scene.cloud, self._scene.masks, self._scene.up)
 
 
 def size_fit(text: str, longest_m: Doubles) -> Doubles:
@@ -46,32 +47,36 @@ def size_fit(text: str, longest_m: Doubles) -> Doubles:
     Something twice as large as is usual gets a quarter, as it is another thing; something half as
     large gets a half, as it may be a part of the thing. 1 for things of which no size is known.
     """
-    table = _usual_sizes_m()
+    table = usual_sizes_m()
     thing = thing_in(clean_prompt(text), table)
     if thing is None:
         return np.ones(len(longest_m))
-    low, high = table[thing]
-    size = np.maximum(longest_m, 1e-6)
+    return sizes_fit(np.array([table[thing]]), longest_m)[:, 0]
+
+
+def sizes_fit(usual_m: Doubles, longest_m: Doubles) -> Doubles:
+    """(N, V) as :func:`size_fit`, of longest sides (N,) with those usual for V things (V, 2)."""
+    size, (low, high) = np.maximum(longest_m, 1e-6)[:, None], usual_m.reshape(-1, 2).T
     result: Doubles = np.minimum(high / size, 1.0) ** 2 * np.minimum(size / low, 1.0)
     return result
 
 
-def longest_sides_m(scene: Scene) -> Doubles:
-    """(N,) meters, the longest side of each instance's upright box.
+def longest_sides_m(cloud: Cloud, masks: InstanceMasks, up: Doubles) -> Doubles:
+    """(N,) meters, the longest side of each instance's upright box; 0 for one without points.
 
     The yaw of the box is that of the shortest such side, in steps of a quarter turn's sixth. It is
     measured on a thousand or two points of an instance that has more.
     """
-    masks = scene.masks
-    if not len(masks):
-        return np.zeros(0)
-    steps = np.maximum(masks.sizes // POINTS_MEASURED, 1)
-    chosen = [masks[i][::step] for i, step in enumerate(steps)]
-    points = scene.cloud.points[np.concatenate(chosen)].astype(np.float64)
+    result, held = np.zeros(len(masks)), np.flatnonzero(masks.sizes)
+    if not len(held):
+        return result
+    steps = np.maximum(masks.sizes[held] // POINTS_MEASURED, 1)
+    chosen = [masks[int(i)][::step] for i, step in zip(held, steps, strict=True)]
+    points = cloud.points[np.concatenate(chosen)].astype(np.float64)
     starts = np.cumsum([0, *map(len, chosen[:-1])])
-    spans = np.stack([_spans(points @ axis, starts) for axis in _axes(scene.up)])
+    spans = np.stack([_spans(points @ axis, starts) for axis in _axes(up)])
     level = spans[:-1].reshape(2, DIRECTIONS // 2, -1).max(axis=0).min(axis=0)
-    result: Doubles = np.maximum(level, spans[-1])
+    result[held] = np.maximum(level, spans[-1])
     return result
 
 
@@ -87,10 +92,3 @@ def _axes(up: Doubles) -> Doubles:
     angles = np.arange(DIRECTIONS) * (np.pi / DIRECTIONS)
     level = np.cos(angles)[:, None] * frame[:, 0] + np.sin(angles)[:, None] * frame[:, 1]
     return np.concatenate([level, up[None]])
-
-
-@cache
-def _usual_sizes_m() -> dict[str, tuple[float, float]]:
-    text = files("om3d_core.query").joinpath("usual_sizes.toml").read_text("utf-8")
-    groups = by_name(tomllib.loads(text)["longest_side_m"])
-    return {thing: (low, high) for thing, (low, high) in groups.items()}

@@ -211,7 +211,7 @@ the chiar next to the tabel | chiar [near tabel] | chiar (chair?); tabel (table?
 a chair nexto the table | chair nexto | nexto (next?); table
 der Stuhl | der stuhl | der (des?); stuhl (steel?)
 wo ist der Tisch | wo ist der tisch | wo; ist; der (des?); tisch (fish?)
-la silla roja | la silla roja | la; silla (pill?); roja
+la silla roja | la silla roja | la; silla (mill?); roja
 где стул | где стул | где; стул
 椅子在哪里 | 椅子在哪里 | 椅子在哪里
 la chaise | la chaise | la; chaise (case?)

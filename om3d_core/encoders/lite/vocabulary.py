@@ -28,10 +28,10 @@ NAME_FILES = (
     "imagenet1k_label_to_names.json",
     "imagenet1k_gpt_names_descriptions.json",
 )
-VOCABULARY_VERSION = "2"
+VOCABULARY_VERSION = "3"
 TEMPERATURE = 0.05
 DESCRIPTION_WEIGHT = 0.8
-LOOKS_WEIGHT = 0.5
+SHARES = {"look_alikes": 0.5, "instead": 1.0}
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,16 @@ def class_words() -> list[ClassWords]:
     return result
 
 
-def look_alikes() -> dict[str, tuple[int, ...]]:
-    """The classes that things without one of their own look like, by the name of the thing.
+@dataclass(frozen=True)
+class Looks:
+    """classes: what a thing looks like. share: of what a text means, the others its sentence."""
+
+    classes: tuple[int, ...]
+    share: float
+
+
+def look_alikes() -> dict[str, Looks]:
+    """What things look like that have no class of their own, by the name of the thing.
 
     The table is ``look_alikes.toml``, in which a class goes by any of its names.
     """
@@ -65,8 +73,11 @@ def look_alikes() -> dict[str, tuple[int, ...]]:
     classes = {name: i for i, word in words for name in word.names}
     classes |= {word.names[0]: i for i, word in words}
     text = files("om3d_core.encoders.lite").joinpath("look_alikes.toml").read_text("utf-8")
-    groups = by_name(tomllib.loads(text)["look_alikes"])
-    return {thing: tuple(classes[name] for name in names) for thing, names in groups.items()}
+    table = tomllib.loads(text)
+    return {
+        thing: Looks(tuple(classes[name] for name in names), share)
+        for section, share in SHARES.items() for thing, names in by_name(table[section]).items()
+    }
 
 
 class Vocabulary:
@@ -92,7 +103,8 @@ class Vocabulary:
     def posterior(self, texts: Sequence[str]) -> Floats:
         """(B, 1000) probability that a text means each class: a softmax over the cosines.
 
-        Half of it is that of the classes which the thing looks like, where they are known.
+        Half of it is that of the classes which the thing looks like, where they are known, or all
+        of it where the sentence misleads.
         """
         vectors = _unit(self._sentences.run(texts) - self._mean)
         rows = [self._one(text, vector) for text, vector in zip(texts, vectors, strict=True)]
@@ -103,8 +115,9 @@ class Vocabulary:
         thing = thing_in(text, self._look_alikes)
         if thing is None:
             return meant
-        looks = [self._near(self._classes[i]) for i in self._look_alikes[thing]]
-        mixed: Floats = (1 - LOOKS_WEIGHT) * meant + LOOKS_WEIGHT * np.mean(looks, axis=0)
+        looks = self._look_alikes[thing]
+        seen = np.mean([self._near(self._classes[i]) for i in looks.classes], axis=0)
+        mixed: Floats = (1 - looks.share) * meant + looks.share * seen
         return mixed
 
     def _near(self, vector: Floats) -> Floats:

@@ -19,7 +19,7 @@ from om3d_core.evaluation.name_accuracy import (
     fit,
     right_names,
 )
-from om3d_core.mapping.names import softmax
+from om3d_core.mapping.name_evidence import NameEvidence
 from om3d_core.mapping.vocabulary import NameSettings, read_vocabulary
 
 
@@ -46,6 +46,15 @@ def test_right_names_are_counted():
     assert accuracy_of([], []).to_json()["precision"] == 0
 
 
+def evidence_of(similarities, fits=None, common=None, printed=None):
+    flat = np.ones_like(similarities)
+    return NameEvidence(
+        similarities, flat if fits is None else fits,
+        np.zeros(similarities.shape[1], np.float32) if common is None else common,
+        0 * flat if printed is None else printed,
+    )
+
+
 def test_a_fit_finds_the_temperature_and_the_threshold_that_tell_right_from_wrong():
     """Names whose lead is large are right, the others wrong."""
     rng = np.random.default_rng(0)
@@ -53,14 +62,36 @@ def test_a_fit_finds_the_temperature_and_the_threshold_that_tell_right_from_wron
     similarities = rng.uniform(0, 0.01, (400, 5)).astype(np.float32)
     similarities[:, 0] += lead.astype(np.float32)
     allowed = [frozenset({"a"})] * 200 + [frozenset({"b"})] * 200
-    found = fit(similarities, list("abcde"), allowed)
-    assert softmax(similarities, found.temperature)[0, 0] >= found.min_probability
+    sure = np.ones(400, np.float32)
+    found = fit(evidence_of(similarities), list("abcde"), allowed, sure)
+    chances = evidence_of(similarities).probabilities(found.numbers)
+    assert chances[0, 0] >= found.numbers.min_probability > chances[399, 0] - 0.1
     assert (found.accuracy.objects, found.accuracy.right) == (400, 200)
-    assert found.accuracy.precision >= 0.5
-    hopeless = fit(similarities[200:], list("abcde"), allowed[200:])
-    assert hopeless.min_probability == 1 and hopeless.accuracy.named == 0
+    assert found.accuracy.precision == pytest.approx(0.7, abs=0.01)
+    wrong = slice(200, None)
+    hopeless = fit(evidence_of(similarities[wrong]), list("abcde"), allowed[wrong], sure[wrong])
+    assert hopeless.numbers.min_probability == 1 and hopeless.accuracy.named == 0
     with pytest.raises(InputError, match="at least one instance"):
-        fit(similarities[:0], list("abcde"), [])
+        fit(evidence_of(similarities[:0]), list("abcde"), [], sure[:0])
+
+
+def test_a_fit_finds_what_tells_names_apart():
+    """Three lots of things that look alike: size, print and how common they are tell them."""
+    rng = np.random.default_rng(1)
+    noise = rng.normal(0, 0.02, (300, 4)).astype(np.float32)
+    fits, printed = np.ones((300, 4), np.float32), np.zeros((300, 4), np.float32)
+    fits[:100, 1:] = 0.1
+    printed[100:200, 1] = 1
+    common = np.array([0, 0, 2, 0], np.float32)
+    allowed = [frozenset({name}) for name in "abc" for _ in range(100)]
+    evidence = evidence_of(noise, fits, common, printed)
+    numbers = fit(evidence, list("abcd"), allowed, np.ones(300, np.float32), "x").numbers
+    assert numbers.size > 0 < numbers.words and numbers.common > 0 and numbers.background == "x"
+    right = evidence.probabilities(numbers).argmax(axis=1) == np.repeat([0, 1, 2], 100)
+    assert right.mean() > 0.9
+    blind = evidence_of(noise)
+    plain = fit(blind, list("abcd"), allowed, np.ones(300, np.float32)).numbers
+    assert plain.size == plain.words == plain.common == 0
 
 
 def test_the_command_scores_saved_maps(tmp_path, capsys, monkeypatch):

@@ -15,8 +15,7 @@ from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene_store import load_map, save_scene
 from om3d_core.data.tables import FeatureTable
-from om3d_core.errors import InputError
-from om3d_core.mapping.names import SURE, NameFit, Namer, fit_of, softmax
+from om3d_core.mapping.names import SURE, Namer
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.vocabulary import NameSettings
 from om3d_core.settings import build, values_of
@@ -50,9 +49,9 @@ def table(*colors):
     )
 
 
-def objects(n):
+def objects(n, scores=None):
     cloud = Cloud(*(np.zeros((n, 3), t) for t in (np.float32, np.uint8, np.float32)))
-    return cloud, InstanceMasks.from_lists([[i] for i in range(n)], n)
+    return cloud, InstanceMasks.from_lists([[i] for i in range(n)], n, scores=scores)
 
 
 def named(*colors, **settings):
@@ -118,6 +117,15 @@ def test_an_unlikely_name_is_none():
     assert named("gray", min_probability=0.3).labels != ("",)
 
 
+def test_the_name_of_a_mask_that_is_hardly_a_whole_thing_is_unlikely():
+    namer = Namer([ColorEncoder()], NameSettings(vocabulary="red, green", min_probability=0.6))
+    names = namer.name(*objects(2, scores=[1.0, 0.5]), UP, [table("red", "red")])
+    assert names.labels == ("red", "")
+    lenient = Namer([ColorEncoder()], NameSettings(vocabulary="red, green", min_probability=0.1))
+    half = lenient.name(*objects(2, scores=[1.0, 0.5]), UP, [table("red", "red")])
+    assert half.probabilities[1] == pytest.approx(0.5 * half.probabilities[0], abs=1e-3)
+
+
 def test_a_name_depends_on_no_other_instance():
     names = named("red", "blue", None, "green")
     assert names.labels == ("red", "blue", "", "green")
@@ -171,15 +179,3 @@ def test_words_are_encoded_once_and_again_for_another_template():
         return encoder.n_texts
 
     assert [texts(0.0), texts(0.0), texts(0.25), texts(0.25)] == [3, 1, 3, 1]
-
-
-def test_every_fitted_space_has_sound_numbers():
-    assert fit_of("lite-text@1").temperature > 0
-    assert fit_of("nobody@9") == fit_of("generic")
-    with pytest.raises(InputError, match="temperature above 0"):
-        NameFit(0.0, 0.5, "")
-
-
-def test_a_softmax_sums_to_one_however_far_values_lie_apart():
-    rows = softmax(np.array([[0, 1e3], [-1e3, -1e3]], np.float32), 0.01)
-    assert np.allclose(rows, [[0, 1], [0.5, 0.5]])

@@ -16,7 +16,8 @@ from om3d_core.data.scene import Scene
 from om3d_core.data.tables import FeatureTable, ViewTable
 from om3d_core.query.scene_query import SceneQuery
 from om3d_core.query.settings import QuerySettings
-from om3d_core.query.usual_size import _usual_sizes_m, longest_sides_m, size_fit
+from om3d_core.query.things import usual_sizes_m
+from om3d_core.query.usual_size import longest_sides_m, size_fit
 
 SPACE = FeatureSpace("lite-text@1", 2, text=True, image=False)
 SIZES_M = ((1.6, 0.8, 0.7), (0.08, 0.1, 0.09), (0.3, 0.2, 0.04))
@@ -55,15 +56,16 @@ def scene_of(sizes_m, yaw_rad=0.4, a_side=5):
 def test_the_longest_side_is_that_of_the_box(yaw_rad, a_side):
     """With few points, and with more than are measured."""
     scene = scene_of(SIZES_M, yaw_rad, a_side)
-    found = longest_sides_m(scene)
+    found = longest_sides_m(scene.cloud, scene.masks, scene.up)
     for i in range(len(SIZES_M)):
         side = fit_box(scene.cloud.points[scene.masks[i]], scene.up).size.max()
         assert side * 0.98 <= found[i] <= side * 1.1
-    assert longest_sides_m(Scene.empty()).shape == (0,)
+    empty = Scene.empty()
+    assert longest_sides_m(empty.cloud, empty.masks, empty.up).shape == (0,)
 
 
 def test_fit_falls_with_the_distance_from_what_is_usual():
-    low, high = _usual_sizes_m()["mug"]
+    low, high = usual_sizes_m()["mug"]
     sizes = np.array([low / 2, low, high, 2 * high, 0.0])
     np.testing.assert_allclose(size_fit("Where is the red mug?", sizes)[:4], [0.5, 1, 1, 0.25])
     assert (size_fit("a sextant", sizes) == 1).all()
@@ -79,7 +81,3 @@ def test_alike_things_are_told_apart_by_size():
     assert likely[2] > likely[1]
     blind = SceneQuery(scene, OneDirection(), QuerySettings(usual_sizes=False))
     assert blind.text("a mug").matches[0].instance_id == 1
-
-
-def test_the_table_is_sound():
-    assert all(0 < low < high < 5 for low, high in _usual_sizes_m().values())

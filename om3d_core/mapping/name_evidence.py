@@ -1,0 +1,195 @@
+"""What speaks for a name: looks, usual size, printed words, and how common such a thing is.
+
+The similarity of an instance with a name is taken over that which the name has with what pictures
+of the space have in common, or with the whole vocabulary where nobody measured that: what is like
+everything says little (the hubs of Radovanovic et al. 2010). A softmax of all of it makes it a
+probability; its weights are fitted for each feature space (``om3d eval-names --fit``).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import numpy.typing as npt
+
+from om3d_core.encoders.base import Encoder
+from om3d_core.errors import expect
+from om3d_core.mapping.vocabulary import Thing
+from om3d_core.models.cache import cached, file_key
+from om3d_core.query.printed_words import MIN_RATIO
+from om3d_core.query.usual_size import Doubles, sizes_fit
+
+Floats = npt.NDArray[np.float32]
+GENERIC = "generic"
+UNUSUAL = 1e-3
+"""The least that a size fits: what is far from usual is as good as impossible."""
+
+
+@dataclass(frozen=True)
+class NameFit:
+    """temperature: of the softmax over the names. min_probability: below it there is no name.
+
+    size, common, words: weights of the logarithm of how well the size fits, of each step in how
+    common a thing is, and of a printed word in units of similarity. background: base64 of the mean
+    feature of pictures (D,) as little-endian float16, empty if nobody measured it. provenance:
+    what the numbers were fitted on.
+    """
+
+    temperature: float
+    min_probability: float
+    provenance: str
+    size: float = 0.0
+    common: float = 0.0
+    words: float = 0.0
+    background: str = ""
+
+    def __post_init__(self) -> None:
+        expect(self.temperature > 0, "a temperature above 0", self.temperature)
+        expect(0 <= self.min_probability <= 1, "min_probability in 0..1", self.min_probability)
+        weights = self.size, self.common, self.words
+        expect(all(0 <= weight < 100 for weight in weights), "weights from 0 to 100", weights)
+
+
+@cache
+def fit_of(space: str) -> NameFit:
+    """The numbers of a feature space by name, cautious ones for a space that nobody fitted."""
+    table = json.loads(files("om3d_core.mapping").joinpath("names.json").read_text("utf-8"))
+    return NameFit(**table.get(space, table[GENERIC]))
+
+
+def encoded_background(features: Floats) -> str:
+    """The mean of unit features (N, D) as :attr:`NameFit.background` has it."""
+    return base64.b64encode(features.mean(axis=0).astype("<f2").tobytes()).decode()
+
+
+def decoded_background(text: str) -> Floats | None:
+    """(D,) or None for an empty text."""
+    return np.frombuffer(base64.b64decode(text), "<f2").astype(np.float32) if text else None
+
+
+@dataclass(frozen=True, eq=False)
+class NameEvidence:
+    """Of N instances for V names; a row depends on its own instance only, bit for bit.
+
+    similarities: (N, V) over those with the background. fits: (N, V) in 0.001..1, how usual the
+    size is. common: (V,) steps. printed: (N, V) in 0..1, whether a word of it is printed on it.
+    """
+
+    similarities: Floats
+    fits: Floats
+    common: Floats
+    printed: Floats
+
+    def __getitem__(self, rows: npt.NDArray[np.intp]) -> NameEvidence:
+        """That of the instances with these rows (M,)."""
+        return replace(self, similarities=self.similarities[rows], fits=self.fits[rows],
+                       printed=self.printed[rows])  # fmt: skip
+
+    def probabilities(self, fit: NameFit) -> Floats:
+        """(N, V), those of an instance sum to 1."""
+        looks = (self.similarities + fit.words * self.printed) / fit.temperature
+        return softmax(looks + fit.size * np.log(self.fits) + fit.common * self.common)
+
+
+class Vocabulary:
+    """The names of a vocabulary in the text space of an encoder.
+
+    vectors: (V, D) float32, the unit mean over the words of each thing. hubs: (V,) how similar
+    each is with the background (D,), or with all names on average.
+    """
+
+    def __init__(
+        self, things: Sequence[Thing], encoder: Encoder, space: str,
+        background: Floats | None = None,
+    ):
+        self.names = tuple(thing.name for thing in things)
+        words = [word for thing in things for word in thing.words]
+        rows = _encoded(words, encoder, space)
+        starts = np.cumsum([0, *(len(thing.words) for thing in things)])[:-1]
+        sums = np.add.reduceat(rows, starts, axis=0)
+        self.vectors: Floats = sums / np.maximum(np.linalg.norm(sums, axis=1), 1e-9)[:, None]
+        typical = self.vectors.mean(axis=0) if background is None else background
+        expect(typical.shape == rows.shape[1:], f"a background {rows.shape[1:]}", typical.shape)
+        self.hubs: Floats = self.vectors @ typical
+        self._common = np.array([thing.common for thing in things], np.float32)
+        self._sizes_m = np.array([thing.longest_m for thing in things], np.float64)
+        self._words = [_single_words(thing.words) for thing in things]
+        self._printed: dict[str, Floats] = {}
+
+    def evidence(
+        self, features: Floats, longest_m: Doubles, printed: Sequence[Sequence[str]]
+    ) -> NameEvidence:
+        """For instances with these unit features (N, D), longest sides (N,) and printed words."""
+        looks = [self.vectors @ feature - self.hubs for feature in features]
+        words = [self._printed_on(texts) for texts in printed]
+        shape = -1, len(self.names)
+        fits = np.maximum(sizes_fit(self._sizes_m, longest_m), UNUSUAL)
+        return NameEvidence(
+            np.array(looks, np.float32).reshape(shape), fits.astype(np.float32), self._common,
+            np.array(words, np.float32).reshape(shape),
+        )  # fmt: skip
+
+    def _printed_on(self, texts: Sequence[str]) -> Floats:
+        """(V,) 1 for names with a word that is printed, less for what is like one, else 0."""
+        best = np.zeros(len(self.names), np.float32)
+        for text in {text.lower() for text in texts}:
+            if text not in self._printed:
+                self._printed[text] = self._like(text)
+            best = np.maximum(best, self._printed[text])
+        return best
+
+    def _like(self, text: str) -> Floats:
+        """(V,) for one printed word: it is the word that it is like most, not others as well."""
+        known = {word for words in self._words for word in words}
+        ratios = {word: _ratio(word, text) for word in known}
+        most = max(ratios.values(), default=0.0)
+        found = [most if any(ratios[w] == most for w in words) else 0.0 for words in self._words]
+        return np.array(found, np.float32)
+
+
+def softmax(logits: Floats) -> Floats:
+    """(N, V) probabilities of the rows."""
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: Floats = weights / weights.sum(axis=1, keepdims=True)
+    return result
+
+
+def _single_words(phrases: Sequence[str]) -> frozenset[str]:
+    """Those of four letters or more, in the plural and the singular."""
+    words = {word for text in phrases for word in re.findall(r"[^\W\d_]{4,}", text.lower())}
+    return frozenset(words | {word.removesuffix("s") for word in words})
+
+
+def _ratio(word: str, printed: str) -> float:
+    """How alike two words are (the ratio of difflib), 0 below the least one."""
+    if 2 * min(len(word), len(printed)) < MIN_RATIO * (len(word) + len(printed)):
+        return 0.0
+    ratio = SequenceMatcher(None, word, printed, autojunk=False).ratio()
+    return ratio if ratio >= MIN_RATIO else 0.0
+
+
+def _encoded(words: Sequence[str], encoder: Encoder, space: str) -> Floats:
+    """(W, D) vectors of the words, kept in the cache folder.
+
+    The vector of the first word is made anew each time: it tells another template or model.
+    """
+    probe = encoder.encode_texts(words[:1])[space]
+
+    def build() -> bytes:
+        data = io.BytesIO()
+        np.save(data, encoder.encode_texts(words)[space], allow_pickle=False)
+        return data.getvalue()
+
+    key = file_key(space, hashlib.sha256(probe.tobytes()).hexdigest(), "\n".join(words))
+    rows: Floats = np.load(io.BytesIO(cached("names", key, build)), allow_pickle=False)
+    return rows
