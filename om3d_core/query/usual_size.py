@@ -21,6 +21,7 @@ from om3d_core.query.things import usual_sizes_m
 Doubles = npt.NDArray[np.float64]
 DIRECTIONS = 12
 POINTS_MEASURED = 1000
+AT_A_TIME = 1000
 
 
 class UsualSizes:
@@ -65,18 +66,25 @@ def longest_sides_m(cloud: Cloud, masks: InstanceMasks, up: Doubles) -> Doubles:
     """(N,) meters, the longest side of each instance's upright box; 0 for one without points.
 
     The yaw of the box is that of the shortest such side, in steps of a quarter turn's sixth. It is
-    measured on a thousand or two points of an instance that has more.
+    measured on a thousand or two points of an instance that has more; no other one counts, to
+    the last bit.
     """
     result, held = np.zeros(len(masks)), np.flatnonzero(masks.sizes)
-    if not len(held):
-        return result
-    steps = np.maximum(masks.sizes[held] // POINTS_MEASURED, 1)
-    chosen = [masks[int(i)][::step] for i, step in zip(held, steps, strict=True)]
-    points = cloud.points[np.concatenate(chosen)].astype(np.float64)
-    starts = np.cumsum([0, *map(len, chosen[:-1])])
-    spans = np.stack([_spans(points @ axis, starts) for axis in _axes(up)])
-    level = spans[:-1].reshape(2, DIRECTIONS // 2, -1).max(axis=0).min(axis=0)
-    result[held] = np.maximum(level, spans[-1])
+    for begin in range(0, len(held), AT_A_TIME):
+        rows = held[begin : begin + AT_A_TIME]
+        steps = np.maximum(masks.sizes[rows] // POINTS_MEASURED, 1)
+        chosen = [masks[int(i)][::step] for i, step in zip(rows, steps, strict=True)]
+        points = cloud.points[np.concatenate(chosen)].astype(np.float64)
+        starts = np.cumsum([0, *map(len, chosen[:-1])])
+        spans = np.stack([_spans(_along(points, axis), starts) for axis in _axes(up)])
+        level = spans[:-1].reshape(2, DIRECTIONS // 2, -1).max(axis=0).min(axis=0)
+        result[rows] = np.maximum(level, spans[-1])
+    return result
+
+
+def _along(points: Doubles, axis: Doubles) -> Doubles:
+    """(P,) where points lie along an axis; unlike in a BLAS call no other point counts."""
+    result: Doubles = points[:, 0] * axis[0] + points[:, 1] * axis[1] + points[:, 2] * axis[2]
     return result
 
 

@@ -60,6 +60,8 @@ def test_the_longest_side_is_that_of_the_box(yaw_rad, a_side):
     for i in range(len(SIZES_M)):
         side = fit_box(scene.cloud.points[scene.masks[i]], scene.up).size.max()
         assert side * 0.98 <= found[i] <= side * 1.1
+        alone = InstanceMasks.from_lists([[], scene.masks[i]], len(scene.cloud))
+        assert longest_sides_m(scene.cloud, alone, scene.up).tolist() == [0, found[i]]
     empty = Scene.empty()
     assert longest_sides_m(empty.cloud, empty.masks, empty.up).shape == (0,)
 
