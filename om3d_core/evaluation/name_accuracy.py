@@ -136,7 +136,7 @@ def _surprise(probabilities: Floats, right: npt.NDArray[np.bool_]) -> float:
 
 
 def _threshold(probabilities: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:
-    """The lowest probability from which most are right, rounded down; else 1."""
+    """The lowest probability from which 0.7 are right, rounded down; else 1."""
     order = np.argsort(-probabilities, kind="stable")
     precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     good = np.flatnonzero(precision >= WANTED_PRECISION)

@@ -13,7 +13,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cache
@@ -31,6 +31,7 @@ from om3d_core.query.usual_size import Doubles, sizes_fit
 
 Floats = npt.NDArray[np.float32]
 GENERIC = "generic"
+REMEMBERED_WORDS = 10_000
 UNUSUAL = 1e-3
 """The least that a size fits: what is far from usual is as good as impossible."""
 
@@ -123,7 +124,10 @@ class Vocabulary:
         self.hubs: Floats = self.vectors @ typical
         self._common = np.array([thing.common for thing in things], np.float32)
         self._sizes_m = np.array([thing.longest_m for thing in things], np.float64)
-        self._words = [_single_words(thing.words) for thing in things]
+        self._rows_of: dict[str, list[int]] = {}
+        for row, thing in enumerate(things):
+            for word in _single_words(thing.words):
+                self._rows_of.setdefault(word, []).append(row)
         self._printed: dict[str, Floats] = {}
 
     def evidence(
@@ -144,17 +148,19 @@ class Vocabulary:
         best = np.zeros(len(self.names), np.float32)
         for text in {text.lower() for text in texts}:
             if text not in self._printed:
+                if len(self._printed) >= REMEMBERED_WORDS:
+                    self._printed.clear()
                 self._printed[text] = self._like(text)
             best = np.maximum(best, self._printed[text])
         return best
 
     def _like(self, text: str) -> Floats:
         """(V,) for one printed word: it is the word that it is like most, not others as well."""
-        known = {word for words in self._words for word in words}
-        ratios = {word: _ratio(word, text) for word in known}
-        most = max(ratios.values(), default=0.0)
-        found = [most if any(ratios[w] == most for w in words) else 0.0 for words in self._words]
-        return np.array(found, np.float32)
+        found = np.zeros(len(self.names), np.float32)
+        most, words = _nearest(text, self._rows_of)
+        for word in words:
+            found[self._rows_of[word]] = most
+        return found
 
 
 def softmax(logits: Floats) -> Floats:
@@ -170,12 +176,24 @@ def _single_words(phrases: Sequence[str]) -> frozenset[str]:
     return frozenset(words | {word.removesuffix("s") for word in words})
 
 
-def _ratio(word: str, printed: str) -> float:
-    """How alike two words are (the ratio of difflib), 0 below the least one."""
-    if 2 * min(len(word), len(printed)) < MIN_RATIO * (len(word) + len(printed)):
-        return 0.0
-    ratio = SequenceMatcher(None, word, printed, autojunk=False).ratio()
-    return ratio if ratio >= MIN_RATIO else 0.0
+def _nearest(printed: str, known: Collection[str]) -> tuple[float, list[str]]:
+    """The ratio of difflib of those words that are most like a printed one, and these; none below
+    the least ratio.
+    """
+    if printed in known:
+        return 1.0, [printed]
+    matcher = SequenceMatcher(None, "", printed, autojunk=False)
+    most, words = MIN_RATIO, list[str]()
+    for word in known:
+        matcher.set_seq1(word)
+        if matcher.real_quick_ratio() < most or matcher.quick_ratio() < most:
+            continue
+        ratio = matcher.ratio()
+        if ratio > most:
+            most, words = ratio, []
+        if ratio == most:
+            words.append(word)
+    return most, words
 
 
 def _encoded(words: Sequence[str], encoder: Encoder, space: str) -> Floats:

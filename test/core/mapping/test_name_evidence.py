@@ -9,6 +9,7 @@ import pytest
 from helpers.doubles import ColorEncoder
 
 from om3d_core.errors import InputError
+from om3d_core.mapping import name_evidence
 from om3d_core.mapping.name_evidence import (
     NameFit,
     Vocabulary,
@@ -64,6 +65,15 @@ def test_a_word_that_is_printed_on_it_names_a_thing():
         assert chances(things, fit, printed=[printed])[meant] > 0.7
     np.testing.assert_allclose(chances(things, fit, printed=["xyzw", "\u00e9t\u00e9s"]), 0.25)
     np.testing.assert_allclose(chances(things, LOOKS, printed=["MILK"]), 0.25)
+
+
+def test_printed_words_that_nobody_counts_are_forgotten(monkeypatch):
+    monkeypatch.setattr(name_evidence, "REMEMBERED_WORDS", 2)
+    vocabulary = Vocabulary([Thing("milk", ("red", "milk"))], ColorEncoder(), SPACE)
+    for word in ("alpha", "MILK", "gamma", "delta", "milks", "milk"):
+        told = vocabulary.evidence(RED[None], np.array([0.1]), [[word]]).printed[0, 0]
+        assert (told > 0.75) == word.lower().startswith("milk")
+        assert len(vocabulary._printed) <= 2
 
 
 def test_a_name_that_is_like_every_picture_says_little():
