@@ -39,7 +39,7 @@ class QuerySettings(Settings):
     )
     usual_sizes: bool = setting(
         True, "weigh instances by how usual their size is for the thing asked for by text, where"
-        " its size is known (om3d_core/query/usual_sizes.toml)"
+        " its size is known (om3d_core/query/things.toml)"
     )
     printed_text: bool = setting(
         True, "weigh instances by words that were read on them and that a question names"
