@@ -23,6 +23,7 @@ from om3d_core.mapping.names import printed_words
 from om3d_core.mapping.vocabulary import NameSettings, read_vocabulary
 from om3d_core.query.aggregation import mean_features
 from om3d_core.query.encoder import encoder_of
+from om3d_core.query.seen_as import taken_for
 from om3d_core.query.usual_size import longest_sides_m
 
 
@@ -56,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _fit(pairs: Sequence[tuple[Path, Path]], encoders: EncoderSettings) -> tuple[str, Fit]:
-    features, sides, scores, words, allowed = [], [], [], [], []
+    features, sides, scores, words, taken, allowed = [], [], [], [], [], []
     encoder: Encoder | None = None
     space = ""
     for folder, truth in pairs:
@@ -75,12 +76,14 @@ def _fit(pairs: Sequence[tuple[Path, Path]], encoders: EncoderSettings) -> tuple
         sides.append(longest_sides_m(scene.cloud, scene.masks, scene.up)[used])
         scores.append(scene.masks.scores[used])
         words += printed_words(scene.words, used)
+        classes = taken_for(scene.detections, scene.views)
+        taken += [classes[i] for i in used.tolist()]
         allowed += [rights[i] for i in used.tolist()]
     assert encoder is not None  # argparse asks for one pair at least
     background = encoded_background(np.concatenate(features))
     known = Vocabulary(read_vocabulary(NameSettings()), encoder, space,
                        decoded_background(background))  # fmt: skip
-    evidence = known.evidence(np.concatenate(features), np.concatenate(sides), words)
+    evidence = known.evidence(np.concatenate(features), np.concatenate(sides), words, taken)
     return space, fit(evidence, known.names, allowed, np.concatenate(scores), background)
 
 

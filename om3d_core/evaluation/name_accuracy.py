@@ -12,21 +12,26 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize
 
 from om3d_core.data.scene import Scene
 from om3d_core.errors import expect
 from om3d_core.evaluation.ground_truth import GroundTruth
 from om3d_core.evaluation.instance_truth import MIN_IOU, InstanceOverlaps
-from om3d_core.mapping.name_evidence import Floats, NameEvidence, NameFit
+from om3d_core.mapping.kinds import Kinds
+from om3d_core.mapping.name_evidence import Floats, NameEvidence, NameFit, log_odds
 
+Rights = npt.NDArray[np.bool_]
 GRID = (
-    (0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3),
-    (0.0, 0.5, 1.0, 2.0, 3.0),
-    (0.0, 0.5, 1.0, 1.5, 2.0),
-    (0.0, 0.2, 0.4, 0.6),
+    (0.04, 0.06, 0.1, 0.15, 0.2, 0.3),
+    (0.0, 1.0, 2.0, 4.0, 6.0),
+    (0.0, 1.0, 1.5, 2.0),
+    (0.0, 0.2, 0.4),
+    (0.0, 0.1, 0.2, 0.4, 0.6),
 )
-"""Temperatures, and weights of size, common and words."""
-LEAST = 1e-9
+"""Temperatures, and weights of size, common, words and seen."""
+BOUNDS = ((0.05, 20.0), (-20.0, 20.0))
+"""Of sharpness and offset."""
 WANTED_PRECISION = 0.7
 
 
@@ -98,8 +103,9 @@ def fit(
     evidence: NameEvidence, names: Sequence[str], allowed: Sequence[frozenset[str] | None],
     scores: Floats, background: str = "",
 ) -> Fit:
-    """The weights under which the right names of the objects are likeliest, and the lowest
-    probability from which 0.7 of the names are right.
+    """The weights under which the names of the instances, the likeliest first, have the highest
+    average precision, the line through their log-odds that fits best (Platt 1999), and the lowest
+    probability from which 0.7 of them are right.
 
     evidence: of N instances for the names, without the ``background``. scores: (N,) of their
     masks, as :meth:`Namer.name <om3d_core.mapping.names.Namer.name>` weighs them.
@@ -108,38 +114,54 @@ def fit(
     expect(evidence.similarities.shape == shape and len(allowed) > 0,
            f"evidence {shape} of at least one instance", evidence.similarities.shape)
     right = np.array([[ok is not None and name in ok for name in names] for ok in allowed], bool)
-    known = np.flatnonzero(right.any(axis=1))
-    of_objects = evidence[known]
-    best = min(
+    kinds, instances = Kinds(names), np.arange(len(allowed))
+
+    def told(weights: NameFit) -> tuple[Floats, Rights]:
+        likeliest, probabilities = kinds.likeliest(evidence.probabilities(weights))
+        return probabilities, right[instances, likeliest]
+
+    best = max(
         (NameFit(*weights[:1], 0.0, "", *weights[1:]) for weights in product(*GRID)),
-        key=lambda weights: _surprise(of_objects.probabilities(weights), right[known]),
+        key=lambda weights: _average_precision(*told(weights), scores),
     )
-    probabilities = evidence.probabilities(best)
-    likeliest = probabilities.argmax(axis=1)
-    found = (probabilities.max(axis=1) * scores).astype(np.float64)
-    hit = right[np.arange(len(allowed)), likeliest]
+    probabilities, hit = told(best)
+    sharpness, offset = _line(log_odds(probabilities * scores), hit)
+    best = replace(best, sharpness=sharpness, offset=offset)
+    found = best.chances(probabilities, scores).astype(np.float64)
     objects = sum(ok is not None for ok in allowed)
     least = _threshold(found, hit)
     kept = found >= least
     accuracy = NameAccuracy(objects, int(kept.sum()), int(hit[kept].sum()))
-    told = f"{accuracy.named} of {len(allowed)} named, {accuracy.right} rightly"
+    outcome = f"{accuracy.named} of {len(allowed)} named, {accuracy.right} rightly"
     return Fit(replace(best, min_probability=least, background=background,
-                       provenance=f"om3d eval-names --fit: {told}"), accuracy)  # fmt: skip
+                       provenance=f"om3d eval-names --fit: {outcome}"), accuracy)  # fmt: skip
 
 
-def _surprise(probabilities: Floats, right: npt.NDArray[np.bool_]) -> float:
-    """The mean negative logarithm of the probability of the right names (O, V) together."""
-    if not len(right):
-        return 0.0
-    together = (probabilities * right).sum(axis=1, dtype=np.float64)
-    return float(-np.log(together + LEAST).mean())
+def _average_precision(probabilities: Floats, right: Rights, scores: Floats) -> float:
+    """Of names by descending probability, over the number of instances: that of objects is the
+    same for all weights."""
+    hits = right[np.argsort(-probabilities * scores, kind="stable")]
+    return float((np.cumsum(hits) / np.arange(1, len(hits) + 1) * hits).mean())
 
 
-def _threshold(probabilities: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:
+def _line(odds: npt.NDArray[np.float64], right: Rights) -> tuple[float, float]:
+    """The sharpness and offset under which it is likeliest which names are right."""
+    n_right = int(right.sum())
+    wanted = np.where(right, (n_right + 1) / (n_right + 2), 1 / (len(right) - n_right + 2))
+
+    def surprise(line: npt.NDArray[np.float64]) -> float:
+        values = line[0] * odds + line[1]
+        return float((np.logaddexp(0, values) - wanted * values).sum())
+
+    found = minimize(surprise, (1.0, 0.0), method="L-BFGS-B", bounds=BOUNDS)
+    return round(float(found.x[0]), 3), round(float(found.x[1]), 3)
+
+
+def _threshold(probabilities: npt.NDArray[np.float64], right: Rights) -> float:
     """The lowest probability from which 0.7 are right, rounded down; else 1."""
     order = np.argsort(-probabilities, kind="stable")
     precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     good = np.flatnonzero(precision >= WANTED_PRECISION)
     if not len(good):
         return 1.0
-    return float(np.floor(probabilities[order[good[-1]]] * 1000) / 1000)
+    return float(np.floor(probabilities[order[good[-1]]] * 1e5) / 1e5)

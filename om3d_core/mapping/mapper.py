@@ -33,6 +33,7 @@ from om3d_core.mapping.tracking import Digests, digests_of, follow
 from om3d_core.mapping.views import Cameras, select_views
 from om3d_core.progress import Job
 from om3d_core.proposals.base import Proposer
+from om3d_core.query.seen_as import taken_for
 from om3d_core.segmenters.base import Segmenter
 
 
@@ -234,7 +235,7 @@ class Mapper:
         if state.base is not None:
             rows = state.base.rows_of(surface.cloud, surface.masks, self._settings.tracking)
             views, encoded = state.base.complete(views, encoded, rows, state.frames.stamps)
-        names = self._names(ids, surface, encoded)
+        names = self._names(ids, surface, views, encoded)
         scene = Scene(
             revision=self._revision + 1,
             cloud=surface.cloud,
@@ -337,10 +338,11 @@ class Mapper:
         return {stamp: name for stamp, name in named.items() if name}
 
     def _names(
-        self, ids: npt.NDArray[np.int64], surface: _Surface, encoded: Encoded
+        self, ids: npt.NDArray[np.int64], surface: _Surface, views: ViewTable, encoded: Encoded
     ) -> Names:
         names = self._namer.name(
-            surface.cloud, surface.masks, surface.up, encoded.tables, encoded.words
+            surface.cloud, surface.masks, surface.up, encoded.tables, encoded.words,
+            taken_for(encoded.detections, views),
         )
         old = self._state.scene
         return names if old is None else names.with_given(ids, old)

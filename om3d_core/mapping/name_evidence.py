@@ -1,9 +1,10 @@
-"""What speaks for a name: looks, usual size, printed words, and how common such a thing is.
+"""What speaks for a name: looks, size, printed words, detections, how common such a thing is.
 
 The similarity of an instance with a name is taken over that which the name has with what pictures
 of the space have in common, or with the whole vocabulary where nobody measured that: what is like
 everything says little (the hubs of Radovanovic et al. 2010). A softmax of all of it makes it a
-probability; its weights are fitted for each feature space (``om3d eval-names --fit``).
+probability, and a line through its log-odds one that is as high as names are right (Platt 1999);
+weights and line are fitted for each feature space (``om3d eval-names --fit``).
 """
 
 from __future__ import annotations
@@ -13,25 +14,30 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
 from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from om3d_core.encoders.base import Encoder
+from om3d_core.encoders.phrases import clean_prompt
 from om3d_core.errors import expect
+from om3d_core.mapping.kinds import Kinds
 from om3d_core.mapping.vocabulary import Thing
 from om3d_core.models.cache import cached, file_key
 from om3d_core.query.printed_words import MIN_RATIO
+from om3d_core.query.seen_as import counts_for
 from om3d_core.query.usual_size import Doubles, sizes_fit
 
 Floats = npt.NDArray[np.float32]
 GENERIC = "generic"
 REMEMBERED_WORDS = 10_000
+PROBES = 16
 UNUSUAL = 1e-3
 """The least that a size fits: what is far from usual is as good as impossible."""
 
@@ -40,10 +46,11 @@ UNUSUAL = 1e-3
 class NameFit:
     """temperature: of the softmax over the names. min_probability: below it there is no name.
 
-    size, common, words: weights of the logarithm of how well the size fits, of each step in how
-    common a thing is, and of a printed word in units of similarity. background: base64 of the mean
-    feature of pictures (D,) as little-endian float16, empty if nobody measured it. provenance:
-    what the numbers were fitted on.
+    size, common, words, seen: weights of the logarithm of how well the size fits, of each step in
+    how common a thing is, and, in units of similarity, of a printed word and of what a detector
+    took it for. sharpness, offset: of the line. background: base64 of the mean feature of pictures
+    (D,) as little-endian float16, empty if nobody measured it. provenance: what the numbers were
+    fitted on.
     """
 
     temperature: float
@@ -52,13 +59,26 @@ class NameFit:
     size: float = 0.0
     common: float = 0.0
     words: float = 0.0
+    seen: float = 0.0
+    sharpness: float = 1.0
+    offset: float = 0.0
     background: str = ""
 
     def __post_init__(self) -> None:
         expect(self.temperature > 0, "a temperature above 0", self.temperature)
         expect(0 <= self.min_probability <= 1, "min_probability in 0..1", self.min_probability)
-        weights = self.size, self.common, self.words
+        weights = self.size, self.common, self.words, self.seen
         expect(all(0 <= weight < 100 for weight in weights), "weights from 0 to 100", weights)
+        line = self.sharpness, self.offset
+        expect(0 < self.sharpness < 100 and abs(self.offset) < 100,
+               "a sharpness in 0..100 and an offset in -100..100", line)
+
+    def chances(self, probabilities: Floats, scores: Floats) -> Floats:
+        """How likely the names of N instances are right (N,), from the probabilities (N,) of the
+        likeliest and the scores (N,) of the masks."""
+        odds = log_odds(probabilities * scores)
+        chances: Floats = expit(self.sharpness * odds + self.offset).astype(np.float32)
+        return chances
 
 
 @cache
@@ -84,21 +104,19 @@ class NameEvidence:
 
     similarities: (N, V) over those with the background. fits: (N, V) in 0.001..1, how usual the
     size is. common: (V,) steps. printed: (N, V) in 0..1, whether a word of it is printed on it.
+    seen: (N, V) in 0..1, how far it was taken for one of its classes.
     """
 
     similarities: Floats
     fits: Floats
     common: Floats
     printed: Floats
-
-    def __getitem__(self, rows: npt.NDArray[np.intp]) -> NameEvidence:
-        """That of the instances with these rows (M,)."""
-        return replace(self, similarities=self.similarities[rows], fits=self.fits[rows],
-                       printed=self.printed[rows])  # fmt: skip
+    seen: Floats
 
     def probabilities(self, fit: NameFit) -> Floats:
         """(N, V), those of an instance sum to 1."""
-        looks = (self.similarities + fit.words * self.printed) / fit.temperature
+        told = fit.words * self.printed + fit.seen * self.seen
+        looks = (self.similarities + told) / fit.temperature
         return softmax(looks + fit.size * np.log(self.fits) + fit.common * self.common)
 
 
@@ -114,6 +132,7 @@ class Vocabulary:
         background: Floats | None = None,
     ):
         self.names = tuple(thing.name for thing in things)
+        self.kinds = Kinds(self.names)
         words = [word for thing in things for word in thing.words]
         rows = _encoded(words, encoder, space)
         starts = np.cumsum([0, *(len(thing.words) for thing in things)])[:-1]
@@ -129,18 +148,24 @@ class Vocabulary:
             for word in _single_words(thing.words):
                 self._rows_of.setdefault(word, []).append(row)
         self._printed: dict[str, Floats] = {}
+        self._phrases = [clean_prompt(word) for word in words]
+        self._starts = starts
+        self._counts: dict[str, npt.NDArray[np.bool_]] = {}
 
     def evidence(
-        self, features: Floats, longest_m: Doubles, printed: Sequence[Sequence[str]]
+        self, features: Floats, longest_m: Doubles, printed: Sequence[Sequence[str]],
+        taken: Sequence[Mapping[str, float]],
     ) -> NameEvidence:
-        """For instances with these unit features (N, D), longest sides (N,) and printed words."""
+        """For instances with these unit features (N, D), longest sides (N,), printed words and
+        shares of the classes that they were taken for."""
         looks = [self.vectors @ feature - self.hubs for feature in features]
         words = [self._printed_on(texts) for texts in printed]
+        seen = [self._seen_as(shares) for shares in taken]
         shape = -1, len(self.names)
         fits = np.maximum(sizes_fit(self._sizes_m, longest_m), UNUSUAL)
         return NameEvidence(
             np.array(looks, np.float32).reshape(shape), fits.astype(np.float32), self._common,
-            np.array(words, np.float32).reshape(shape),
+            np.array(words, np.float32).reshape(shape), np.array(seen, np.float32).reshape(shape),
         )  # fmt: skip
 
     def _printed_on(self, texts: Sequence[str]) -> Floats:
@@ -161,6 +186,25 @@ class Vocabulary:
         for word in words:
             found[self._rows_of[word]] = most
         return found
+
+    def _seen_as(self, shares: Mapping[str, float]) -> Doubles:
+        """(V,) how far what has these shares was taken for a class that counts for each name."""
+        together = np.zeros(len(self.names))
+        for name in sorted(shares):
+            if name not in self._counts:
+                if len(self._counts) >= REMEMBERED_WORDS:
+                    self._counts.clear()
+                counts = np.array(counts_for(name, self._phrases), bool)
+                self._counts[name] = np.logical_or.reduceat(counts, self._starts)
+            together += shares[name] * self._counts[name]
+        return np.sqrt(together)
+
+
+def log_odds(probabilities: Floats) -> Doubles:
+    """Those of probabilities, which count as one in a million away from 0 and from 1 at least."""
+    bounded = np.clip(probabilities.astype(np.float64), 1e-6, 1 - 1e-6)
+    result: Doubles = np.log(bounded / (1 - bounded))
+    return result
 
 
 def softmax(logits: Floats) -> Floats:
@@ -199,9 +243,11 @@ def _nearest(printed: str, known: Collection[str]) -> tuple[float, list[str]]:
 def _encoded(words: Sequence[str], encoder: Encoder, space: str) -> Floats:
     """(W, D) vectors of the words, kept in the cache folder.
 
-    The vector of the first word is made anew each time: it tells another template or model.
+    Those of some words of the whole list are made anew each time: they tell another template,
+    model or table of looks.
     """
-    probe = encoder.encode_texts(words[:1])[space]
+    step = max(len(words) // PROBES, 1)
+    probe = encoder.encode_texts(words[::step])[space]
 
     def build() -> bytes:
         data = io.BytesIO()

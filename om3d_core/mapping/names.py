@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,9 +15,11 @@ from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene import Scene, WordsOfViews
 from om3d_core.data.tables import FeatureTable
 from om3d_core.encoders.base import Encoder
+from om3d_core.mapping.kinds import general_names
 from om3d_core.mapping.name_evidence import NameFit, Vocabulary, decoded_background, fit_of
 from om3d_core.mapping.vocabulary import NameSettings, read_vocabulary
 from om3d_core.query.aggregation import mean_features
+from om3d_core.query.seen_as import classes_of_things
 from om3d_core.query.usual_size import longest_sides_m
 
 Floats = npt.NDArray[np.float32]
@@ -69,20 +71,23 @@ class Namer:
 
     @property
     def digest(self) -> str:
-        """Of the vocabulary and the numbers that are used; part of what a map is made by."""
+        """Of the vocabulary, tables and numbers that are used; part of what a map is made by."""
         fit = self._fit() if self._space is not None else None
-        used = self._settings.enabled, self._things, fit
+        used = self._settings.enabled, self._things, fit, general_names(), classes_of_things()
         return hashlib.sha256(repr(used).encode()).hexdigest()
 
     def name(
         self, cloud: Cloud, masks: InstanceMasks, up: npt.NDArray[np.float64],
         tables: Sequence[FeatureTable], words: WordsOfViews = (),
+        taken: Sequence[Mapping[str, float]] = (),
     ) -> Names:
         """The names of instances with these masks (N) on ``cloud``, these features and words.
 
-        Without words nothing is printed on them. A name is likely if the vocabulary has none that
-        is likelier and the mask is one whole thing. Where ``names.enabled`` is false nothing is
-        named.
+        taken: how far each was taken for which class (:func:`om3d_core.query.seen_as.taken_for`).
+        Without words nothing is printed on them, without classes nothing was seen. A name is
+        likely if the vocabulary has none that is likelier and the mask is one whole thing; what
+        may be one of several kinds of a thing is called by the name of that. Where
+        ``names.enabled`` is false nothing is named.
         """
         labels, found = [""] * len(masks), np.zeros(len(masks), np.float32)
         if not self._settings.enabled:
@@ -99,12 +104,15 @@ class Namer:
         fit, known = self._fit(), self._known()
         for begin in range(0, len(rows), AT_A_TIME):
             some = rows[begin : begin + AT_A_TIME]
-            evidence = known.evidence(features[some], sides[some], printed_words(words, some))
-            for i, row in zip(some.tolist(), evidence.probabilities(fit), strict=True):
-                best = int(row.argmax())
-                likely = row[best] * masks.scores[i]
-                if likely >= fit.min_probability:
-                    labels[i], found[i] = known.names[best], min(likely, SURE)
+            classes = [taken[i] if taken else {} for i in some.tolist()]
+            evidence = known.evidence(
+                features[some], sides[some], printed_words(words, some), classes
+            )
+            best, likely = known.kinds.likeliest(evidence.probabilities(fit))
+            likely = np.minimum(fit.chances(likely, masks.scores[some]), SURE)
+            for i, name, chance in zip(some.tolist(), best.tolist(), likely, strict=True):
+                if chance >= fit.min_probability:
+                    labels[i], found[i] = known.names[name], chance
         return Names(tuple(labels), found)
 
     def _fit(self) -> NameFit:

@@ -46,12 +46,12 @@ def test_right_names_are_counted():
     assert accuracy_of([], []).to_json()["precision"] == 0
 
 
-def evidence_of(similarities, fits=None, common=None, printed=None):
+def evidence_of(similarities, fits=None, common=None, printed=None, seen=None):
     flat = np.ones_like(similarities)
     return NameEvidence(
         similarities, flat if fits is None else fits,
         np.zeros(similarities.shape[1], np.float32) if common is None else common,
-        0 * flat if printed is None else printed,
+        0 * flat if printed is None else printed, 0 * flat if seen is None else seen,
     )
 
 
@@ -64,8 +64,10 @@ def test_a_fit_finds_the_temperature_and_the_threshold_that_tell_right_from_wron
     allowed = [frozenset({"a"})] * 200 + [frozenset({"b"})] * 200
     sure = np.ones(400, np.float32)
     found = fit(evidence_of(similarities), list("abcde"), allowed, sure)
-    chances = evidence_of(similarities).probabilities(found.numbers)
-    assert chances[0, 0] >= found.numbers.min_probability > chances[399, 0] - 0.1
+    best = evidence_of(similarities).probabilities(found.numbers).max(axis=1)
+    chances = found.numbers.chances(best, sure)
+    assert chances[0] >= found.numbers.min_probability > chances[399] - 0.1
+    assert chances[:200].mean() > 0.95 and chances[200:].mean() < 0.05
     assert (found.accuracy.objects, found.accuracy.right) == (400, 200)
     assert found.accuracy.precision == pytest.approx(0.7, abs=0.01)
     wrong = slice(200, None)
@@ -76,22 +78,24 @@ def test_a_fit_finds_the_temperature_and_the_threshold_that_tell_right_from_wron
 
 
 def test_a_fit_finds_what_tells_names_apart():
-    """Three lots of things that look alike: size, print and how common they are tell them."""
+    """Four lots of things that look alike: size, print, detections, how common they are."""
     rng = np.random.default_rng(1)
-    noise = rng.normal(0, 0.02, (300, 4)).astype(np.float32)
-    fits, printed = np.ones((300, 4), np.float32), np.zeros((300, 4), np.float32)
+    noise = rng.normal(0, 0.02, (400, 4)).astype(np.float32)
+    fits, printed, seen = np.ones((400, 4), np.float32), *np.zeros((2, 400, 4), np.float32)
     fits[:100, 1:] = 0.1
     printed[100:200, 1] = 1
+    seen[300:, 3] = 1
     common = np.array([0, 0, 2, 0], np.float32)
-    allowed = [frozenset({name}) for name in "abc" for _ in range(100)]
-    evidence = evidence_of(noise, fits, common, printed)
-    numbers = fit(evidence, list("abcd"), allowed, np.ones(300, np.float32), "x").numbers
-    assert numbers.size > 0 < numbers.words and numbers.common > 0 and numbers.background == "x"
-    right = evidence.probabilities(numbers).argmax(axis=1) == np.repeat([0, 1, 2], 100)
+    allowed = [frozenset({name}) for name in "abcd" for _ in range(100)]
+    evidence = evidence_of(noise, fits, common, printed, seen)
+    numbers = fit(evidence, list("abcd"), allowed, np.ones(400, np.float32), "x").numbers
+    assert numbers.size > 0 < numbers.words and numbers.common > 0 < numbers.seen
+    assert numbers.background == "x"
+    right = evidence.probabilities(numbers).argmax(axis=1) == np.repeat([0, 1, 2, 3], 100)
     assert right.mean() > 0.9
     blind = evidence_of(noise)
-    plain = fit(blind, list("abcd"), allowed, np.ones(300, np.float32)).numbers
-    assert plain.size == plain.words == plain.common == 0
+    plain = fit(blind, list("abcd"), allowed, np.ones(400, np.float32)).numbers
+    assert plain.size == plain.words == plain.common == plain.seen == 0
 
 
 def test_the_command_scores_saved_maps(tmp_path, capsys, monkeypatch):

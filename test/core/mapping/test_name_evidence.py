@@ -1,4 +1,4 @@
-"""What speaks for a name: looks over those of anything, size, printed words, how common it is."""
+"""What speaks for a name: looks over those of anything, size, print, detections, how common."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ def cache(tmp_path_factory):
         yield
 
 
-def chances(things, fit, feature=RED, longest_m=0.1, printed=(), background=None):
+def chances(things, fit, feature=RED, longest_m=0.1, printed=(), taken=None,
+            background=None):  # fmt: skip
     """(V,) for one instance."""
     vocabulary = Vocabulary(things, ColorEncoder(), SPACE, background)
-    evidence = vocabulary.evidence(feature[None], np.array([longest_m]), [printed])
+    evidence = vocabulary.evidence(feature[None], np.array([longest_m]), [printed], [taken or {}])
     return evidence.probabilities(fit)[0]
 
 
@@ -71,9 +72,22 @@ def test_printed_words_that_nobody_counts_are_forgotten(monkeypatch):
     monkeypatch.setattr(name_evidence, "REMEMBERED_WORDS", 2)
     vocabulary = Vocabulary([Thing("milk", ("red", "milk"))], ColorEncoder(), SPACE)
     for word in ("alpha", "MILK", "gamma", "delta", "milks", "milk"):
-        told = vocabulary.evidence(RED[None], np.array([0.1]), [[word]]).printed[0, 0]
+        told = vocabulary.evidence(RED[None], np.array([0.1]), [[word]], [{}]).printed[0, 0]
         assert (told > 0.75) == word.lower().startswith("milk")
         assert len(vocabulary._printed) <= 2
+
+
+def test_what_a_detector_took_it_for_names_a_thing():
+    names = "mug", "wine bottle", "tv stand", "laptop", "gizmo"
+    things, fit = [Thing(name, ("red", name)) for name in names], replace(LOOKS, seen=0.4)
+    for taken, meant in (({"cup": 0.8}, 0), ({"bottle": 0.7, "cup": 0.1}, 1), ({"laptop": 0.5}, 3),
+                         ({"Gizmo": 0.9}, 4)):  # fmt: skip
+        odds = chances(things, fit, taken=taken)
+        assert odds.argmax() == meant and odds[meant] > 0.6
+        np.testing.assert_allclose(chances(things, LOOKS, taken=taken), 0.2)
+    np.testing.assert_allclose(chances(things, fit, taken={"tv": 0.9, "zebra": 0.9}), 0.2)
+    weak, strong = (chances(things, fit, taken={"cup": share})[0] for share in (0.2, 0.9))
+    assert 0.2 < weak < strong
 
 
 def test_a_name_that_is_like_every_picture_says_little():
@@ -98,13 +112,15 @@ def test_a_row_depends_on_its_own_instance_bit_for_bit():
     vocabulary = Vocabulary(read_vocabulary(NameSettings()), ColorEncoder(), SPACE)
     features = np.random.default_rng(1).normal(size=(4, 3)).astype(np.float32)
     sides, printed = np.array([0.1, 0.5, 1.0, 2.0]), [["milk"], [], ["soup", "MILK"], ["x"]]
-    fit = NameFit(0.05, 0.5, "", size=2.0, common=1.0, words=0.4)
-    together = vocabulary.evidence(features, sides, printed).probabilities(fit)
+    taken = [{"cup": 0.5, "book": 0.3, "tv": 0.1}, {}, {"chair": 0.9}, {"x": 1.0}]
+    fit = NameFit(0.05, 0.5, "", size=2.0, common=1.0, words=0.4, seen=0.3)
+    together = vocabulary.evidence(features, sides, printed, taken).probabilities(fit)
     np.testing.assert_allclose(together.sum(axis=1), 1, rtol=1e-4)
     for i in range(4):
-        alone = vocabulary.evidence(features[i : i + 1], sides[i : i + 1], printed[i : i + 1])
+        one = slice(i, i + 1)
+        alone = vocabulary.evidence(features[one], sides[one], printed[one], taken[one])
         assert np.array_equal(alone.probabilities(fit)[0], together[i])
-    none = vocabulary.evidence(features[:0], sides[:0], [])
+    none = vocabulary.evidence(features[:0], sides[:0], [], [])
     assert none.probabilities(fit).shape == (0, len(vocabulary.names))
 
 
@@ -120,11 +136,22 @@ def test_names_that_somebody_chose_have_the_sizes_of_known_things_and_are_all_as
 def test_every_fitted_space_has_sound_numbers():
     fit = fit_of("lite-text@1")
     assert decoded_background(fit.background).shape == (1000,) and fit.size > 0 < fit.common
+    assert fit.words > 0 < fit.seen
     assert fit_of("nobody@9") == fit_of("generic")
     with pytest.raises(InputError, match="temperature above 0"):
         NameFit(0.0, 0.5, "")
     with pytest.raises(InputError, match="weights from 0 to 100"):
         NameFit(0.1, 0.5, "", size=float("nan"))
+    for line in ({"sharpness": 0.0}, {"offset": float("inf")}, {"sharpness": float("nan")}):
+        with pytest.raises(InputError, match="a sharpness in 0..100"):
+            NameFit(0.1, 0.5, "", **line)
+
+
+def test_chances_lie_on_the_line_through_the_log_odds():
+    p, scores = np.array([0.0, 0.2, 0.8, 1.0], np.float32), np.array([1, 0.5, 1, 1], np.float32)
+    np.testing.assert_allclose(LOOKS.chances(p, scores), [0, 0.1, 0.8, 1], atol=1e-5)
+    sharp = replace(LOOKS, sharpness=2.0, offset=np.log(3)).chances(p, scores)
+    np.testing.assert_allclose(sharp, [0, 3 / 84, 48 / 49, 1], atol=1e-5)
 
 
 def test_a_softmax_sums_to_one_however_far_values_lie_apart():

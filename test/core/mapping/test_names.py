@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.doubles import COLORS, ColorEncoder
+from helpers.doubles import COLORS, BoxProposer, ColorEncoder
 from helpers.small_mapper import SETTINGS, assert_same_content, mapper
 from helpers.worlds import BOXES, tabletop
 
@@ -15,6 +15,10 @@ from om3d_core.data.feature_space import FeatureSpace
 from om3d_core.data.masks import InstanceMasks
 from om3d_core.data.scene_store import load_map, save_scene
 from om3d_core.data.tables import FeatureTable
+from om3d_core.data.words import Word
+from om3d_core.mapping import names
+from om3d_core.mapping.mapper import Mapper
+from om3d_core.mapping.name_evidence import NameFit
 from om3d_core.mapping.names import SURE, Namer
 from om3d_core.mapping.settings import MapSettings
 from om3d_core.mapping.vocabulary import NameSettings
@@ -111,9 +115,9 @@ def test_other_names_are_found_once_a_map_is_loaded_with_another_vocabulary(fram
 
 
 def test_an_unlikely_name_is_none():
-    names = named("red", "gray")
-    assert names.labels == ("red", "")
-    assert names.probabilities[1] == 0 < names.probabilities[0]
+    found = named("red", "gray")
+    assert found.labels == ("red", "")
+    assert found.probabilities[1] == 0 < found.probabilities[0]
     assert named("gray", min_probability=0.3).labels != ("",)
 
 
@@ -162,20 +166,57 @@ def test_structure_is_named_by_geometry(with_normals, up):
     assert Namer([], NameSettings(enabled=False)).name(cloud, masks, up, []).labels == ("",) * 3
 
 
-def test_words_are_encoded_once_and_again_for_another_template():
+def test_words_are_encoded_once_and_again_for_another_template_or_other_looks():
+    words = [f"red {i}" for i in range(99)]
+
     class Counting(ColorEncoder):
-        n_texts, shift = 0, 0.0
+        n_texts, shift, moved = 0, 0.0, ""
 
         def encode_texts(self, texts):
             self.n_texts += len(texts)
             rows = super().encode_texts(texts)
-            return {name: matrix + np.float32(self.shift) for name, matrix in rows.items()}
+            moved = np.array([[t.startswith(self.moved) for t in texts]], np.float32).T
+            return {name: matrix + moved * self.shift for name, matrix in rows.items()}
 
-    def texts(shift):
+    def texts(shift, moved=""):
         encoder = Counting()
-        encoder.shift = shift
-        settings = NameSettings(vocabulary="red, cyan")
+        encoder.shift, encoder.moved = np.float32(shift), moved
+        settings = NameSettings(vocabulary=", ".join(words))
         Namer([encoder], settings).name(*objects(1), UP, [table("red")])
         return encoder.n_texts
 
-    assert [texts(0.0), texts(0.0), texts(0.25), texts(0.25)] == [3, 1, 3, 1]
+    first, again = texts(0.0), texts(0.0)
+    assert first == len(words) + again and again <= 20
+    assert [texts(0.25), texts(0.25)] == [first, again]
+    assert [texts(0.25, "red 4"), texts(0.25, "red 8")] == [first, first]
+
+
+def test_what_an_instance_was_taken_for_counts(monkeypatch):
+    monkeypatch.setattr(names, "fit_of", lambda space: NameFit(0.1, 0.5, "", seen=0.4))
+    namer = Namer([ColorEncoder()], NameSettings(vocabulary="mug, laptop"))
+    seen = namer.name(*objects(3), UP, [table("red", None, "red")], (),
+                      [{"cup": 0.9}, {"cup": 0.9}, {"laptop": 0.9}])  # fmt: skip
+    assert seen.labels == ("mug", "", "laptop")
+
+
+def test_a_mapper_tells_what_its_detector_saw(frames, monkeypatch):
+    class Cups:
+        margin = 0.35
+
+        def read(self, windows):
+            return [(Word("cup", 0.9),)] * len(windows)
+
+    monkeypatch.setattr(names, "fit_of", lambda space: NameFit(0.1, 0.6, "", seen=0.9))
+    settings = build(MapSettings, {**values_of(SETTINGS), "names.vocabulary": "sofa, mug"})
+    for detector, name in ((Cups(), "mug"), (None, "")):
+        m = Mapper(settings, BoxProposer(), [ColorEncoder()], detector=detector)
+        for frame in frames[:3]:
+            m.add_frame(frame)
+        assert m.refresh().labels[1:] == (name,) * 3
+
+
+def test_what_may_be_one_of_several_kinds_is_called_by_what_they_are_kinds_of():
+    things = "chair", "office chair", "folding chair", "red"
+    settings = NameSettings(vocabulary=",".join(things), min_probability=0.4)
+    found = Namer([ColorEncoder()], settings).name(*objects(1), UP, [table("gray")])
+    assert found.labels == ("chair",) and found.probabilities[0] > 0.9

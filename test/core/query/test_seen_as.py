@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from om3d_core.data.words import Word
 from om3d_core.query.calibration import calibration_of
 from om3d_core.query.scene_query import SceneQuery
-from om3d_core.query.seen_as import SeenAs, _seen_as, shares
+from om3d_core.query.seen_as import SeenAs, classes_of_things, shares
 from om3d_core.query.settings import QuerySettings
 
 SCENE = make_scene()
@@ -93,6 +93,6 @@ def test_only_things_without_a_class_of_their_own_are_listed():
     from om3d_core.evidence.detectors.coco import COCO_CLASSES
 
     known = set(COCO_CLASSES.values())
-    assert {name for names in _seen_as().values() for name in names} <= known
-    assert not known & set(_seen_as())
+    assert {name for names in classes_of_things().values() for name in names} <= known
+    assert not known & set(classes_of_things())
     assert calibration_of("lite-text@1").seen > 0
