@@ -183,7 +183,8 @@ def _best(
     is as likely."""
     before = found.share if found.judged else 0.0
     needed = MIN_UNJUDGED if not found.judged else max(3, len(looks) // 3)
-    for tries in _by_likelihood(looks, given, to):
+    contradict = not found.judged or found.unhidden < WRONG_SHARE
+    for tries in _by_likelihood(looks, given, to if contradict else ""):
         tried = [_Tried(cure, after) for cure in tries
                  if (after := _after(cure, looks)).pairs >= needed]  # fmt: skip
         best = max(tried, key=lambda one: one.after.share, default=None)
@@ -194,14 +195,16 @@ def _best(
 
 def _by_likelihood(looks: Sequence[Look], given: Given, to: str) -> Iterator[list[Cure]]:
     """Single cures; of folders what is rarer, another focal length and another scale of the poses;
-    two at once."""
+    two at once. Where frames do not contradict each other (``to`` is empty), as little of one is
+    seen in another, single ones alone: among many, one agrees by chance."""
     meant, others = cures(looks, given)
     yield meant + others
     if to == TO_FOLDER:
         yield rarer_cures(given)
         yield [cure for cure in (focal_cure(looks, given),) if cure is not None]
         yield [cure for cure in (pose_scale_cure(looks),) if cure is not None]
-    yield [a.then(b) for a in meant for b in others]
+    if to:
+        yield [a.then(b) for a in meant for b in others]
 
 
 def _after(cure: Cure, looks: Sequence[Look]) -> Agreement:

@@ -8,7 +8,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from helpers.worlds import BOXES
+from helpers.worlds import BOXES, tabletop, write_folder
 from scipy.spatial.transform import Rotation
 
 from om3d_core.commands import doctor
@@ -336,3 +336,9 @@ def test_a_mesh_of_few_vertices_is_to_be_sampled(spoiled):
     (finding,) = examine_scene(folder).findings
     assert (finding.kind, finding.flag) == ("sparse cloud", "--folder.cloud_sampling_m 0.02")
     assert doctor.main([str(folder), *finding.flag.split()]) == 0
+
+
+def test_few_frames_that_see_little_of_each_other_are_no_fault(tmp_path):
+    """Three views around a table: 0.42 of a frame's depth is that of another, the rest is hidden."""
+    write_folder(tmp_path, tabletop(3, 160, 120))
+    assert not examine_scene(tmp_path).findings
