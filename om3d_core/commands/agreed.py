@@ -57,6 +57,9 @@ def agreed(
         print_examination(str(args.scene), found, sys.stderr)
         if not args.force:
             raise DisagreementError(_refusal(args, found))
+    else:
+        for text in found.assumed:
+            print(printable(f"{args.scene}: {text}"), file=sys.stderr)
     return args
 
 

@@ -69,5 +69,5 @@ def print_examination(name: str, found: Examination, file: TextIO | None = None)
         ):
             if text:
                 print(printable(f"    {label:<9}{text}"), file=file)
-    for text in found.told:
+    for text in (*found.assumed, *found.told):
         print(printable(f"  {text}"), file=file)

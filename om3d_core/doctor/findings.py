@@ -36,14 +36,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class Examination:
-    """Findings, the worst first, and what was measured or could not be judged."""
+    """Findings, the worst first, and what was measured or could not be judged. assumed: how the
+    input was taken where nothing bears it out, and the flag that takes it otherwise."""
 
     findings: tuple[Finding, ...] = ()
     told: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
 
     def __add__(self, other: Examination) -> Examination:
-        return Examination(self.findings + other.findings, self.told + other.told)
+        return Examination(
+            self.findings + other.findings, self.told + other.told, self.assumed + other.assumed
+        )
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
-        return {"findings": [asdict(f) for f in self.findings], "told": list(self.told)}
+        return {"findings": [asdict(f) for f in self.findings], "told": list(self.told),
+                "assumed": list(self.assumed)}  # fmt: skip

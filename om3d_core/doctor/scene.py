@@ -19,6 +19,7 @@ from om3d_core.doctor.cures import MILLI, Given, cures
 from om3d_core.doctor.findings import Examination, Finding
 from om3d_core.doctor.focal import Focal, find_focal
 from om3d_core.doctor.frames import DARK, LONG, SKIPPED, TO_FOLDER, judge, sample, skipped
+from om3d_core.doctor.lens import examine_lens
 from om3d_core.errors import SourceError
 from om3d_core.sources.bag.source import RosbagSettings, RosbagSource
 from om3d_core.sources.base import Picking, Source
@@ -101,6 +102,11 @@ def _examined(
         told = (f"read as the layout {source.layout_name}",)
     looks = [Look.of(frame) for frame in _picked(source)]
     found = Examination(told=told) + skipped(source.skipped, len(sample(len(source))))
+    if isinstance(source, FolderSource):
+        lens = examine_lens(source, looks, sample(len(source)))
+        found += lens
+        if lens.findings:
+            return found
     found += judge(looks, _given(source, streams), TO_FOLDER)
     return found if found.findings else found + examine_cloud(looks, cloud, cloud_units_per_m)
 

@@ -18,6 +18,10 @@ EXPECTED = "a camera: a 3x3, 3x4 or 4x4 matrix, fx fy cx cy, or JSON or YAML wit
 FOCAL, CENTER = (("fx", "fy"), ("fl_x", "fl_y")), ("cx", "cy")
 WIDTHS, HEIGHTS = ("width", "w", "image_width"), ("height", "h", "image_height")
 MATRICES = ("intrinsic_matrix", "camera_matrix", "intrinsics", "intrinsic", "K", "k")
+LENSES = ("distortion_coefficients", "distortion", "dist_coeffs", "D", "d")
+LENS_MODELS = {4: "plumb_bob", 5: "plumb_bob", 8: "rational_polynomial",
+               12: "rational_polynomial", 14: "rational_polynomial"}
+"""Of a distortion without a name, by its number of terms, as OpenCV takes them."""
 SCALES = ("scale", "depth_scale", "png_depth_scale")
 GROUPS = ("camera", "cam", "color")
 """Names by which Open3D, NICE-SLAM, nerfstudio, ROS and others keep what a camera is."""
@@ -28,7 +32,9 @@ class Camera:
     """A pinhole camera, its lens and the unit of its depth, as far as a file tells them.
 
     matrix: (3, 3) in pixels of images of ``width`` x ``height``, 0 where it does not tell the
-    size. model, distortion: as sensor_msgs/CameraInfo, empty for rectified images.
+    size. model, distortion: as sensor_msgs/CameraInfo, empty where it tells none.
+    rectified_matrix: (3, 3) of images of which the distortion is taken out, None where that is
+    ``matrix``.
     depth_units_per_m: of integer depth, 0 where it is not told.
     """
 
@@ -38,6 +44,7 @@ class Camera:
     model: str = ""
     distortion: tuple[float, ...] = ()
     depth_units_per_m: float = 0.0
+    rectified_matrix: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         expect(self.matrix.shape == (3, 3), "a camera matrix (3, 3)", self.matrix.shape)
@@ -78,9 +85,10 @@ def camera_of(content: Any) -> Camera:
     groups = (content[name] for name in GROUPS if isinstance(content.get(name), Mapping))
     inner: Mapping[str, Any] = next(groups, {})
     values = {**content, **inner}
+    model, distortion = _lens(values)
     return Camera(
-        _matrix(values), int(_number(values, WIDTHS)), int(_number(values, HEIGHTS)),
-        depth_units_per_m=_number(values, SCALES),
+        _matrix(values), int(_number(values, WIDTHS)), int(_number(values, HEIGHTS)), model,
+        distortion, _number(values, SCALES), _projection(values) if distortion else None,
     )  # fmt: skip
 
 
@@ -98,12 +106,37 @@ def _matrix(values: Mapping[str, Any]) -> npt.NDArray[np.float64]:
     raise InputError(f"expected {EXPECTED}, got {', '.join(sorted(map(str, values))[:8])}")
 
 
+def _lens(values: Mapping[str, Any]) -> tuple[str, tuple[float, ...]]:
+    """The model of the distortion and its terms; empty where all are 0 or none are given."""
+    for name in LENSES:
+        given = values.get(name)
+        terms = _numbers(name, given.get("data") if isinstance(given, Mapping) else given)
+        if np.any(terms):
+            model = values.get("distortion_model") or LENS_MODELS.get(len(terms), "")
+            return str(model), tuple(terms.tolist())
+    return "", ()
+
+
+def _projection(values: Mapping[str, Any]) -> npt.NDArray[np.float64] | None:
+    """The matrix of rectified images in ROS's calibration files, where it is filled in."""
+    name = "projection_matrix"
+    given = values.get(name)
+    numbers = _numbers(name, given.get("data") if isinstance(given, Mapping) else given)
+    if not np.any(numbers):
+        return None
+    matrix = matrix_of(numbers)
+    return matrix if matrix[0, 0] > 0 else None
+
+
 def _flat(name: str, given: Any) -> npt.NDArray[np.float64]:
+    return matrix_of(_numbers(name, given))
+
+
+def _numbers(name: str, given: Any) -> npt.NDArray[np.float64]:
     try:
-        numbers = np.array(given, np.float64).reshape(-1)
+        return np.array([] if given is None else given, np.float64).reshape(-1)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name}: expected numbers, got {given!r:.60}") from error
-    return matrix_of(numbers)
 
 
 def _number(values: Mapping[str, Any], names: tuple[str, ...]) -> float:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,15 +65,17 @@ class FolderSource:
         streams: RecordedStreamSettings | None = None,
     ) -> None:
         self._settings = settings or FolderSettings()
-        streams = streams or RecordedStreamSettings()
+        self._streams = streams = streams or RecordedStreamSettings()
         self.skipped = SkipCount()
         self.depth_is_float = False
         """Whether the depth that was read last is of floating point."""
         self._path, self.layout_name, layout = find_layout(Path(path), self._settings.layout)
         self._listing = layout(self._path, self._settings, streams)
         self._frames = self._listing.frames[:: self._settings.step]
-        self._conventions = _conventions(self._listing, self._settings, streams.depth)
-        self._camera = FolderCamera(self._path, self._listing, self._settings)
+        self._conventions = _conventions(self._listing, self._settings, streams)
+        self._camera = FolderCamera(
+            self._path, self._listing, self._settings, self._conventions.images
+        )
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -106,9 +109,20 @@ class FolderSource:
         return self._camera.given_size
 
     @property
+    def distortion(self) -> tuple[float, ...]:
+        """The distortion of the lens that the camera tells, of the first frame where each has its
+        own; empty for none."""
+        return self._camera.distortion
+
+    @property
     def quaternions(self) -> str:
         """The order that quaternions are taken for."""
         return self._settings.quaternions
+
+    def with_images(self, images: str) -> FolderSource:
+        """The same recording with its images taken for ``raw`` or ``rectified`` ones."""
+        streams = replace(self._streams, lens=replace(self._streams.lens, images=images))
+        return FolderSource(self._path, replace(self._settings, layout=self.layout_name), streams)
 
     @property
     def listing(self) -> Listing:
@@ -262,9 +276,11 @@ class FolderSource:
         return cloud
 
 
-def _conventions(listing: Listing, given: FolderSettings, depth: DepthSettings) -> Conventions:
+def _conventions(
+    listing: Listing, given: FolderSettings, streams: RecordedStreamSettings
+) -> Conventions:
     """The conventions of a layout where the settings do not say otherwise."""
-    said, usual = listing.conventions, DepthSettings()
+    said, usual, depth = listing.conventions, DepthSettings(), streams.depth
     of_file = listing.camera.depth_units_per_m if listing.camera else 0.0
     told = said.depth_units_per_m or of_file
     if not told or depth.units_per_m != usual.units_per_m:
@@ -278,4 +294,5 @@ def _conventions(listing: Listing, given: FolderSettings, depth: DepthSettings) 
         depth_along=said.depth_along if given.depth_along == AUTO else given.depth_along,
         depth_units_per_m=given.depth_units_per_m or told,
         float_units_per_m=given.depth_units_per_m or told_float,
+        images=said.images if streams.lens.images == AUTO else streams.lens.images,
     )

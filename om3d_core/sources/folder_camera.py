@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from om3d_core.data.frame import Intrinsics
@@ -35,8 +36,11 @@ class FolderCamera:
     Raises SourceError for a camera that fits no image, and where no image can be read.
     """
 
-    def __init__(self, path: Path, listing: Listing, settings: FolderSettings):
+    def __init__(
+        self, path: Path, listing: Listing, settings: FolderSettings, images: str = "rectified"
+    ):
         self._path, self._listing, self._settings = path, listing, settings
+        self._rectified = images == "rectified"
         given = settings.given_camera
         self._shared = given or listing.camera
         self._of_depth = given is None and listing.camera_of == "depth"
@@ -65,6 +69,16 @@ class FolderCamera:
         frames have their own."""
         return self._meant_size(self._shared, self.color_size, self.depth_size)
 
+    @property
+    def distortion(self) -> tuple[float, ...]:
+        """The distortion of the lens, as the camera tells it: the shared, else the first one."""
+        if self._each_its_own:
+            cameras = (file.camera for file in self._listing.frames)
+            camera = next((one for one in cameras if one is not None), None)
+        else:
+            camera = self._shared
+        return camera.distortion if camera is not None else ()
+
     def other_size(self, color: Size, depth: Size) -> str:
         """Why a frame of these sizes is none of this camera; empty if it may be."""
         if self._each_its_own or (color, depth) == (self.color_size, self.depth_size):
@@ -75,7 +89,7 @@ class FolderCamera:
 
     def calibration(self, own: Camera | None, color: Size, depth: Size) -> Calibration:
         """The calibration for a frame of these sizes: at the size of depth, or where the lens is
-        to be made good, at that of color.
+        to be made good, as of images that are raw, at that of color.
 
         own: the frame's camera, None for the shared one. Raises InputError and
         PrincipalPointError.
@@ -87,8 +101,10 @@ class FolderCamera:
             return self._fitted
         if self._settings.intrinsics_scaling == "normalized":
             return Calibration(Intrinsics.from_shares(camera.matrix, *depth))
+        if self._rectified and camera.rectified_matrix is not None:
+            camera = replace(camera, matrix=camera.rectified_matrix)
         given = self._at_its_size(camera, color, depth)
-        if camera.distortion:
+        if camera.distortion and not self._rectified:
             at_color = given.resized(*color) if _size(given) != color else given
             lens = Calibration.of(*color, at_color.matrix, camera.model, camera.distortion)
             if lens.distortion:

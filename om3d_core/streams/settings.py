@@ -156,7 +156,7 @@ class LensSettings(Settings):
 
     images: str = setting(
         "auto", "raw images are rectified by the distortion of their camera_info; auto: raw unless"
-        " the name of the color topic holds rect",
+        " the name of the color topic holds rect; of a folder as its layout says",
         choices=("auto", "raw", "rectified"),
     )
 

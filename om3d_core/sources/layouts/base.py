@@ -40,7 +40,8 @@ class Conventions:
     """What the numbers of a layout mean; the names are those of FolderSettings.
 
     depth_units_per_m: of integers, float_units_per_m: of floating point depth; 0 where the
-    layout does not say, so that the settings ``depth.*`` hold.
+    layout does not say, so that the settings ``depth.*`` hold. images: ``raw`` where the
+    distortion that comes with a camera is to be taken out of them, else ``rectified``.
     """
 
     pose: str = "map_from_camera"
@@ -48,6 +49,7 @@ class Conventions:
     depth_along: str = "axis"
     depth_units_per_m: float = 0.0
     float_units_per_m: float = 0.0
+    images: str = "rectified"
 
 
 @dataclass(frozen=True, eq=False)

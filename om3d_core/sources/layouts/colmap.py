@@ -60,7 +60,8 @@ class ColmapLayout:
             frames.append(FrameFiles(color, _depth(folder, image.name), image.camera_from_map,
                                      stamp_ns, cameras.get(image.camera_id)))  # fmt: skip
         return Listing(
-            tuple(frames), None, Conventions(pose="camera_from_map"), camera_file=model,
+            tuple(frames), None, Conventions(pose="camera_from_map", images="raw"),
+            camera_file=model,
             read_depth=_read_depth, depth_size=_depth_size,
         )  # fmt: skip
 

@@ -69,7 +69,7 @@ class NerfstudioLayout:
             raise SourceError(f"{file}: {_said(error)}") from error
         units = 1 / scale if scale else MILLIMETERS
         meant = Conventions(camera_axes="opengl", depth_units_per_m=units,
-                            float_units_per_m=MILLIMETERS)  # fmt: skip
+                            float_units_per_m=MILLIMETERS, images="raw")  # fmt: skip
         return Listing(tuple(frames), None, meant, camera_file=file)
 
 

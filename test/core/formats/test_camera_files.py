@@ -43,10 +43,29 @@ def test_cameras_by_name(tmp_path, content, suffix):
     assert camera.depth_units_per_m == (6553.5 if "camera" in content else 0)
 
 
+@pytest.mark.parametrize(("lens", "model", "terms"), [
+    ({"distortion_model": "equidistant", "D": [0.1, 0, 0, 0]}, "equidistant", (0.1, 0, 0, 0)),
+    ({"distortion_coefficients": {"data": [0.1, 0, 0, 0, 0]}}, "plumb_bob", (0.1, 0, 0, 0, 0)),
+    ({"dist_coeffs": [0.1] * 8}, "rational_polynomial", (0.1,) * 8),
+    ({"distortion": 0.1}, "", (0.1,)), ({"D": [0, 0, 0, 0, 0]}, "", ()), ({"D": None}, "", ()),
+])  # fmt: skip
+def test_the_lens_of_a_calibration_and_its_rectified_camera(tmp_path, lens, model, terms):
+    path = tmp_path / "camera.json"
+    straight = np.hstack([2 * K, np.zeros((3, 1))]).tolist()
+    path.write_text(json.dumps({"K": K.tolist(), **lens, "projection_matrix": straight}))
+    camera = read_camera(path)
+    assert (camera.model, camera.distortion) == (model, terms)
+    if terms:
+        np.testing.assert_array_equal(camera.rectified_matrix, 2 * K)
+    else:
+        assert camera.rectified_matrix is None
+
+
 @pytest.mark.parametrize(("name", "text", "said"), [
     ("k.txt", "1 2 3", "fx fy cx cy.*got 3 numbers"), ("k.txt", "0 1 2 3", "positive focal"),
     ("k.txt", "nan 1 2 3", "finite"), ("k.json", "{", "a camera"), ("k.json", "[]", "got list"),
     ("k.json", '{"f": 1}', "got f"), ("k.json", '{"K": "x"}', "K: expected numbers"),
+    ("k.json", '{"K": [1, 1, 1, 1], "D": ["x"]}', "D: expected numbers"),
     ("k.json", '{"fx": true, "fy": 1, "cx": 1, "cy": 1}', "fx of 0"), ("k.yaml", "a: *b", "alias"),
     ("none.txt", None, "No such file"),
 ])
