@@ -16,6 +16,7 @@ from om3d_core.data.poses import inverse
 from om3d_core.doctor.agreement import Look
 from om3d_core.sources.conventions import (
     AXES,
+    FLIPS,
     POSES,
     QUATERNIONS,
     TURNS,
@@ -36,7 +37,7 @@ MILLI, CENTI = 1000.0, 100.0
 class Given:
     """What the frames were read with: units of depth a meter, their setting and what is usual, the
     size that the intrinsics were taken for, and that of the color images; 0 where it is not known.
-    axes, pose, quaternions: what the poses were taken for."""
+    axes, pose, quaternions: what the poses were taken for. depth_flipped: what the depth was."""
 
     depth_units_per_m: float = 1000.0
     units_setting: str = "depth.units_per_m"
@@ -48,6 +49,7 @@ class Given:
     axes: str = "optical"
     pose: str = POSES[0]
     quaternions: str = QUATERNIONS[0]
+    depth_flipped: str = "none"
 
     @classmethod
     def of(
@@ -119,8 +121,8 @@ def _meant(given: Given) -> tuple[Cure, list[Cure]]:
 
 
 def rarer_cures(given: Given) -> list[Cure]:
-    """Quaternions of the other order, and images that were turned, both also with poses that are
-    meant otherwise."""
+    """Quaternions of the other order, images that were turned, and mirrored depth, all also with
+    poses that are meant otherwise."""
     other = next(order for order in QUATERNIONS if order != given.quaternions)
     ordered = Cure(
         "quaternions", f"the quaternions are in the order {other}",
@@ -132,9 +134,17 @@ def rarer_cures(given: Given) -> list[Cure]:
              partial(_rolled, turn=how), "turn the poses, too", f"--folder.images_turned {how}")
         for how in TURNS if how != "none"
     ]  # fmt: skip
+    flips = [
+        Cure("depth flipped", f"depth is mirrored {how.replace('_', ' and ')} against the poses",
+             partial(_flipped, how=how),
+             "mirror it back; color, too, if that is mirrored in its files",
+             f"--folder.depth_flipped {how}")
+        for how in FLIPS if how != "none" and given.depth_flipped == "none"
+    ]  # fmt: skip
     return [
         ordered, *(ordered.then(cure) for cure in (inverted, *turned)),
         *turns, *(cure.then(turn) for cure in (inverted, *turned) for turn in turns),
+        *flips, *(cure.then(flip) for cure in (inverted, *turned) for flip in flips),
     ]  # fmt: skip
 
 
@@ -220,6 +230,10 @@ def _ordered(look: Look, given: Given) -> Look:
     if given.pose != POSES[0]:
         stored = inverse(stored)
     return replace(look, map_from_camera=stored @ AXES[given.axes])
+
+
+def _flipped(look: Look, how: str) -> Look:
+    return replace(look, depth=np.ascontiguousarray(look.depth[FLIPS[how]]))
 
 
 def _rolled(look: Look, turn: str) -> Look:

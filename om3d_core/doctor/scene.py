@@ -35,7 +35,7 @@ TIMES = 1000.0, 100.0, 10.0
 OWN, UNITS = "own", "folder.depth_units_per_m"
 MEANT = (
     "pose", "camera_axes", "quaternions", "images_turned", "pose_units_per_m", "depth_along",
-    "depth_units_per_m", "intrinsics_scaling",
+    "depth_flipped", "depth_units_per_m", "intrinsics_scaling",
 )  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def _given(source: Source, streams: RecordedStreamSettings | None) -> Given:
     color_width, color_height = source.color_size
     given = replace(
         Given.of(depth, "", *source.given_size), axes=meant.camera_axes, pose=meant.pose,
-        quaternions=source.quaternions,
+        quaternions=source.quaternions, depth_flipped=source.depth_flipped,
         color_width=color_width, color_height=color_height,
     )  # fmt: skip
     if source.depth_is_float:

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from om3d_core.data.cloud import MAX_POINTS, Cloud
 from om3d_core.errors import InputError, SourceError, expect
-from om3d_core.formats.cloud_columns import PLACES, Array, bytes_of_colors, cloud_of
+from om3d_core.formats.cloud_columns import (
+    NO_ORIGIN,
+    PLACES,
+    Array,
+    Origin,
+    bytes_of_colors,
+    cloud_of,
+)
 from om3d_core.formats.mesh_files import SUFFIXES as MESHES
 from om3d_core.formats.mesh_files import read_mesh_file
 from om3d_core.formats.npz import read_npz
@@ -18,35 +25,38 @@ POINTS, COLORS = ("points", "xyz", "positions", "pts"), ("colors", "rgb", "color
 NORMALS = ("normals", "normal")
 
 
-def read_cloud(path: Path, units_per_m: float = 1.0, sampling_m: float = 0.0) -> Cloud:
+def read_cloud(
+    path: Path, units_per_m: float = 1.0, sampling_m: float = 0.0, origin_m: Origin = NO_ORIGIN
+) -> Cloud:
     """The cloud of a .ply, .pcd, .npz, .obj or .stl file, in meters.
 
     A .npz has ``points`` (P, 3), perhaps ``colors`` (P, 3) and ``normals`` (P, 3). sampling_m:
     of a mesh, points on its faces so far apart instead of its vertices; 0: the vertices.
+    origin_m: what is taken off them, as :func:`~om3d_core.formats.cloud_columns.cloud_of` does.
     Raises SourceError.
     """
     suffix = path.suffix.lower()
     if suffix == ".pcd":
-        return read_pcd(path, units_per_m)
+        return read_pcd(path, units_per_m, origin_m)
     if suffix == ".npz":
-        return _read_npz(path, units_per_m)
+        return _read_npz(path, units_per_m, origin_m)
     if suffix not in SUFFIXES:
         raise SourceError(f"{path}: expected a cloud that ends in {', '.join(SUFFIXES)}")
     if suffix == ".ply" and not sampling_m:
-        return read_ply(path, units_per_m)
+        return read_ply(path, units_per_m, origin_m)
     try:
         if suffix == ".ply":
-            return read_ply_mesh(path, units_per_m).sampled(sampling_m)
+            return read_ply_mesh(path, units_per_m, origin_m).sampled(sampling_m)
         raw = read_mesh_file(path)
         if not sampling_m:
-            return cloud_of(raw.columns, units_per_m)
-        return raw.mesh(units_per_m).sampled(sampling_m)
+            return cloud_of(raw.columns, units_per_m, origin_m)
+        return raw.mesh(units_per_m, origin_m).sampled(sampling_m)
     except InputError as error:
         asked = f" (cloud_sampling_m {sampling_m:g})" if sampling_m else ""
         raise SourceError(f"{path}: {error}{asked}") from error
 
 
-def _read_npz(path: Path, units_per_m: float) -> Cloud:
+def _read_npz(path: Path, units_per_m: float, origin_m: Origin) -> Cloud:
     if not path.is_file():
         raise SourceError(f"{path}: expected a .npz file, found none")
     try:
@@ -62,7 +72,7 @@ def _read_npz(path: Path, units_per_m: float) -> Cloud:
             columns |= dict(zip(("red", "green", "blue"), colors.T, strict=True))
         lengths = {len(column) for column in columns.values()}
         expect(len(lengths) == 1, "arrays of as many rows", sorted(lengths))
-        return cloud_of(columns, units_per_m)
+        return cloud_of(columns, units_per_m, origin_m)
     except InputError as error:
         raise SourceError(f"{path}: {error}") from error
 

@@ -22,7 +22,7 @@ def unpacked(data: bytes, size: int) -> bytes:
 
     Raises InputError for another size, for a damaged stream, and if no module reads it.
     """
-    told = _size(data)
+    told = unpacked_size(data)
     expect(told == size, f"{size} bytes when unpacked", told)
     try:
         module = importlib.import_module(MODULE)
@@ -39,8 +39,11 @@ def unpacked(data: bytes, size: int) -> bytes:
     return content
 
 
-def _size(data: bytes) -> int:
-    """How many bytes the blocks say that they hold (lzfse_internal.h of Apple's library)."""
+def unpacked_size(data: bytes) -> int:
+    """How many bytes the blocks say that they hold (lzfse_internal.h of Apple's library).
+
+    Raises InputError for a damaged stream.
+    """
     at, total = 0, 0
     try:
         for _ in range(MOST_BLOCKS):

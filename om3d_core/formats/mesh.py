@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from om3d_core.data.cloud import MAX_POINTS, Cloud
 from om3d_core.errors import InputError, expect
-from om3d_core.formats.cloud_columns import PLACES, Columns, cloud_of
+from om3d_core.formats.cloud_columns import NO_ORIGIN, PLACES, Columns, Origin, cloud_of
 
 MAX_TRIANGLES = 1 << 24
 GOLDEN = 0.7548776662466927, 0.5698402909980532
@@ -23,7 +23,7 @@ class RawMesh:
     columns: Columns
     triangles: npt.NDArray[np.int64]
 
-    def mesh(self, units_per_m: float = 1.0) -> Mesh:
+    def mesh(self, units_per_m: float = 1.0, origin_m: Origin = NO_ORIGIN) -> Mesh:
         """The mesh in meters. Raises InputError for vertices that are not finite or not there."""
         number = len(self.columns["x"])
         if not all(np.isfinite(self.columns[name]).all() for name in PLACES):
@@ -32,7 +32,7 @@ class RawMesh:
         if least < 0 or most >= number:
             beyond = int(least if least < 0 else most)
             raise InputError(f"expected corners among {number} vertices, got vertex {beyond}")
-        return Mesh(cloud_of(self.columns, units_per_m), self.triangles)
+        return Mesh(cloud_of(self.columns, units_per_m, origin_m), self.triangles)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from om3d_core.data.cloud import MAX_POINTS, Cloud
 from om3d_core.errors import InputError, SourceError, expect, reason_of
 from om3d_core.files import open_regular
-from om3d_core.formats.cloud_columns import Array, cloud_of
+from om3d_core.formats.cloud_columns import NO_ORIGIN, Array, Origin, cloud_of
 from om3d_core.formats.lzf import decompress
 from om3d_core.formats.text_matrix import load_rows
 
@@ -29,7 +29,9 @@ class _Header(NamedTuple):
     data: str
 
 
-def read_pcd(path: Path, units_per_m: float = 1.0) -> Cloud:
+def read_pcd(
+    path: Path, units_per_m: float = 1.0, origin_m: Origin = NO_ORIGIN
+) -> Cloud:
     """The points of a PCD file (ascii, binary, binary_compressed), in meters; colors and normals
     as :func:`~om3d_core.formats.cloud_columns.cloud_of` finds them. VIEWPOINT is not applied.
 
@@ -38,7 +40,7 @@ def read_pcd(path: Path, units_per_m: float = 1.0) -> Cloud:
     try:
         with open(open_regular(path), "rb") as file:
             columns = _columns(file, os.fstat(file.fileno()).st_size)
-        return cloud_of(columns, units_per_m)
+        return cloud_of(columns, units_per_m, origin_m)
     except FileNotFoundError as error:
         raise SourceError(f"{path}: expected a PCD file, found none") from error
     except InputError as error:

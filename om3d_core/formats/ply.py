@@ -15,7 +15,7 @@ import numpy.typing as npt
 from om3d_core.data.cloud import MAX_POINTS, Cloud
 from om3d_core.errors import InputError, SourceError, reason_of
 from om3d_core.files import open_regular
-from om3d_core.formats.cloud_columns import PLACES, Array, cloud_of
+from om3d_core.formats.cloud_columns import NO_ORIGIN, PLACES, Array, Origin, cloud_of
 from om3d_core.formats.mesh import MAX_TRIANGLES, Mesh, RawMesh
 from om3d_core.formats.ply_rows import Property, Rows, properties_of, record_of, walk
 from om3d_core.formats.text_matrix import load_rows
@@ -44,7 +44,9 @@ class Header(NamedTuple):
     elements: list[Element]
 
 
-def read_ply(path: Path, units_per_m: float = 1.0) -> Cloud:
+def read_ply(
+    path: Path, units_per_m: float = 1.0, origin_m: Origin = NO_ORIGIN
+) -> Cloud:
     """The vertices of a PLY file (ASCII or binary) that have finite coordinates, in meters.
 
     Colors and normals as :func:`~om3d_core.formats.cloud_columns.cloud_of` finds them; other
@@ -52,13 +54,15 @@ def read_ply(path: Path, units_per_m: float = 1.0) -> Cloud:
     SourceError.
     """
     with _told(path), open(open_regular(path), "rb") as file:
-        return cloud_of(_vertices(file)[0], units_per_m)
+        return cloud_of(_vertices(file)[0], units_per_m, origin_m)
 
 
-def read_ply_mesh(path: Path, units_per_m: float = 1.0) -> Mesh:
+def read_ply_mesh(
+    path: Path, units_per_m: float = 1.0, origin_m: Origin = NO_ORIGIN
+) -> Mesh:
     """The vertices and triangles of a PLY file. Raises SourceError."""
     with _told(path), open(open_regular(path), "rb") as file:
-        return RawMesh(*_vertices(file, faces=True)).mesh(units_per_m)
+        return RawMesh(*_vertices(file, faces=True)).mesh(units_per_m, origin_m)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from om3d_core import files
 from om3d_core.data.cloud import Cloud
 from om3d_core.errors import InputError, SourceError
+from om3d_core.formats.cloud_columns import NO_ORIGIN, Origin
 from om3d_core.formats.ply import read_ply
 
 SEGMENTS_SUFFIX = ".0.010000.segs.json"
@@ -41,12 +42,14 @@ def segments_of(mesh: Path) -> Path | None:
     return file if file.is_file() else None
 
 
-def read_mesh(mesh: Path, segments: Path, units_per_m: float = 1.0) -> Cloud:
+def read_mesh(
+    mesh: Path, segments: Path, units_per_m: float = 1.0, origin_m: Origin = NO_ORIGIN
+) -> Cloud:
     """The vertices of a mesh in meters, each with its segment from ``segIndices``.
 
-    units_per_m: of the mesh. Raises SourceError.
+    units_per_m, origin_m: of the mesh. Raises SourceError.
     """
-    cloud = read_ply(mesh, units_per_m)
+    cloud = read_ply(mesh, units_per_m, origin_m)
     ids = _integers(_read(segments, "segIndices"), f"{segments}: segIndices")
     if len(ids) != len(cloud):
         raise SourceError(

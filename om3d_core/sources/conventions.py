@@ -26,6 +26,12 @@ TURNS = {
     ),
 }
 """``camera_from_turned``, by how images were turned after they were taken."""
+FLIPS = {
+    "none": (slice(None), slice(None)),
+    "left_right": (slice(None), slice(None, None, -1)),
+    "up_down": (slice(None, None, -1), slice(None)),
+}
+"""Which pixels of a depth image (H, W), by how it was flipped against color and pose."""
 DEPTHS = ("axis", "ray")
 TWO_DECIMALS = 0.03
 """How far a rotation that was written with two decimals may be off."""

@@ -23,7 +23,7 @@ from om3d_core.formats.image_files import resize_color
 from om3d_core.formats.pose_text import read_pose
 from om3d_core.formats.segments import SCANNET_MESH, read_mesh, segments_of
 from om3d_core.sources.base import SkipCount
-from om3d_core.sources.conventions import depth_of_ray, optical_pose
+from om3d_core.sources.conventions import FLIPS, depth_of_ray, optical_pose
 from om3d_core.sources.folder_camera import FolderCamera, Size
 from om3d_core.sources.folder_settings import AUTO, FolderSettings
 from om3d_core.sources.layouts.base import Conventions, FrameFiles, Listing
@@ -113,6 +113,11 @@ class FolderSource:
         """The distortion of the lens that the camera tells, of the first frame where each has its
         own; empty for none."""
         return self._camera.distortion
+
+    @property
+    def depth_flipped(self) -> str:
+        """How depth images are taken to be mirrored."""
+        return self._settings.depth_flipped
 
     @property
     def quaternions(self) -> str:
@@ -251,7 +256,7 @@ class FolderSource:
             integers = stored.dtype == np.uint16
             self.depth_is_float = not integers
             units_per_m = meant.depth_units_per_m if integers else meant.float_units_per_m
-            return clean_depth(stored, units_per_m)
+            return clean_depth(stored[FLIPS[self._settings.depth_flipped]], units_per_m)
         except InputError as error:
             raise _SkippedError("depth unreadable", self._said(path, error)) from error
 
@@ -264,11 +269,12 @@ class FolderSource:
 
     def _read_cloud(self, path: Path) -> Cloud:
         units, segments = self._settings.cloud_units_per_m, segments_of(path)
+        x, y, z = self._settings.origin_m.tolist()
         sampling_m = self._settings.cloud_sampling_m
         if segments is not None and not sampling_m:
-            cloud = read_mesh(path, segments, units)
+            cloud = read_mesh(path, segments, units, (x, y, z))
         else:
-            cloud = read_cloud(path, units, sampling_m)
+            cloud = read_cloud(path, units, sampling_m, (x, y, z))
         try:
             cloud.check_density()
         except InputError as error:

@@ -11,7 +11,7 @@ from om3d_core.errors import InputError, SettingsError
 from om3d_core.formats.camera_files import Camera
 from om3d_core.formats.text_matrix import numbers_in
 from om3d_core.settings import Settings, setting
-from om3d_core.sources.conventions import AXES, DEPTHS, POSES, QUATERNIONS, TURNS
+from om3d_core.sources.conventions import AXES, DEPTHS, FLIPS, POSES, QUATERNIONS, TURNS
 from om3d_core.sources.layouts import REGISTRY
 
 AUTO = "auto"
@@ -66,11 +66,14 @@ class FolderSettings(Settings):
     )
     origin: str = setting(
         "", "x,y,z in meters that are taken off every position, for poses of a world whose origin"
-        " is far off (UTM)",
+        " is far off (UTM), and off the reconstruction, unless that is near the origin already",
     )
     depth_along: str = setting(
         AUTO, "depth is measured along the optical axis, or along the ray of the pixel (Isaac:"
         " distance_to_camera, Hypersim)", choices=(AUTO, *DEPTHS),
+    )
+    depth_flipped: str = setting(
+        "none", "how depth images are mirrored against color and poses", choices=FLIPS,
     )
     depth_units_per_m: float = setting(
         0.0, "units per meter of depth images; 0: as the layout says, else depth.units_per_m of"

@@ -92,8 +92,10 @@ SPOILED: dict[str, tuple[str, Spoil]] = {
         "1.0 0 0 0 0 0 0 1\n2.0 0 0 0 0 0 0 1\n"
     )),
     "transforms.json without depth": ("nerfstudio", lambda path: (
-        path / "transforms.json"
-    ).write_text((path / "transforms.json").read_text().replace("depth_file_path", "d"))),
+        (path / "depth").rename(path / "d"), (path / "transforms.json").write_text(
+            (path / "transforms.json").read_text().replace("depth_file_path", "d")
+        )
+    )),
     "two layouts in one folder": ("open3d", lambda path: WRITERS["nerfstudio"](path)),
     "two recordings in one folder": ("seven_scenes", lambda path: (
         (path / "seq-01").rename(path / "seq-02"), WRITERS["seven_scenes"](path)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from om3d_core.data.poses import NS_PER_S
 from om3d_core.errors import InputError, SourceError, expect
 from om3d_core.files import read_json
+from om3d_core.formats import color_files, depth_files
 from om3d_core.formats.camera_files import Camera
 from om3d_core.formats.color_files import color_file_size
 from om3d_core.sources.folder_settings import FolderSettings
@@ -22,8 +24,8 @@ from om3d_core.sources.layouts.base import (
     Listing,
     NoCameraError,
 )
-from om3d_core.sources.layouts.names import NUMBER
-from om3d_core.sources.layouts.own import rate_hz
+from om3d_core.sources.layouts.names import NUMBER, keyed
+from om3d_core.sources.layouts.own import folder_of, rate_hz
 from om3d_core.streams.settings import RecordedStreamSettings
 
 FILES = "transforms.json", "transforms_train.json"
@@ -35,7 +37,8 @@ MODELS = ("OPENCV", "OPENCV_FISHEYE", "PINHOLE", "SIMPLE_PINHOLE", "")
 
 class NerfstudioLayout:
     """Frames of ``file_path``, ``depth_file_path`` and ``transform_matrix`` in transforms.json:
-    OpenGL axes, camera to world, depth in millimeters also where it is floating point."""
+    OpenGL axes, camera to world, depth in millimeters also where it is floating point. Where no
+    frame names its depth, that of ``depth/`` by the names of the images."""
 
     files = "nerfstudio: transforms.json with depth_file_path, and the images that it names"
 
@@ -55,8 +58,6 @@ class NerfstudioLayout:
                    "an object with a list of frames", type(content).__name__)
             entries = content["frames"]
             expect(bool(entries), "frames", "an empty list")
-            expect(any(_depth(e) for e in entries if isinstance(e, dict)),
-                   "frames with depth_file_path (ns-process-data with depth)", "none with depth")
             shared = {name: value for name, value in content.items() if name != "frames"}
             rate = rate_hz(path, settings)
             scale = float(content.get("integer_depth_scale", 0.0))
@@ -65,6 +66,11 @@ class NerfstudioLayout:
                 _frame(path, entry, shared, round(i * NS_PER_S / rate), settings)
                 for i, entry in enumerate(sorted(entries, key=_order))
             ]
+            if all(frame.depth is None for frame in frames):
+                frames = _with_depth_beside(path, frames)
+            expect(any(frame.depth for frame in frames),
+                   "frames with depth_file_path (ns-process-data with depth), or depth/ with names"
+                   " as those of the images", "none with depth")
         except (OSError, ValueError, TypeError, KeyError, ArithmeticError) as error:
             raise SourceError(f"{file}: {_said(error)}") from error
         units = 1 / scale if scale else MILLIMETERS
@@ -89,6 +95,19 @@ def _frame(
         color = color.with_suffix(".png")
     camera = None if settings.intrinsics else _camera(path, color, {**shared, **entry})
     return FrameFiles(color, path / depth if depth else None, pose, stamp_ns, camera)
+
+
+def _with_depth_beside(path: Path, frames: Sequence[FrameFiles]) -> list[FrameFiles]:
+    """The frames with the images of a folder of depth that belong to them by their names."""
+    depth, colors = folder_of(path, "depth"), {f.color.parent for f in frames if f.color}
+    if depth is None or len(colors) != 1:
+        return list(frames)
+    depths = keyed(depth, depth_files.SUFFIXES)
+    keys = {file: key for key, file in keyed(colors.pop(), color_files.SUFFIXES).items()}
+    found = {file: depths[key] for file, key in keys.items() if key in depths}
+    return [
+        replace(frame, depth=found.get(frame.color) if frame.color else None) for frame in frames
+    ]
 
 
 def _camera(path: Path, color: Path, values: Mapping[str, Any]) -> Camera:

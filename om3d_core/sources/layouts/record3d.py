@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tempfile
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,7 @@ from om3d_core.files import read_json
 from om3d_core.formats import color_files, depth_files
 from om3d_core.formats.camera_files import Camera, matrix_of
 from om3d_core.formats.image_files import read_encoded
-from om3d_core.formats.lzfse import is_lzfse, unpacked
+from om3d_core.formats.lzfse import is_lzfse, unpacked, unpacked_size
 from om3d_core.formats.pose_text import pose_of
 from om3d_core.formats.zip_files import open_zip
 from om3d_core.sources.folder_settings import FolderSettings
@@ -30,6 +34,8 @@ NUMBER = re.compile(r"\d{1,9}")
 ENTRY = re.compile(rf"{FOLDER}/\d+\.(jpg|depth)")
 EXPORTED = "metadata.json", "rgb", "depth"
 """What the app exports as a sequence of JPEG and EXR: the metadata and the folders."""
+USUAL_SIZES, SIZE_SAMPLES = ((256, 192), (640, 480)), 8
+"""Of depth by LiDAR and by the TrueDepth camera, where metadata has no dw and dh."""
 
 
 class Record3dLayout:
@@ -58,10 +64,14 @@ class Record3dLayout:
         path = Path(unpacked_to.name) if unpacked_to else path
         exported = not (path / FOLDER).is_dir()
         file = path / (EXPORTED[0] if exported else METADATA)
+        suffixes = depth_files.SUFFIXES if exported else (".depth",)
+        depths = _numbered(path / (EXPORTED[2] if exported else FOLDER), suffixes)
         try:
             told = read_json(file)
             width, height = int(told["w"]), int(told["h"])
             depth_size = int(told.get("dw", width)), int(told.get("dh", height))
+            if not exported and not {"dw", "dh"} & told.keys():
+                depth_size = _size_by_bytes(depths.values(), width, height) or depth_size
             check_sides(*depth_size)
             matrix = matrix_of(np.array(told["K"], np.float64).reshape(-1))
             camera = Camera(matrix, width, height)
@@ -76,8 +86,6 @@ class Record3dLayout:
                 f"{where}: expected w, h, K and poses, got {error!r:.200}"
             ) from error
         colors = _numbered(path / (EXPORTED[1] if exported else FOLDER), color_files.SUFFIXES)
-        suffixes = depth_files.SUFFIXES if exported else (".depth",)
-        depths = _numbered(path / (EXPORTED[2] if exported else FOLDER), suffixes)
         if not colors or not depths:
             raise SourceError(f"{given}: expected N.jpg and N{suffixes[-1]} beside {file.name}, "
                               f"found {len(colors)} and {len(depths)}")  # fmt: skip
@@ -117,6 +125,23 @@ def _numbered(folder: Path, suffixes: Collection[str]) -> dict[int, Path]:
         return {}
     found = (path for path in folder.iterdir() if path.suffix.lower() in suffixes)
     return {int(path.stem): path for path in found if NUMBER.fullmatch(path.stem)}
+
+
+def _size_by_bytes(depths: Iterable[Path], width: int, height: int) -> tuple[int, int] | None:
+    """The only one of the usual sizes, or of the aspect of color, that has the bytes of most of
+    the first images of depth; None where there is none."""
+    check_sides(width, height)
+    counts: Counter[int] = Counter()
+    for path in islice(depths, SIZE_SAMPLES):
+        with suppress(InputError):
+            data = read_encoded(path)
+            counts[unpacked_size(data) if is_lzfse(data) else len(data)] += 1
+    pixels = counts.most_common(1)[0][0] / 4 if counts else 0
+    usual = [(w, h) if width >= height else (h, w) for w, h in USUAL_SIZES]
+    across, down = (side // math.gcd(width, height) for side in (width, height))
+    times = round(math.sqrt(pixels / (across * down)))
+    fit = {(w, h) for w, h in (*usual, (times * across, times * down)) if w * h == pixels}
+    return fit.pop() if len(fit) == 1 else None
 
 
 def _own_cameras(told: Any, camera: Camera) -> dict[int, Camera]:

@@ -9,12 +9,14 @@ import cv2
 import numpy as np
 import pytest
 from helpers.worlds import BOXES, tabletop, write_folder
+from helpers.worlds import BOXES, fused
 from scipy.spatial.transform import Rotation
 
 from om3d_core.commands import doctor
 from om3d_core.doctor.scene import examine_scene
 from om3d_core.errors import Om3dError, SourceError
 from om3d_core.settings import build
+from om3d_core.sources.folder import FolderSettings, FolderSource
 from om3d_core.sources.settings import SourceSettings
 
 OPENGL = np.diag([1.0, -1, -1, 1])
@@ -90,6 +92,18 @@ def test_images_that_were_turned_without_their_poses(spoiled, how, axes):
     also = "--folder.camera_axes opengl " if axes is OPENGL else ""
     assert finding.flag == f"{also}--folder.images_turned {how}"
     assert doctor.main([str(folder), *finding.flag.split()]) == 0
+
+
+@pytest.mark.parametrize(("how", "flip"), [("left_right", np.fliplr), ("up_down", np.flipud)])
+@pytest.mark.parametrize("axes", [np.eye(4), OPENGL])
+def test_depth_that_is_mirrored(spoiled, room, how, flip, axes):
+    folder = spoiled(depth=flip, pose=lambda m: m @ axes)
+    (finding,) = examine_scene(folder).findings
+    also = "--folder.camera_axes opengl " if axes is OPENGL else ""
+    assert finding.flag == f"{also}--folder.depth_flipped {how}"
+    assert doctor.main([str(folder), *finding.flag.split()]) == 0
+    straight = next(iter(FolderSource(folder, FolderSettings(depth_flipped=how))))
+    np.testing.assert_array_equal(straight.depth, next(iter(FolderSource(room))).depth)
 
 
 @pytest.mark.parametrize("inverted", [False, True])
@@ -259,11 +273,17 @@ def test_poses_in_millimeters_beyond_all_limits(spoiled):
     assert doctor.main([str(folder), *finding.flag.split()]) == 0
 
 
-def test_poses_of_a_world_whose_origin_is_far_off(spoiled):
-    folder = spoiled(pose=lambda m: m + np.outer([-500_123.4, 5_300_456.7, 512, 0], [0, 0, 0, 1]))
+def test_poses_of_a_world_whose_origin_is_far_off(spoiled, frames):
+    far = np.array([-500_123.4, 5_300_456.7, 512])
+    folder = spoiled(pose=lambda m: m + np.outer([*far, 0], [0, 0, 0, 1]))
+    rows = "".join("{:.4f} {:.4f} {:.4f}\n".format(*p) for p in fused(frames[::3], 0.03).points + far)
+    names = "".join(f"property double {name}\n" for name in "xyz")
+    (folder / "scene.ply").write_text(
+        f"ply\nformat ascii 1.0\nelement vertex {rows.count(chr(10))}\n{names}end_header\n{rows}"
+    )
     (finding,) = examine_scene(folder).findings
     assert finding.kind == "origin" and finding.flag.startswith("--folder.origin=-500123,53004")
-    assert "frames agree" in finding.evidence
+    assert "frames agree" in finding.evidence and "the cloud: " in finding.evidence
     assert doctor.main([str(folder), *finding.flag.split()]) == 0
 
 

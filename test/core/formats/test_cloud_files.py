@@ -66,6 +66,35 @@ FACES = (
 )  # fmt: skip
 
 
+def test_gaussian_splats_have_colors(tmp_path):
+    path = tmp_path / "splats.ply"
+    names = ("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity")
+    header = "".join(f"property float {name}\n" for name in names)
+    rows = "0 0 0 0 0.8862269 -1.7724539 1\n0 0 1 9 -9 nan 1\n"
+    path.write_text(f"ply\nformat ascii 1.0\nelement vertex 2\n{header}end_header\n{rows}")
+    np.testing.assert_array_equal(read_cloud(path).colors, [[128, 191, 0], [255, 0, 0]])
+
+
+@pytest.mark.parametrize("suffix", ["ply", "obj", "npz"])
+def test_an_origin_is_taken_off_before_digits_are_lost(tmp_path, suffix):
+    origin, near = (500123.0, 5300457.0, 514.0), np.array([[0.25, 0, 1], [2, 0.001, 0], [0, 1, 0]])
+    path = tmp_path / f"scene.{suffix}"
+    for points in (near + origin, near):
+        rows = ["{:.4f} {:.4f} {:.4f}".format(*point) for point in points]
+        if suffix == "npz":
+            np.savez(path, points=points)
+        elif suffix == "obj":
+            path.write_text("".join(f"v {row}\n" for row in rows))
+        else:
+            head = "".join(f"property double {name}\n" for name in "xyz")
+            path.write_text("ply\nformat ascii 1.0\nelement vertex 3\n" + head + "end_header\n"
+                            + "\n".join(rows) + "\n")
+        cloud = read_cloud(path, origin_m=origin)
+        np.testing.assert_allclose(cloud.points, near, atol=1e-6)
+    moved = read_cloud(path, origin_m=(1.0, 0.0, 0.0))
+    np.testing.assert_allclose(moved.points, near - [1, 0, 0], atol=1e-6)
+
+
 def test_faces_before_the_vertices_and_comments_of_any_language_are_passed_over(tmp_path):
     path = ply(tmp_path / "a.ply", colored("uchar", COLORS), *FACES, "comment Büro, 机器人\n")
     assert np.array_equal(read_cloud(path).points, POINTS)

@@ -77,6 +77,31 @@ def test_smaller_depth_than_color(tmp_path):
     assert frames[0].intrinsics.fx == pytest.approx(K[0, 0] / 2)
 
 
+@pytest.mark.parametrize(("told", "stored"), [
+    ((32, 24), (16, 12)), ((32, 24), (64, 48)), ((32, 24), (256, 192)), ((24, 32), (192, 256)),
+    ((32, 18), (256, 192)), ((40, 30), (20, 15)),
+])  # fmt: skip
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_size_of_depth_is_told_by_its_bytes(tmp_path, told, stored, packed):
+    path = record3d(tmp_path / "scan")
+    file = path / "metadata"
+    metadata = json.loads(file.read_text()) | {"w": told[0], "h": told[1]}
+    file.write_text(json.dumps({k: v for k, v in metadata.items() if k not in ("dw", "dh")}))
+    for n in range(N):
+        content = np.ones(stored[0] * stored[1], "<f4").tobytes()
+        raw = b"bvx-" + len(content).to_bytes(4, "little") + content + b"bvx$"
+        (path / f"rgbd/{n}.depth").write_bytes(raw if packed else content)
+    assert open_folder(path).listing.depth_size(path) == stored
+
+
+def test_depth_of_a_size_that_nothing_tells_is_refused(tmp_path):
+    path = record3d(tmp_path / "scan")
+    for n in range(N):
+        (path / f"rgbd/{n}.depth").write_bytes(bytes(4 * 31 * 17))
+    source = open_folder(path)
+    assert list(source) == [] and source.skipped.reasons == {"depth unreadable": N}
+
+
 @pytest.mark.parametrize("changes", [
     {"w": -1}, {"dw": 10**9}, {"K": [1, 2]}, {"poses": []}, {"fps": -1}, {"poses": "x"},
     {"perFrameIntrinsicCoeffs": [[1]]},

@@ -97,6 +97,13 @@ def at_a_scale(content, path):
         cv2.imwrite(str(file), np.rint(stored * 6.5535).astype(np.uint16))
 
 
+def depth_beside(content, path):
+    """No frame names its depth, whose names have only the numbers of the images."""
+    for entry in content["frames"]:
+        file = path / entry.pop("depth_file_path")
+        file.rename(file.with_name(f"d{int(file.stem.split('_')[-1])}.png"))
+
+
 def own_cameras(content, _):
     for entry in content["frames"]:
         entry |= {name: content[name] for name in ("fl_x", "fl_y", "cx", "cy", "w", "h")}
@@ -153,6 +160,7 @@ VARIANTS = {
     ),
     "a camera without its size": ("nerfstudio", transforms(without_size)),
     "depth with its scale": ("nerfstudio", transforms(at_a_scale)),
+    "depth in a folder beside": ("nerfstudio", transforms(depth_beside)),
     "a camera a frame": ("nerfstudio", transforms(own_cameras)),
 }  # fmt: skip
 
