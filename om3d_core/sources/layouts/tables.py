@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from om3d_core.data.poses import Transform
 from om3d_core.errors import InputError, SourceError
+from om3d_core.formats import color_files
+from om3d_core.formats.pose_json import read_poses
 from om3d_core.formats.pose_text import PoseTable, read_pose_table
-from om3d_core.sources.layouts.names import Key
+from om3d_core.sources.layouts.names import NUMBER, Key
 from om3d_core.streams.settings import RecordedStreamSettings
 from om3d_core.streams.trajectory import Trajectory
 
@@ -19,6 +23,45 @@ def poses_in(path: Path) -> PoseTable:
         return read_pose_table(path)
     except InputError as error:
         raise SourceError(f"{path}: {error}") from error
+
+
+def json_poses_in(path: Path) -> PoseTable | Mapping[str, Transform]:
+    """The poses of a JSON file, in the order of the frames or by their names. Raises
+    SourceError."""
+    try:
+        poses = read_poses(path)
+    except InputError as error:
+        raise SourceError(f"{path}: {error}") from error
+    return poses if isinstance(poses, dict) else PoseTable(np.stack(poses))
+
+
+def by_name(
+    path: Path, named: Mapping[str, Transform], colors: Sequence[Path]
+) -> list[Transform | None]:
+    """The pose of each color image by its name, else by the only number in it; None for none.
+
+    Raises SourceError where no names meet, or two poses are of the same.
+    """
+    stems = [_stem(name) for name in named]
+    for tell in (lambda stem: stem, _only_number):
+        poses = dict(zip(map(tell, stems), named.values(), strict=True))
+        found = [poses.get(tell(_stem(color.name))) for color in colors]
+        if len(poses) == len(named) and any(pose is not None for pose in found):
+            return found
+    raise SourceError(f"{path}: expected poses by the names of color images, each once, such as "
+                      f"{colors[0].name}, got {next(iter(named)):.60}")  # fmt: skip
+
+
+def _stem(name: str) -> str:
+    """The name of an image without folders and ending; of a stamp its decimals stay."""
+    path = Path(name)
+    return path.stem if path.suffix.lower() in color_files.SUFFIXES else path.name
+
+
+def _only_number(stem: str) -> str:
+    """The number in a name without leading zeros, the name where it holds none or several."""
+    numbers = NUMBER.findall(stem)
+    return numbers[0].lstrip("0") or "0" if len(numbers) == 1 else stem
 
 
 def by_order(path: Path, table: PoseTable, keys: Sequence[Key]) -> list[Transform | None]:

@@ -276,7 +276,8 @@ def test_poses_in_millimeters_beyond_all_limits(spoiled):
 def test_poses_of_a_world_whose_origin_is_far_off(spoiled, frames):
     far = np.array([-500_123.4, 5_300_456.7, 512])
     folder = spoiled(pose=lambda m: m + np.outer([*far, 0], [0, 0, 0, 1]))
-    rows = "".join("{:.4f} {:.4f} {:.4f}\n".format(*p) for p in fused(frames[::3], 0.03).points + far)
+    points = fused(frames[::3], 0.03).points + far
+    rows = "".join("{:.4f} {:.4f} {:.4f}\n".format(*point) for point in points)
     names = "".join(f"property double {name}\n" for name in "xyz")
     (folder / "scene.ply").write_text(
         f"ply\nformat ascii 1.0\nelement vertex {rows.count(chr(10))}\n{names}end_header\n{rows}"

@@ -86,6 +86,14 @@ def pinhole_cameras(path):
     (path / "scene/trajectory.log").unlink()
 
 
+def json_poses(name, content):
+    def apply(path):
+        (path / "poses.txt").unlink()
+        (path / name).write_text(json.dumps(content([pose_of(n) for n in range(N)])))
+
+    return apply
+
+
 def without_size(content, _):
     del content["w"], content["h"]
 
@@ -152,6 +160,20 @@ VARIANTS = {
     "poses.npy": ("pose_lines", lambda path: (
         (path / "poses.txt").unlink(),
         np.save(path / "poses.npy", np.stack([pose_of(n) for n in range(N)])),
+    )),
+    "matrices in JSON": ("pose_lines", json_poses(
+        "poses.json", lambda poses: [pose.tolist() for pose in poses]
+    )),
+    "matrices by name": ("pose_lines", json_poses(
+        "trajectory.json", lambda poses: {f"rgb/{n:04d}.jpg": pose[:3].tolist()
+                                          for n, pose in reversed(list(enumerate(poses)))}
+    )),
+    "cameras of Gaussian splatting": ("pose_lines", json_poses(
+        "cameras.json", lambda poses: [
+            {"id": n, "img_name": str(n), "position": pose[:3, 3].tolist(),
+             "rotation": pose[:3, :3].tolist(), "fx": 1.0}
+            for n, pose in reversed(list(enumerate(poses)))
+        ]
     )),
     "names with underscores": ("seven_scenes", underscores),
     "cameras of Open3D": ("open3d", pinhole_cameras),
@@ -280,3 +302,26 @@ def test_poses_in_another_format_are_named(tmp_path):
         file.rename(file.with_suffix(".json"))
     with pytest.raises(SourceError, match=r"no poses; expected .*found pose/0\.json"):
         open_folder(path)
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    ("{", "poses: a list"), ([], "1 .. 1000000"), ([[1, 2]], "got 2 numbers"), ("x", "got str"),
+    ([{"pose": K.tolist()}], "got 9 numbers"), ({"a": None}, "a: expected"), (3, "got int"),
+    ([{"pose": np.eye(4).tolist(), "c2w": np.eye(4).tolist()}], "got pose, c2w"),
+    ({"left": np.eye(4).tolist()}, "by the names of color images, each once.*got left"),
+    ([np.eye(4).tolist()], "a pose for each of 3"), ([{"name": "0"}], "one of pose"),
+    ([{"name": n, "pose": np.eye(4).tolist()} for n in "00"], "a name of its own for each pose"),
+])
+def test_json_that_tells_no_poses_is_said(tmp_path, content, said):
+    path = WRITERS["pose_lines"](tmp_path / "scan")
+    (path / "poses.txt").unlink()
+    text = content if content == "{" else json.dumps(content)
+    (path / "poses.json").write_text(text)
+    with pytest.raises(SourceError, match=rf"poses\.json: .*{said}"):
+        open_source(path)
+
+
+def test_poses_in_json_beside_another_layout_do_not_make_two(tmp_path):
+    path = WRITERS["colmap"](tmp_path / "scan")
+    (path / "cameras.json").write_text("[]")
+    assert_frames(open_source(path))
