@@ -45,6 +45,7 @@ from om3d_core.sources.bag.topics import (
     POSES,
     TopicNames,
     choose_topics,
+    is_beside,
 )
 from om3d_core.streams.settings import RecordedStreamSettings
 
@@ -88,10 +89,28 @@ def examine_bag(
             ),))  # fmt: skip
         heard = _listen(reader, names, topics, excerpt)
     wrong_streams = _streams(heard, names, streams)
-    return found + wrong_streams + _frames(
+    found += wrong_streams + _frames(
         path, settings, _bridged(heard, names, streams), excerpt, heard,
         bool(wrong_streams.findings),
     )
+    guessed = _guessed(topics, names, settings, streams)
+    return found + (Examination(assumed=guessed) if found.findings else Examination(told=guessed))
+
+
+def _guessed(
+    topics: list[Topic], names: TopicNames, settings: RosbagSettings,
+    streams: RecordedStreamSettings,
+) -> tuple[str, ...]:
+    """What nothing in the bag says of the topics that were chosen."""
+    said = []
+    if not settings.info_topic and not is_beside(names.info, names.color):
+        said.append(f"the camera is that of {names.info}, as {names.color} has none beside it;"
+                    " else --bag.info_topic")
+    kinds = {topic.name: topic.msgtype for topic in topics}
+    if kinds.get(names.pose, POSES["odometry"]) != POSES["odometry"] and not streams.pose.of_frame:
+        said.append(f"the poses of {names.pose} name no frame that they are of; where they are"
+                    " used they are taken for the camera's; else --pose.of_frame FRAME")
+    return tuple(said)
 
 
 @dataclass

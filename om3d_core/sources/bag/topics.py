@@ -60,7 +60,7 @@ def choose_topics(topics: Sequence[Topic], given: TopicNames, needs_pose: str = 
     cloud = choose("cloud", given.cloud, {POINT_CLOUD}, lambda t: ("map" in t.name,), False)
     depth_info = choose(
         "depth_info", given.depth_info, {CAMERA_INFO},
-        lambda t: (t.name != info and _is_beside(t, depth),), False,
+        lambda t: (t.name != info and is_beside(t.name, depth),), False,
     )
     return TopicNames(color, depth, info, pose, cloud, depth_info)
 
@@ -118,9 +118,9 @@ def _base(name: str) -> str:
     return head if tail in TRANSPORTS else name
 
 
-def _is_beside(topic: Topic, image: str) -> bool:
+def is_beside(name: str, image: str) -> bool:
     """Whether a topic lies in the same namespace as that of an image."""
-    return topic.name.rpartition("/")[0] == _base(image).rpartition("/")[0]
+    return name.rpartition("/")[0] == _base(image).rpartition("/")[0]
 
 
 def _color_rank(topic: Topic) -> tuple[bool, ...]:
@@ -140,4 +140,5 @@ def _depth_rank(topic: Topic) -> tuple[bool, ...]:
 
 def _info_rank(topic: Topic, color: str) -> tuple[bool, ...]:
     name = topic.name.lower()
-    return True, _is_beside(topic, color), "color" in name or "rgb" in name, "depth" not in name
+    beside = is_beside(topic.name, color)
+    return True, beside, "color" in name or "rgb" in name, "depth" not in name

@@ -13,6 +13,7 @@ from om3d_core.doctor.scene import examine_scene
 from om3d_core.formats.image_fields import ImageFields, encode_image
 from om3d_core.settings import build
 from om3d_core.sources.settings import SourceSettings
+from om3d_core.streams.settings import RecordedStreamSettings
 
 COLOR, DEPTH, INFO, ODOM = "/color/image_raw", "/depth/image_raw", "/color/camera_info", "/odom"
 START_NS, STEP_NS = 1_700_000_000_000_000_000, 100_000_000
@@ -35,18 +36,21 @@ def recorded(frames, tmp_path):
 
     def write(
         depth_shift_ms=0, pose_shift_s=0, child="optical", pose=lambda m: m, depth=millimeters,
-        depth_info=None, tf=False,
+        depth_info=None, tf=False, info=INFO, stamped=False,
     ):
         with BagMaker(tmp_path / "bag") as bag:
             for i, frame in enumerate(frames):
                 stamp, k = START_NS + i * STEP_NS, frame.intrinsics
                 bag.image(COLOR, stamp, encode_image(frame.rgb, "rgb8"))
                 bag.image(DEPTH, stamp + depth_shift_ms * 1_000_000, depth(frame))
-                bag.info(INFO, stamp, k.matrix, k.width, k.height)
+                bag.info(info, stamp, k.matrix, k.width, k.height)
                 if depth_info is not None:
                     bag.info("/depth/camera_info", stamp, depth_info(k), k.width, k.height)
-                bag.odometry(ODOM, stamp + pose_shift_s * 10**9, ("map", child),
-                             pose(frame.map_from_camera))
+                if stamped:
+                    bag.pose_stamped(ODOM, stamp, "map", pose(frame.map_from_camera))
+                else:
+                    bag.odometry(ODOM, stamp + pose_shift_s * 10**9, ("map", child),
+                                 pose(frame.map_from_camera))
                 if tf:
                     bag.tf("/tf_static", stamp, [("base_link", "optical", BASE_FROM_OPTICAL)])
         return tmp_path / "bag"
@@ -87,6 +91,19 @@ def test_odometry_of_the_base_with_its_mount(recorded):
         return pose @ np.linalg.inv(BASE_FROM_OPTICAL)
 
     assert not kinds(recorded(child="base_link", pose=of_base, tf=True))
+
+
+def test_a_camera_info_of_another_namespace_is_told(recorded):
+    found = examine_scene(recorded(info="/other/camera_info"))
+    assert not found.findings and "that of /other/camera_info" in found.told[-1]
+
+
+def test_poses_without_a_frame_of_the_base_are_told_with_the_flag_that_mends_it(recorded):
+    path = recorded(stamped=True, tf=True, pose=lambda m: m @ np.linalg.inv(BASE_FROM_OPTICAL))
+    found = examine_scene(path)
+    assert found.findings and "--pose.of_frame" in found.assumed[0]
+    of_base = build(RecordedStreamSettings, {"pose.of_frame": "base_link"})
+    assert not examine_scene(path, streams=of_base).findings
 
 
 def test_odometry_of_the_base_with_its_mount_missing(recorded):
