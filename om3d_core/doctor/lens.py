@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from om3d_core.doctor.agreement import Look, agreement
 from om3d_core.doctor.findings import Examination, Finding
 from om3d_core.doctor.frames import CURED_SHARE
+from om3d_core.errors import SourceError
 from om3d_core.sources.folder import FolderSource
 
 FINE_M, CLEARLY = 0.02, 0.05
@@ -27,10 +28,13 @@ def examine_lens(
         return Examination()
     other = OTHER[source.meant.images]
     flag = f"--lens.images {other}"
-    others = [Look.of(frame) for frame in source.with_images(other).pick(places)]
-    given, so_read = agreement(looks, FINE_M), agreement(others, FINE_M)
     terms = " ".join(f"{term:.3g}" for term in source.distortion)
     named = f"the camera has a distortion ({terms}), and images are taken for {OTHER[other]} ones"
+    try:
+        others = [Look.of(frame) for frame in source.with_images(other).pick(places)]
+    except SourceError as error:
+        return Examination(assumed=(f"{named}; as {other} ones they cannot be read: {error}",))
+    given, so_read = agreement(looks, FINE_M), agreement(others, FINE_M)
     if not (given.judged and so_read.judged):
         return Examination(assumed=(f"{named}, which too few frames can tell; else {flag}",))
     numbers = (

@@ -107,9 +107,12 @@ def _matrix(values: Mapping[str, Any]) -> npt.NDArray[np.float64]:
 
 
 def _lens(values: Mapping[str, Any]) -> tuple[str, tuple[float, ...]]:
-    """The model of the distortion and its terms; empty where all are 0 or none are given."""
+    """The model of the distortion and its terms; empty where all are 0 or none are given, as by
+    the name of a model alone."""
     for name in LENSES:
         given = values.get(name)
+        if isinstance(given, str):
+            continue
         terms = _numbers(name, given.get("data") if isinstance(given, Mapping) else given)
         if np.any(terms):
             model = values.get("distortion_model") or LENS_MODELS.get(len(terms), "")

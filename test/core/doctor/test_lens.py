@@ -82,3 +82,12 @@ def test_what_frames_cannot_tell_is_assumed_and_said_by_run(
     assert f"distortion ({k1:g} 0 0 0 0)" in text and "--lens.images raw" in text
     agreed([str(folder)], lambda flags: _parser().parse_args([*flags, "-o", "map"]))
     assert text in capsys.readouterr().err
+
+
+def test_a_distortion_of_no_known_model_is_said_and_refuses_nothing(calibrated):
+    folder = calibrated(-0.1, raw=False)
+    file = folder / "camera_info.yaml"
+    file.write_text(file.read_text().replace("plumb_bob", "omni"))
+    found = examine_scene(folder)
+    (text,) = found.assumed
+    assert not found.findings and "expected a distortion model" in text and "'omni'" in text

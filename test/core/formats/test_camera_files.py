@@ -48,6 +48,7 @@ def test_cameras_by_name(tmp_path, content, suffix):
     ({"distortion_coefficients": {"data": [0.1, 0, 0, 0, 0]}}, "plumb_bob", (0.1, 0, 0, 0, 0)),
     ({"dist_coeffs": [0.1] * 8}, "rational_polynomial", (0.1,) * 8),
     ({"distortion": 0.1}, "", (0.1,)), ({"D": [0, 0, 0, 0, 0]}, "", ()), ({"D": None}, "", ()),
+    ({"distortion": "none"}, "", ()),
 ])  # fmt: skip
 def test_the_lens_of_a_calibration_and_its_rectified_camera(tmp_path, lens, model, terms):
     path = tmp_path / "camera.json"
