@@ -14,11 +14,21 @@ T = TypeVar("T")
 
 _LEAD_INS = re.compile(
     r"""^(?:
-        (?:please|hey|hi|hello|robot|ok|okay|so|well|um)\b |
+        (?:please|hey|hi|hello|robot|ok|okay|so|well|um|uh|er|yo)\b |
+        do\ (?:you|we|i)\ (?:see|have|keep|know)\b | (?:have|has)\ (?:you|we|i)\ (?:seen|got)\b |
+        (?:is|are|was|were)\ there\b |
         (?:can|could|would|will)\ you\b | (?:can|could|should|do)\ (?:i|we)\b |
-        (?:i|we)\ (?:want|need|would\ like|am\ looking\ for)\b |
-        i'm\ looking\ for\b | i'd\ like\b | (?:is|are)\ there\b | do\ (?:you|we)\ (?:see|have)\b |
-        (?:where|what|which)(?:'s|\ is|\ are|\ can\ i\ find|\ do\ i\ find|\ did\ i\ leave)?\b |
+        be\ so\ kind\ as\ to\b | (?:kindly|just|only)\b | (?:hand|tell)\ (?:me|us)\b |
+        grab\b(?=\ (?:me|a|an|the|my|some)\b) |
+        like\b(?=\ (?:find|show|get|where)) |
+        (?:i|we)(?:'ve)?\ (?:want|need|would\ like|am\ looking\ for|lost|have\ lost)\b
+            (?:\ to\ (?:have|get|find|see)\b)? |
+        (?:i'm|we're|we\ are)\ looking\ for\b | (?:i'd|we'd)\ (?:like|love)\b |
+        (?:i'm|i\ am)\ trying\ to\ find\b | help\ me\b(?=\ (?:find|get|look)) |
+        (?:where|what|which)(?:'s|\ is|\ are|\ can\ i\ find|\ do\ i\ find|\ did\ i\ leave
+            |\ did\ i\ put)?\b |
+        (?:go|come)\ and\b | see\b(?=\ (?:a|an|any|the|my)\b) |
+        of\b(?=\ (?:the|these|those|my|your)\b) |
         (?:find|show|locate|search|look|point|fetch|bring|get|give|go|take|navigate|drive|pick)
             (?:\ up)?(?:\ me)?(?:\ (?:for|at|to))?\b |
         (?:a|an|the)?\ ?(?:photo|picture|image|view|crop)\ of\b |
@@ -27,8 +37,8 @@ _LEAD_INS = re.compile(
     re.VERBOSE,
 )
 _TAILS = re.compile(
-    r"[\s,]*\b(?:please|thanks|thank you|in (?:the|this|my) (?:room|scene|map|picture|image)|"
-    r"here|there|is|are|located|be)$"
+    r"[\s,]*\b(?:please|thanks(?: a lot)?|thank you|kept|"
+    r"in (?:the|this|my) (?:room|scene|map|picture|image)|here|there|is|are|located|be)$"
 )
 
 _PREPOSITION = re.compile(

@@ -41,21 +41,35 @@ class Cursor:
     def color_stands_alone(self) -> bool:
         width = 2 if self.word() in words.SHADES else 1
         after = self.word(width)
-        return self.color_at(0) and (not after or after in {",", "and", "or", "but", "that"})
+        ends = {"", ",", "and", "or", "nor", "but", "that"}
+        return self.color_at(0) and after in ends
+
+    def color_ends_at(self) -> bool:
+        """Whether a color behind a noun ends it here: "are the chairs red"."""
+        return self.color_stands_alone()
+
+    def negated_at(self, offset: int) -> bool:
+        start, self.at = self.at, self.at + offset
+        found = bool(self.longest(words.NEGATIONS)[0])
+        self.at = start
+        return found
 
     def relation_at(self, offset: int) -> bool:
         start, self.at = self.at, self.at + offset
         found = any(self.longest(table)[0] for table in
                     (words.RELATIONS, words.SIDES, words.OWN_SIDES))
-        if found and self.word() in {"nearest", "left", "right", "before"}:
-            found = self.word(1) in {"to", "of", "from"} | words.SELF
+        if found and self.word() in {"nearest", "closest", "left", "right", "before"}:
+            follows = {"to", "of", "from"} | words.SELF
+            if self.word() in {"nearest", "closest"}:
+                follows |= words.DETERMINERS
+            found = self.word(1) in follows
         self.at = start
         return found
 
     def printed_at(self) -> int:
         """How many words say here that others, printed on the thing, follow; 0 for none."""
         ahead = 0
-        if self.word() == "with":
+        if self.word() in {"with", "without"}:
             ahead = 2 if self.word(1) in {"the", "a"} else 1
         elif self.word() in words.SAYS:
             ahead = 2 if self.word(1) == "the" else 1

@@ -40,6 +40,10 @@ class KnownWords:
     def __contains__(self, word: str) -> bool:
         return self._knows(bare(word))
 
+    def is_thing(self, word: str) -> bool:
+        """Whether the word is the name of a thing, or the plural of one."""
+        return bare(word) in self._things or singular(bare(word)) in self._things
+
     def is_plural(self, word: str) -> bool:
         """Whether the word is the plural of a known one, and not of the kind of "scissors"."""
         return singular(word) != word and self._knows(singular(word))

@@ -9,28 +9,47 @@ RELATIONS = {
     "above": "above", "over": "above",
     "near": "near", "near to": "near", "nearby": "near", "next to": "near", "close to": "near",
     "beside": "near", "by": "near", "alongside": "near", "adjacent to": "near", "around": "near",
+    "against": "near", "leaning against": "near", "up against": "near", "at the foot of": "near",
+    "at the end of": "near", "on the edge of": "at", "at the edge of": "at",
+    "in the middle of": "at", "in the center of": "at", "in the centre of": "at",
     "at": "at", "from": "at",
     "far from": "far", "far away from": "far", "away from": "far",
     "left of": "left", "to the left of": "left", "on the left of": "left",
-    "on the left side of": "left", "to the left side of": "left", "left from": "left",
+    "on the left side of": "left", "to the left side of": "left",
+    "left from": "left", "left to": "left",
     "right of": "right", "to the right of": "right", "on the right of": "right",
-    "on the right side of": "right", "to the right side of": "right", "right from": "right",
-    "behind": "behind", "in back of": "behind",
+    "on the right side of": "right", "to the right side of": "right",
+    "right from": "right", "right to": "right",
+    "behind": "behind", "in back of": "behind", "beyond": "behind",
     "in front of": "front", "before": "front",
     "between": "between", "in between": "between",
     "nearest": "nearest", "nearest to": "nearest", "closest to": "nearest",
-    "farthest from": "farthest", "furthest from": "farthest",
+    "closest": "nearest", "farthest from": "farthest", "furthest from": "farthest",
+    "farthest away from": "farthest", "furthest away from": "farthest",
+    "carrying": "carrying", "containing": "containing",
+    "opposite": "unchecked", "opposite of": "unchecked", "opposite to": "unchecked",
+    "across from": "unchecked", "across": "unchecked", "facing": "unchecked",
+    "along": "unchecked", "outside": "unchecked", "outside of": "unchecked",
+    "seen from": "unchecked", "as seen from": "unchecked", "viewed from": "unchecked",
+    "bigger than": "unchecked", "larger than": "unchecked", "smaller than": "unchecked",
+    "taller than": "unchecked", "shorter than": "unchecked", "higher than": "unchecked",
+    "lower than": "unchecked", "wider than": "unchecked", "longer than": "unchecked",
 }  # fmt: skip
-"""Phrase -> kind of relation. at: near, on or in."""
+"""Phrase -> kind of relation. at: near, on or in. unchecked: said back."""
 
 SIDES = {
     "on the left": "leftmost", "to the left": "leftmost", "on the left side": "leftmost",
     "on the right": "rightmost", "to the right": "rightmost", "on the right side": "rightmost",
+    "on the far left": "leftmost", "from the left": "leftmost", "from left": "leftmost",
+    "on the far right": "rightmost", "from the right": "rightmost", "from right": "rightmost",
+    "from the top": "highest", "at the top": "highest",
+    "from the bottom": "lowest", "at the bottom": "lowest",
 }  # fmt: skip
 """What stands for a superlative where no anchor follows."""
 
 OWN_SIDES = {"to my left": "left", "on my left": "left", "to my right": "right",
-             "on my right": "right", "behind me": "behind", "in front of me": "front"}
+             "on my right": "right", "behind me": "behind", "in front of me": "front",
+             "at my feet": "near", "at my side": "near", "by my side": "near"}
 
 SUPERLATIVES = {
     "largest": "largest", "biggest": "largest", "smallest": "smallest", "tiniest": "smallest",
@@ -40,12 +59,30 @@ SUPERLATIVES = {
     "leftmost": "leftmost", "left-most": "leftmost", "rightmost": "rightmost",
     "right-most": "rightmost", "left": "leftmost", "right": "rightmost",
     "topmost": "highest", "top-most": "highest", "bottommost": "lowest", "bottom-most": "lowest",
+    "top": "highest", "upper": "highest", "higher": "highest", "bottom": "lowest",
+    "lower": "lowest", "bigger": "largest", "larger": "largest", "smaller": "smallest",
+    "taller": "tallest", "shorter": "shortest", "wider": "widest", "longer": "widest",
+    "narrower": "narrowest", "closer": "nearest", "nearer": "nearest", "farther": "farthest",
+    "further": "farthest",
 }  # fmt: skip
+
+SIDE_WORDS = frozenset({"left", "right", "top", "bottom", "upper", "lower"})
+"""Superlatives only before a noun."""
+
+UNMEASURED = frozenset({
+    "heaviest", "heavier", "lightest", "lighter", "cheapest", "cheaper", "oldest", "older",
+    "newest", "newer", "darkest", "darker", "brightest", "brighter", "cleanest", "cleaner",
+    "reddest", "bluest", "greenest", "thickest", "thicker", "thinnest", "thinner", "deepest",
+    "deeper", "roundest", "softest", "softer", "best", "better", "nicest", "fullest", "emptiest",
+    "other", "another", "same", "middle", "first", "second", "third", "fourth", "fifth", "last",
+})  # fmt: skip
+"""Before a noun: which one is meant, by what is not measured."""
 
 SIZES = {
     "large": "large", "big": "large", "huge": "large", "giant": "large", "small": "small",
     "little": "small", "tiny": "small", "tall": "tall", "short": "short", "wide": "wide",
-    "long": "wide", "narrow": "narrow",
+    "long": "wide", "narrow": "narrow", "enormous": "large", "massive": "large",
+    "gigantic": "large", "low": "short", "thin": "narrow", "slim": "narrow",
 }  # fmt: skip
 
 COLORS = {
@@ -59,9 +96,12 @@ COLORS = {
     "turquoise": "cyan", "teal": "cyan", "navy": "blue", "maroon": "red", "crimson": "red",
     "tan": "beige", "golden": "yellow", "reddish": "red", "bluish": "blue", "greenish": "green",
     "yellowish": "yellow", "brownish": "brown", "whitish": "white", "blackish": "black",
+    "off-white": "white",
 }  # fmt: skip
 
-SHADES = {"dark": "dark", "light": "light", "bright": "light", "pale": "light", "deep": "dark"}
+SHADES = {"dark": "dark", "light": "light", "bright": "light", "pale": "light", "deep": "dark",
+          "sky": "light", "baby": "light", "lime": "light", "neon": "light", "pastel": "light",
+          "forest": "dark"}
 
 COLORED_NAMES = frozenset({
     "orange juice", "red wine", "white wine", "green tea", "black tea", "black pepper",
@@ -81,8 +121,6 @@ NUMBERS = {word: n for n, word in enumerate(
     ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
     2)}  # fmt: skip
 
-ORDINALS = frozenset({"second", "third", "fourth", "fifth", "last"})
-
 DETERMINERS = frozenset(
     ("a", "an", "the", "some", "any", "my", "your", "our", "his", "her", "their", "this", "that",
      "these", "those", "its")
@@ -97,6 +135,7 @@ FILLERS = frozenset({
 
 SAYS = frozenset({
     "says", "say", "saying", "reads", "read", "reading", "labeled", "labelled", "marked", "titled",
+    "printed", "written",
 })  # fmt: skip
 WRITING = frozenset({"word", "words", "text", "label", "writing", "letters", "title"})
 """Before words that are printed on a thing, after SAYS, or after "with the"."""
@@ -105,7 +144,11 @@ NEGATIONS = {
     "not": "not", "isn't": "not", "aren't": "not", "but not": "not", "and not": "not",
     "is not": "not", "are not": "not", "no": "not", "except": "not", "except for": "not",
     "but no": "not", "without": "without", "excluding": "not", "other than": "not",
-    "rather than": "not", "instead of": "not", "besides": "not", "apart from": "not",
+    "rather than": "not", "instead of": "not", "besides": "not",
+    "apart from": "not", "minus": "not",
+    "neither": "not", "nor": "not", "and neither": "not", "not including": "not",
+    "with no": "without", "has no": "without", "have no": "without", "that has no": "without",
+    "that have no": "without", "lacking": "without",
 }  # fmt: skip
 
 ANYTHING = frozenset({
@@ -120,7 +163,8 @@ SELF = frozenset({"me", "us", "you", "robot", "here", "myself", "yourself", "cam
 
 ROOMS = frozenset({
     "kitchen", "bedroom", "bathroom", "office", "hallway", "corridor", "garage", "basement",
-    "living", "dining", "house", "building", "apartment", "garden",
+    "living", "dining", "house", "building", "apartment", "garden", "room", "corner", "corners",
+    "home", "hall", "lounge",
 })  # fmt: skip
 """Places that are no instance of a map."""
 
@@ -146,12 +190,29 @@ UNANSWERED = ("what color", "what colour", "what size", "how big", "how large", 
               "how far", "how heavy", "how old", "why", "when", "who")
 """Beginnings that ask for what is not answered."""
 
-IMPERATIVES = frozenset({"put", "place", "move", "clean", "open", "close", "turn", "push", "pull"})
+IMPERATIVES = frozenset({"put", "place", "move", "clean", "open", "close", "turn", "push", "pull",
+                        "switch", "clear"})
 """Say what to do with a thing, which is not answered."""
+
+PARTICLES = frozenset({"on", "off", "up", "down", "away"})
+"""Behind IMPERATIVES: "turn on the lamp"."""
+
+NO_NAMES = frozenset({
+    "i", "i'm", "i've", "i'd", "it's", "you", "you're", "we", "we're", "they", "he", "she", "do",
+    "does", "did", "doing", "have", "had", "was", "were", "could", "would", "should", "why",
+    "when", "where", "where's",
+    "it", "tell", "because", "want", "lost", "seen", "than", "how",
+})  # fmt: skip
+"""No name of a thing has one: what holds it was not understood."""
+
+SPEECH = frozenset({"hello", "hi", "hey", "help", "stop", "yes", "no", "ok", "okay", "thanks",
+                    "wait", "goodbye", "bye"})
+"""Alone they name no thing."""
 
 OTHER_TONGUES = frozenset({
     "der", "das", "dem", "des", "ein", "eine", "einen", "ist", "und", "mit", "auf", "wo",
     "les", "une", "est", "dans", "sur", "avec", "los", "las", "una", "del", "esta", "por",
-    "ou", "donde", "sont", "il", "lo", "gli", "uno",
+    "ou", "donde", "sont", "il", "lo", "gli", "uno", "le", "la", "el", "un", "de", "du", "den",
+    "die", "uma", "em", "onde", "nel", "dei",
 })  # fmt: skip
 """Small words of other languages that lists of English words hold."""

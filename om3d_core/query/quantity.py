@@ -8,8 +8,10 @@ from om3d_core.encoders.phrases import clean_prompt
 from om3d_core.query.question import ALL, COUNT, ONE
 
 _COUNTS = re.compile(r"^(?:how many|count(?: of)?|the number of|number of)\b\s*")
-_ALL = re.compile(r"^(?:all|every|each|both|any and all|list)\b(?: of\b)?\s*")
-_TAILS = re.compile(r"\s*\b(?:are there|do (?:we|you) have|can you see|do you see|exist)$")
+_ALL = re.compile(r"^(?:all|every|each|both|any and all|list|several|a few|few|a couple of|"
+                  r"couple of|lots of|a lot of|many)\b(?: of\b)?\s*")
+_TAILS = re.compile(r"\s*\b(?:are there|do (?:we|you) (?:have|see|keep)|can you see|"
+                    r"exist)(?:$|(?=\s+(?:on|in|at|near|next|around|under|by)\b))")
 _YES_NO = re.compile(r"^(?:is|are|was|were|does|do)\s+(?=(?:the|a|an|any|my|your|this|that)\b)")
 
 

@@ -29,6 +29,11 @@ class Relation:
     words: str
     negated: bool = False
 
+    @property
+    def compares(self) -> bool:
+        """Whether one of several has more of it than the others."""
+        return self.kind in {"nearest", "farthest"}
+
     def __str__(self) -> str:
         anchors = " and ".join(map(str, self.anchors)) or "viewpoint"
         return f"[{'not ' if self.negated else ''}{self.kind} {anchors}]"

@@ -306,6 +306,8 @@ _RELATIONS: dict[str, Callable[[Places, Places, Viewpoint], Doubles]] = {
     "under": _under,
     "above": _above,
     "at": _at,
+    "carrying": lambda a, b, v: _on(b, a, v).T,
+    "containing": lambda a, b, v: _in(b, a, v).T,
     "behind": lambda a, b, v: _sideways(a, b, v, 0),
     "left": lambda a, b, v: _sideways(a, b, v, 1),
     "front": lambda a, b, v: _sideways(a, b, v, 2),

@@ -208,7 +208,7 @@ how big is the table | table | how big
 why is the chair here | chair | why
 microwve | microwve | microwve (microwave?)
 the chiar next to the tabel | chiar [near tabel] | chiar (chair?); tabel (table?)
-a chair nexto the table | chair nexto | nexto (next?); table
+a chair nexto the table | chair nexto | nexto (next?); the table
 der Stuhl | der stuhl | der (des?); stuhl (steel?)
 wo ist der Tisch | wo ist der tisch | wo; ist; der (des?); tisch (fish?)
 la silla roja | la silla roja | la; silla (mill?); roja
@@ -237,7 +237,7 @@ the chair that is red and near the table | red chair [near table]
 the sofa with the blue cushion | sofa with the blue cushion
 the door to the left | leftmost door
 the box to the right of the red chair and under the table | box [right red chair] [under table]
-the table with the lamp on it | table with the lamp | on it
+the table with the lamp on it | table [carrying lamp]
 the box that says milk | box "milk"
 the carton labeled JUICE | carton "juice"
 a can with the word Popcorn on it | can "popcorn"

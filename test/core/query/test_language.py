@@ -6,6 +6,7 @@ import time
 
 import pytest
 from helpers.sentences import SENTENCES
+from helpers.spoken_sentences import SPOKEN
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,8 +17,8 @@ from om3d_core.query.language import parse
 from om3d_core.query.question import ALL, COUNT, ONE
 from om3d_core.query.weighing import corrected, understood
 
-CASES = [[*(part.strip() for part in line.split("|")), ""][:3] for line in SENTENCES.split("\n")
-         if line]  # fmt: skip
+CASES = [[*(part.strip() for part in line.split("|")), ""][:3]
+         for line in (SENTENCES + SPOKEN).split("\n") if line]  # fmt: skip
 FOREIGN = (
     "Stuhl", "Tisch", "Lampe", "Kühlschrank", "Tasse", "chaise", "réfrigérateur", "étagère",
     "silla", "nevera", "taza", "lámpara", "стул", "стол", "лампа", "холодильник", "椅子", "桌子",
@@ -27,8 +28,8 @@ PHRASES = ["der Stuhl", "wo ist die Tasse", "la chaise", "où est la table", "la
            "dónde está la mesa", "где стул", "椅子在哪里"]  # fmt: skip
 
 
-def test_there_are_two_hundred_sentences():
-    assert len({sentence for sentence, *_ in CASES}) >= 200
+def test_there_are_four_hundred_sentences():
+    assert len({sentence for sentence, *_ in CASES}) >= 400
 
 
 @pytest.mark.parametrize(("sentence", "read_as", "missed"), CASES, ids=lambda text: text[:40])
