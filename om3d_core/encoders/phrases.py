@@ -24,6 +24,9 @@ _LEAD_INS = re.compile(
         (?:i|we)(?:'ve)?\ (?:want|need|would\ like|am\ looking\ for|lost|have\ lost)\b
             (?:\ to\ (?:have|get|find|see)\b)? |
         (?:i'm|we're|we\ are)\ looking\ for\b | (?:i'd|we'd)\ (?:like|love)\b |
+        (?:i|we)\ (?:can't|cannot|can\ not)\ find\b |
+        (?:has|does)\ any(?:one|body)\ (?:seen|see|know|have)\b |
+        (?:the\ hell|the\ heck|on\ earth)\ (?:is|are)\b |
         (?:i'm|i\ am)\ trying\ to\ find\b | help\ me\b(?=\ (?:find|get|look)) |
         (?:where|what|which)(?:'s|\ is|\ are|\ can\ i\ find|\ do\ i\ find|\ did\ i\ leave
             |\ did\ i\ put)?\b |

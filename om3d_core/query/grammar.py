@@ -116,7 +116,10 @@ class Parser(Cursor):
             excluded = self._noun_phrase()
             while not self.ended and self._relation(excluded, negated=False):
                 pass
-            if not excluded.says_nothing:
+            if draft.without and not draft.noun and excluded.colors and excluded.named:
+                draft.without += excluded.colors  # "neither red nor blue chairs"
+                draft.noun = excluded.noun
+            elif not excluded.says_nothing:
                 if excluded.named:  # "not the wooden ones"
                     excluded.completed_by(draft)
                 self._excluded.append(excluded)
@@ -216,7 +219,7 @@ class Parser(Cursor):
     def _describes(self, draft: Draft, word: str) -> bool:
         """Whether a word before the noun was taken as what it is like."""
         follows = self.word(1)
-        if draft.named or f"{word} {follows}" in words.COLORED_NAMES:
+        if draft.named or f"{word} {follows}" in words.COMPOUNDS:
             return False
         last = not follows or follows in {",", "or"} or self.relation_at(1)
         if (word in words.UNMEASURED or _ORDINAL.fullmatch(word)) and not last:
@@ -279,6 +282,8 @@ class Parser(Cursor):
     def _plural_follows(self, draft: Draft) -> bool:
         """Whether "and" stands between two plurals: "chairs and mugs"."""
         first = draft.noun[-1] if draft.noun else ""
+        if not _BEFORE_ARTICLES.isdisjoint(draft.noun):  # "a box of pens and markers"
+            return False
         return self._known.is_plural(first) and self._known.is_plural(self.word(1))
 
     def _purpose(self, draft: Draft) -> bool:

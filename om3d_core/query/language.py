@@ -14,7 +14,7 @@ from om3d_core.query.grammar import Parser
 from om3d_core.query.known_words import KnownWords
 from om3d_core.query.quantity import split_quantity, without_politeness
 from om3d_core.query.question import ALL, ONE, Question, Unknown
-from om3d_core.query.wording import reworded, tokens_of
+from om3d_core.query.wording import purpose_first, reworded, tokens_of
 
 _DESCRIBED = re.compile(rf"\b(?:the|a|an|my|any|some) (?:{'|'.join(words.IMPERATIVES)})\b")
 """An imperative that is what a thing is like: "the open drawer"."""
@@ -25,7 +25,7 @@ def parse(sentence: str, known: KnownWords) -> Question:
 
     Raises :class:`InputError` for no text, no letter or digit, or over 1000 characters.
     """
-    phrase, unchecked = reworded(clean_prompt(sentence))
+    phrase, unchecked = reworded(clean_prompt(purpose_first(sentence)))
     ignored = list(map(Unknown, unchecked))
     asked = " ".join(sentence.lower().split())
     open_ended = asked.startswith(("what ", "what's ", "what’s ", "which "))

@@ -10,7 +10,9 @@ RELATIONS = {
     "near": "near", "near to": "near", "nearby": "near", "next to": "near", "close to": "near",
     "beside": "near", "by": "near", "alongside": "near", "adjacent to": "near", "around": "near",
     "against": "near", "leaning against": "near", "up against": "near", "at the foot of": "near",
-    "at the end of": "near", "on the edge of": "at", "at the edge of": "at",
+    "at the end of": "near",
+    "at the top of": "at", "at the bottom of": "at",
+    "on the edge of": "at", "at the edge of": "at",
     "in the middle of": "at", "in the center of": "at", "in the centre of": "at",
     "at": "at", "from": "at",
     "far from": "far", "far away from": "far", "away from": "far",
@@ -29,7 +31,7 @@ RELATIONS = {
     "carrying": "carrying", "containing": "containing",
     "opposite": "unchecked", "opposite of": "unchecked", "opposite to": "unchecked",
     "across from": "unchecked", "across": "unchecked", "facing": "unchecked",
-    "along": "unchecked", "outside": "unchecked", "outside of": "unchecked",
+    "along": "unchecked", "outside of": "unchecked",
     "seen from": "unchecked", "as seen from": "unchecked", "viewed from": "unchecked",
     "bigger than": "unchecked", "larger than": "unchecked", "smaller than": "unchecked",
     "taller than": "unchecked", "shorter than": "unchecked", "higher than": "unchecked",
@@ -42,7 +44,7 @@ SIDES = {
     "on the right": "rightmost", "to the right": "rightmost", "on the right side": "rightmost",
     "on the far left": "leftmost", "from the left": "leftmost", "from left": "leftmost",
     "on the far right": "rightmost", "from the right": "rightmost", "from right": "rightmost",
-    "from the top": "highest", "at the top": "highest",
+    "from the top": "highest", "at the top": "highest", "on top": "highest",
     "from the bottom": "lowest", "at the bottom": "lowest",
 }  # fmt: skip
 """What stands for a superlative where no anchor follows."""
@@ -103,13 +105,14 @@ SHADES = {"dark": "dark", "light": "light", "bright": "light", "pale": "light", 
           "sky": "light", "baby": "light", "lime": "light", "neon": "light", "pastel": "light",
           "forest": "dark"}
 
-COLORED_NAMES = frozenset({
+COMPOUNDS = frozenset({
     "orange juice", "red wine", "white wine", "green tea", "black tea", "black pepper",
     "brown sugar", "white board", "black board", "green pepper", "red pepper", "white bread",
     "brown bread", "blue cheese", "red cabbage", "white sauce", "green onion", "black box",
     "silver ware", "black coffee", "red panda",
+    "top hat", "first aid", "second hand",
 })  # fmt: skip
-"""Two words that name one kind of thing, whatever its color."""
+"""Two words that name one kind of thing, whatever its color or rank."""
 
 MATERIALS = frozenset({
     "wooden", "wood", "metal", "metallic", "steel", "plastic", "glass", "leather", "cloth",
@@ -201,12 +204,12 @@ NO_NAMES = frozenset({
     "i", "i'm", "i've", "i'd", "it's", "you", "you're", "we", "we're", "they", "he", "she", "do",
     "does", "did", "doing", "have", "had", "was", "were", "could", "would", "should", "why",
     "when", "where", "where's",
-    "it", "tell", "because", "want", "lost", "seen", "than", "how",
+    "it", "tell", "because", "want", "seen", "than", "how",
 })  # fmt: skip
 """No name of a thing has one: what holds it was not understood."""
 
 SPEECH = frozenset({"hello", "hi", "hey", "help", "stop", "yes", "no", "ok", "okay", "thanks",
-                    "wait", "goodbye", "bye"})
+                    "wait", "goodbye", "bye", "nothing"})
 """Alone they name no thing."""
 
 OTHER_TONGUES = frozenset({

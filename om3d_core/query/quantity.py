@@ -12,7 +12,8 @@ _ALL = re.compile(r"^(?:all|every|each|both|any and all|list|several|a few|few|a
                   r"couple of|lots of|a lot of|many)\b(?: of\b)?\s*")
 _TAILS = re.compile(r"\s*\b(?:are there|do (?:we|you) (?:have|see|keep)|can you see|"
                     r"exist)(?:$|(?=\s+(?:on|in|at|near|next|around|under|by)\b))")
-_YES_NO = re.compile(r"^(?:is|are|was|were|does|do)\s+(?=(?:the|a|an|any|my|your|this|that)\b)")
+_YES_NO = re.compile(r"^(?:is|are|was|were|does|do)\s+(?=(?:the|a|an|any|my|your|this|that|"
+                     r"anything|something)\b)")
 
 
 def split_quantity(phrase: str) -> tuple[str, str]:

@@ -47,14 +47,16 @@ def understood(sentence: str, known: KnownWords) -> Question:
 
 
 def is_noun(question: Question) -> bool:
-    """Whether one noun is all that is asked for, and none of the surfaces of a room."""
-    return (question.is_plain and question.quantity == ONE
+    """Whether one noun is all that is said, and none of the surfaces of a room."""
+    return (question.is_plain and question.quantity == ONE and not question.ignored
             and question.targets[0].text not in STRUCTURE)
 
 
 def is_picture_of(question: Question) -> bool:
     """Whether an encoder of pictures and texts sees all that is asked for in one picture."""
-    alone = len(question.targets) == 1 and not question.exclusions and not question.unknown
+    alone = len(question.targets) == 1 and not (
+        question.exclusions or question.unknown or question.ignored
+    )
     target = question.targets[0]
     unseen = target.relations or target.superlatives or target.without_colors
     return (alone and not unseen and question.quantity == ONE

@@ -16,7 +16,7 @@ _UNCHECKED = re.compile(
 )
 """What is said of distances and numbers that no map is asked about."""
 
-_THING = r"(?:the|a|an|my|your|some)\s+((?:[\w-]+\s+){0,2}?[\w-]+)"
+_THING = r"(?:(?:the|a|an|my|your|some)\s+)?((?:(?!and\b)[\w-]+\s+){0,2}?[\w-]+)"
 _HAS = (
     r"(?:with|(?:(?:that|which)\s+)?(?:has|have))\s+(?!no\b)"
     r"(?!(?:(?:the|a)\s+)?(?:word|words|text|label|writing|letters|title)\b)"
@@ -33,14 +33,12 @@ _REWRITTEN = tuple(
         (r"(?:as seen\s+)?from\s+(?:my|your|the robot's)\s+"
          r"(?:point of view|perspective|viewpoint|view|side)\b", ""),
         (r"top of (?:the|a|my) (table|desk|counter)$", r"\1 top"),
+        (rf"{_HAS}{_THING}\s+and\s+{_THING}\s+on (?:it|them)\b", r"carrying \1 and carrying \2"),
+        (r"(thing|something|anything|one)\s+(?:i|we|you)\s+(\w+)\s+(from|on|in|with)$",
+         r"\1 to \2 \3"),
         (rf"{_HAS}{_THING}\s+"
          r"(?:on top of it|on top|on it|on them|standing on it)\b", r"carrying \1"),
-        (rf"{_HAS}{_THING}\s+"
-         r"(?:in it|in them|inside it|inside)$", r"containing \1"),
-        (rf"{_HAS}([a-z]+s)\s+on (?:it|them|top)\b",
-         r"carrying \1"),
-        (rf"{_HAS}([a-z]+s)\s+(?:in (?:it|them)|inside)$",
-         r"containing \1"),
+        (rf"{_HAS}{_THING}\s+(?:in it|in them|inside it|inside)$", r"containing \1"),
         (rf"(?:that|which)\s+{_THING}\s+{_STANDS}\s+on$", r"carrying \1"),
         (rf"(?:that|which)\s+{_THING}\s+{_STANDS}\s+(?:in|inside)$", r"containing \1"),
         (rf"(?:that|which)\s+{_THING}\s+{_STANDS}\s+(?:under|below)$", r"above \1"),
@@ -51,6 +49,14 @@ _REWRITTEN = tuple(
     )
 )  # fmt: skip
 _TOKEN = re.compile(r"[^\s,;:.!?()\"“”«»]+|,")
+
+
+_WHAT_CAN_I = re.compile(r"^\s*what (?:can|could) (?:i|we)\s+(?!find|see)(?=\w)", re.IGNORECASE)
+
+
+def purpose_first(sentence: str) -> str:
+    """The sentence, "what can I sit on" as "something to sit on"."""
+    return _WHAT_CAN_I.sub("something to ", sentence) if isinstance(sentence, str) else sentence
 
 
 def reworded(text: str) -> tuple[str, list[str]]:

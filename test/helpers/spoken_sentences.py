@@ -297,4 +297,35 @@ something to read | something to read
 something soft to sleep on | something soft to sleep on
 nearest chair | nearest chair
 hoover | hoover
+on top | highest anything
+the mug on top | highest mug
+the book at the top of the shelf | book [at shelf]
+bowl with apples in it | bowl [containing apple]
+the drawer with knives inside | drawer [containing knife]
+first aid kit | first aid kit
+the lost and found box | lost and found box
+i can't find my glasses | glasses
+where the hell is my phone | phone
+nothing | nothing | nothing
+the thing you drink from | thing to drink from
+what can i sit on | something to sit on
+is anything on the table | anything [on table]
+is something under the table | anything [under table]
+does anyone see the mug | mug
+the plate with food on it | plate [carrying food]
+the table with plates and cups on it | table [carrying plate] [carrying cup]
+the chair that is bigger than the table | chair | bigger than the table
+boxes without the word milk on them | all: box, not anything "milk"
+the box with no label | box | with no label
+the sofa is grey | gray sofa
+sofa, grey, large | large gray sofa
+the baby blue bottle | light blue bottle
+a bottle that says coca cola and is red | red bottle "coca cola"
+the drawer on the top left | drawer [on highest left]
+exactly one chair | chair | exactly
+the mug closest the fridge | mug [nearest fridge]
+which box is bigger | largest box
+the lamp further from the window | lamp [farthest window]
+forest green chair | dark green chair
+neither red nor blue chairs | all: not red not blue chair
 """

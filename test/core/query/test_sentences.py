@@ -99,6 +99,7 @@ FOUND = [
     ("chairs and mugs", [4, 5, 6, 11]), ("how many mugs are there", [6, 11]),
     ("what is on the table", [6, 7]),
     ("the table with a mug on it", [3]), ("the cabinet that the microwave stands on", [8]),
+    ("the plant opposite the table", [10]),
     ("the leftmost mug", [11]), ("the table in front of me", [3]), ("the mug near the book", [6]),
 ]  # fmt: skip
 
