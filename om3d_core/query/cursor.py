@@ -44,10 +44,6 @@ class Cursor:
         ends = {"", ",", "and", "or", "nor", "but", "that"}
         return self.color_at(0) and after in ends
 
-    def color_ends_at(self) -> bool:
-        """Whether a color behind a noun ends it here: "are the chairs red"."""
-        return self.color_stands_alone()
-
     def negated_at(self, offset: int) -> bool:
         start, self.at = self.at, self.at + offset
         found = bool(self.longest(words.NEGATIONS)[0])

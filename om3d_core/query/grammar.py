@@ -252,7 +252,7 @@ class Parser(Cursor):
         word = self.word()
         if word in {",", "or", "but", "that", "which", "who", "is", "are", "isn't", "aren't"}:
             return True
-        if draft.noun and (self.printed_at() or self.color_ends_at()):
+        if draft.noun and (self.printed_at() or self.color_stands_alone()):
             return True
         if word == "and":
             colors = draft.colors and not draft.noun and self.word(1) in words.COLORS

@@ -21,6 +21,11 @@ _HAS = (
     r"(?:with|(?:(?:that|which)\s+)?(?:has|have))\s+(?!no\b)"
     r"(?!(?:(?:the|a)\s+)?(?:word|words|text|label|writing|letters|title)\b)"
 )
+_PART_OF_IT = (
+    r"(?!(?:[\w-]+\s+){0,3}(?:lid|cap|handle|hole|button|picture|pattern|flower|logo|dot|stripe"
+    r"|drawing|print|sticker|spot)s?\s+on\b)"
+)
+"""What is a thing's own does not stand on it."""
 _STANDS = r"(?:is|are|stands?|sits?|lies|lie|hangs?|rests?)"
 _REWRITTEN = tuple(
     (re.compile(rf"\b{pattern}"), by)
@@ -33,10 +38,11 @@ _REWRITTEN = tuple(
         (r"(?:as seen\s+)?from\s+(?:my|your|the robot's)\s+"
          r"(?:point of view|perspective|viewpoint|view|side)\b", ""),
         (r"top of (?:the|a|my) (table|desk|counter)$", r"\1 top"),
-        (rf"{_HAS}{_THING}\s+and\s+{_THING}\s+on (?:it|them)\b", r"carrying \1 and carrying \2"),
+        (rf"{_HAS}{_PART_OF_IT}{_THING}\s+and\s+{_THING}\s+on (?:it|them)\b",
+         r"carrying \1 and carrying \2"),
         (r"(thing|something|anything|one)\s+(?:i|we|you)\s+(\w+)\s+(from|on|in|with)$",
          r"\1 to \2 \3"),
-        (rf"{_HAS}{_THING}\s+"
+        (rf"{_HAS}{_PART_OF_IT}{_THING}\s+"
          r"(?:on top of it|on top|on it|on them|standing on it)\b", r"carrying \1"),
         (rf"{_HAS}{_THING}\s+(?:in it|in them|inside it|inside)$", r"containing \1"),
         (rf"(?:that|which)\s+{_THING}\s+{_STANDS}\s+on$", r"carrying \1"),
@@ -49,8 +55,6 @@ _REWRITTEN = tuple(
     )
 )  # fmt: skip
 _TOKEN = re.compile(r"[^\s,;:.!?()\"“”«»]+|,")
-
-
 _WHAT_CAN_I = re.compile(r"^\s*what (?:can|could) (?:i|we)\s+(?!find|see)(?=\w)", re.IGNORECASE)
 
 

@@ -328,4 +328,5 @@ which box is bigger | largest box
 the lamp further from the window | lamp [farthest window]
 forest green chair | dark green chair
 neither red nor blue chairs | all: not red not blue chair
+the mug with flowers on it | mug with flowers | on it
 """
