@@ -206,8 +206,7 @@ class Parser(Cursor):
             elif draft.noun and word in _ARTICLES and draft.noun[-1] not in _BEFORE_ARTICLES:
                 break
             elif self._purpose(draft):
-                draft.noun += self.tokens[self.at :]
-                self.at = len(self.tokens)
+                self._take_purpose(draft)
             elif self._ends(draft, stop_at_and):
                 break
             elif self._describes(draft, word):
@@ -285,6 +284,17 @@ class Parser(Cursor):
         if not _BEFORE_ARTICLES.isdisjoint(draft.noun):  # "a box of pens and markers"
             return False
         return self._known.is_plural(first) and self._known.is_plural(self.word(1))
+
+    def _take_purpose(self, draft: Draft) -> None:
+        """Up to a relation with an anchor; "to put on the wall" is what it is for."""
+        start, is_verb = self.at, self.word() == "to"
+        while not self.ended:
+            kind, taken = self.longest(words.RELATIONS)
+            of_verb = kind in {"on", "in", "at"} and self.at - start == 2 and is_verb
+            anchored = self.word(taken) != "" and not self.relation_at(taken)
+            if kind and self.relation_at(0) and anchored and not of_verb:
+                return
+            draft.noun.append(self.take())
 
     def _purpose(self, draft: Draft) -> bool:
         """Whether here begins what the thing is for: "a cup to drink coffee from"."""

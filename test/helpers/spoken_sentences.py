@@ -329,4 +329,7 @@ the lamp further from the window | lamp [farthest window]
 forest green chair | dark green chair
 neither red nor blue chairs | all: not red not blue chair
 the mug with flowers on it | mug with flowers | on it
+a chair to sit on near the door | chair to sit on [near door]
+something to put on the wall | something to put on the wall
+the box for pens on the desk | box for pens [on desk]
 """

@@ -47,6 +47,7 @@ TRUE = [
     ("lamp", "above", "table"), ("chair", "near", "table"), ("mug", "at", "table"),
     ("sofa", "far", "chair"), ("sofa", "left", "table"), ("chair", "right", "table"),
     ("stool", "front", "table"), ("shelf", "behind", "table"),
+    ("table", "carrying", "mug"), ("shelf", "containing", "book"),
 ]  # fmt: skip
 FALSE = [
     ("chair", "on", "table"), ("table", "on", "mug"), ("bin", "on", "table"),
@@ -54,6 +55,7 @@ FALSE = [
     ("chair", "under", "table"), ("mug", "above", "lamp"), ("sofa", "near", "chair"),
     ("chair", "far", "table"), ("sofa", "right", "table"), ("chair", "left", "table"),
     ("stool", "behind", "table"), ("shelf", "front", "table"), ("chair", "behind", "table"),
+    ("mug", "carrying", "table"), ("book", "containing", "shelf"),
 ]  # fmt: skip
 
 
