@@ -183,7 +183,7 @@ def _best(
     is as likely."""
     before = found.share if found.judged else 0.0
     needed = MIN_UNJUDGED if not found.judged else max(3, len(looks) // 3)
-    contradict = not found.judged or found.unhidden < WRONG_SHARE
+    contradict = not found.judged or found.unhidden < SURE_UNHIDDEN
     for tries in _by_likelihood(looks, given, to if contradict else ""):
         tried = [_Tried(cure, after) for cure in tries
                  if (after := _after(cure, looks)).pairs >= needed]  # fmt: skip

@@ -8,8 +8,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from helpers.worlds import BOXES, tabletop, write_folder
-from helpers.worlds import BOXES, fused
+from helpers.worlds import BOXES, fused, tabletop, write_folder
 from scipy.spatial.transform import Rotation
 
 from om3d_core.commands import doctor
@@ -360,6 +359,6 @@ def test_a_mesh_of_few_vertices_is_to_be_sampled(spoiled):
 
 
 def test_few_frames_that_see_little_of_each_other_are_no_fault(tmp_path):
-    """Three views around a table: 0.42 of a frame's depth is that of another, the rest is hidden."""
+    """Three views around a table: less than half of a frame is seen in another."""
     write_folder(tmp_path, tabletop(3, 160, 120))
     assert not examine_scene(tmp_path).findings
