@@ -58,7 +58,8 @@ def lose(robot, node):
     """Kill a mapper and wait until it is missed."""
     robot.processes.nodes.remove(node)
     node.kill()
-    robot.wait(lambda: robot.text("red").stale, "the map to be called stale")
+    stale = "the map to be called stale, 20 s after DDS heard of it last"
+    robot.client.spin_until(lambda: robot.text("red").stale, 90, stale)
 
 
 def assert_fresh(response, map_id):
