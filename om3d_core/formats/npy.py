@@ -11,6 +11,12 @@ import numpy.typing as npt
 
 from om3d_core.errors import InputError, expect, reason_of
 
+HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+"""What reads the header of a .npy file, by the version of the format."""
+
 
 def npy_shape(data: bytes) -> tuple[int, ...]:
     """The shape that the header of a .npy file of numbers tells. Raises InputError for others."""
@@ -33,8 +39,7 @@ def _header(data: bytes) -> tuple[tuple[int, ...], np.dtype[Any], int]:
     try:
         file = io.BytesIO(data)
         version = np.lib.format.read_magic(file)
-        read = {(1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0}.get(version)  # fmt: skip
+        read = HEADERS.get(version)
         expect(read is not None, "a .npy file of version 1 or 2", version)
         shape, _, dtype = read(file) if read else ((), False, np.dtype("O"))
         expect(dtype.kind in "iuf", "an array of numbers", dtype)

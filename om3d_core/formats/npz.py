@@ -11,16 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from om3d_core.errors import InputError, expect, reason_of
+from om3d_core.formats.npy import HEADERS
 from om3d_core.formats.zip_files import open_zip
 
 SUFFIX = ".npy"
 MAX_HEADER_BYTES = 4096
 MAX_DIMENSIONS = 8
 BLOCK_BYTES = 1 << 20
-HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 class ArrayHeader(NamedTuple):

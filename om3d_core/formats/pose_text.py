@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from om3d_core.data.frame import check_rigid
 from om3d_core.data.poses import NS_PER_S, Transform, transform_from
-from om3d_core.errors import InputError, expect, reason_of
+from om3d_core.errors import InputError, expect
 from om3d_core.formats.text_matrix import read_numbers, read_rows
 
 EXPECTED = "a pose: 4x4 or 3x4 numbers, or tx ty tz qx qy qz qw"
@@ -95,15 +94,6 @@ def stamps_of(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     )
     expect(good, "stamps in seconds, not negative", f"{seconds.min():g} .. {seconds.max():g}")
     return np.rint(seconds * NS_PER_S).astype(np.int64)
-
-
-def why_not_rigid(pose: Transform) -> str:
-    """What is wrong with a (4, 4) pose, in words, empty if it is rigid but for rounding."""
-    try:
-        check_rigid(pose)
-    except InputError as error:
-        return reason_of(error)
-    return ""
 
 
 def _log(rows: list[npt.NDArray[np.float64]]) -> PoseTable:
